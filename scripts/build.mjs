@@ -1,0 +1,55 @@
+// Builds everything into dist/: TypeScript by tsc, the codec kernels by asc. Prints nothing when all is well.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const run = (script, ...args) => {
+  const done = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  })
+  if (done.status !== 0) process.exit(done.status ?? 1)
+}
+
+/** Removes outputs whose source is gone, so that a deleted test does not run on. */
+const sweep = (directory) => {
+  for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile() || !/\.(js|d\.ts)(\.map)?$/.test(entry.name)) continue
+    const output = join(entry.parentPath ?? entry.path, entry.name)
+    const source = join(root, relative(join(root, 'dist'), output)).replace(/\.(js|d\.ts)(\.map)?$/, '.ts')
+    if (!existsSync(source)) rmSync(output)
+  }
+}
+
+mkdirSync(join(root, 'dist', 'src', 'codec'), { recursive: true })
+sweep(join(root, 'dist'))
+run('typescript/bin/tsc', '-p', '.')
+if (existsSync(join(root, 'src/codec/assembly'))) {
+  for (const name of readdirSync(join(root, 'src/codec/assembly')).filter((file) =>
+    /^kernel.*\.ts$/.test(file),
+  )) {
+    const features = name.includes('relaxed') ? ['--enable', 'relaxed-simd'] : []
+    run(
+      'assemblyscript/bin/asc.js',
+      `src/codec/assembly/${name}`,
+      '--outFile',
+      `dist/src/codec/${name.replace('.ts', '.wasm')}`,
+      '-O3',
+      '--noAssert',
+      '--runtime',
+      'stub',
+      '--importMemory',
+      '--sharedMemory',
+      '--maximumMemory',
+      '65536',
+      '--enable',
+      'threads',
+      '--enable',
+      'simd',
+      ...features,
+    )
+  }
+}
+writeFileSync(join(root, 'dist', '.built'), '')

@@ -1,0 +1,65 @@
+// `npm test [-- NAME …]`: runs every suite, or those whose path contains a NAME, and closes with `N passed, N failed`.
+// `--quick` leaves out the rooms that need a built server, foreign clients or minutes: `npm run check` uses it.
+//
+// Each room (directory of test/) runs in a process of its own, so that a crash or a leaked thread of one is counted
+// there and nowhere else. A process that ends without uvu's summary counts as one failure.
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const SLOW_ROOMS = new Set(['e2e', 'clients', 'kill'])
+const here = dirname(fileURLToPath(import.meta.url))
+const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean' } }, allowPositionals: true })
+
+const roomOf = (file: string): string => relative(here, file).split(sep)[0] ?? ''
+const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.test.js'))
+  .map((file) => join(here, file))
+  .filter((file) => !(values.quick && SLOW_ROOMS.has(roomOf(file))))
+  .filter((file) => positionals.length === 0 || positionals.some((name) => file.includes(name)))
+  .sort()
+
+interface Outcome {
+  readonly passed: number
+  readonly failed: number
+}
+
+const runRoom = (room: string, suites: readonly string[]): Promise<Outcome> =>
+  new Promise((resolve) => {
+    process.stdout.write(`\n${room}\n`)
+    const child = spawn(process.execPath, [join(here, 'support', 'run-suites.js'), ...suites], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.on('data', (text: Buffer) => {
+      output += text
+      process.stdout.write(text)
+    })
+    child.on('close', (code) => {
+      const count = (label: string): number | undefined => {
+        const found = new RegExp(`${label}:\\s+(\\d+)`).exec(output)
+        return found ? Number(found[1]) : undefined
+      }
+      const total = count('Total')
+      const passed = count('Passed') ?? 0
+      const skipped = count('Skipped') ?? 0
+      const failed = total === undefined ? 1 : total - passed - skipped
+      resolve({ passed, failed: code !== 0 && failed <= 0 ? 1 : failed })
+    })
+  })
+
+const rooms = new Map<string, string[]>()
+for (const file of files) rooms.set(roomOf(file), [...(rooms.get(roomOf(file)) ?? []), file])
+
+let passed = 0
+let failed = 0
+for (const [room, suites] of rooms) {
+  const outcome = await runRoom(room, suites)
+  passed += outcome.passed
+  failed += outcome.failed
+}
+if (files.length === 0) failed = 1
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
+process.exitCode = failed === 0 ? 0 : 1

@@ -1,0 +1,47 @@
+// uvu, with the three manners it lacks: a time limit on every asynchronous test that names the test, a seed for every
+// random one, and assertions on error codes.
+import { type Callback, suite as uvuSuite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createPrng, type Random } from '../../src/base/prng.ts'
+
+export { assert }
+export const suite = uvuSuite
+
+/** Fails the test by name when it has not settled within `limitMs`; uvu itself would end the whole run without a name. */
+export const deadline =
+  (limitMs: number, body: () => Promise<void>): Callback =>
+  async () => {
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not settled within ${limitMs} ms`)), limitMs)
+    })
+    try {
+      await Promise.race([body(), limit])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+/** Runs `body` with a random stream; a failure says `seed=N`, and `SEED=N` in the environment replays it. */
+export const seeded =
+  (limitMs: number, body: (random: Random, seed: number) => Promise<void> | void): Callback =>
+  async (context) => {
+    const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+    try {
+      await deadline(limitMs, async () => body(createPrng(seed), seed))(context)
+    } catch (error) {
+      if (error instanceof Error) error.message = `seed=${seed}: ${error.message}`
+      throw error
+    }
+  }
+
+/** Resolves to the error when `action` fails with `code`; anything else is a failed assertion. */
+export const rejectsWith = async (code: string, action: () => unknown): Promise<Error> => {
+  try {
+    await action()
+  } catch (error) {
+    assert.is((error as { code?: unknown }).code, code, String((error as Error).stack))
+    return error as Error
+  }
+  return assert.unreachable(`expected ${code}, but nothing was thrown`) as never
+}

@@ -1,6 +1,7 @@
-// uvu, with the three manners it lacks: a time limit on every asynchronous test that names the test, a seed for every
-// random one, and assertions on error codes.
-import { type Callback, suite as uvuSuite } from 'uvu'
+// uvu, with the manners it lacks: a time limit on every asynchronous test that names the test, a seed for every
+// random one, assertions on error codes, and a skip that says why.
+import { spawnSync } from 'node:child_process'
+import { type Callback, type Test, suite as uvuSuite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createPrng, type Random } from '../../src/base/prng.ts'
 
@@ -44,4 +45,29 @@ export const rejectsWith = async (code: string, action: () => unknown): Promise<
     return error as Error
   }
   return assert.unreachable(`expected ${code}, but nothing was thrown`) as never
+}
+
+/** Whether `command --version` (or `version`) runs here. */
+export const hasCommand = (command: string, ...args: string[]): boolean =>
+  spawnSync(command, args.length > 0 ? args : ['--version'], { stdio: 'ignore' }).status === 0
+
+/**
+ * A registrar for tests that need something this machine may lack. Missing: the test is printed and counted as skipped,
+ * or, where MORAINE_REQUIRE_CLIENTS=1 says that nothing may be missing, it fails.
+ */
+export const needing = (
+  test: Test,
+  what: string,
+  isPresent: boolean,
+): ((name: string, body: Callback) => void) => {
+  if (isPresent) return (name, body) => void test(name, body)
+  const isRequired = process.env['MORAINE_REQUIRE_CLIENTS'] === '1'
+  return (name, body) => {
+    if (isRequired) {
+      test(name, () => assert.unreachable(`${what} is required here and is not installed`))
+      return
+    }
+    process.stdout.write(`skipped, no ${what}: ${name}\n`)
+    test.skip(name, body)
+  }
 }

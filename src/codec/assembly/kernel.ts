@@ -1,0 +1,2 @@
+// The kernel for engines with SIMD128.
+export { multiply } from './multiply'

@@ -1,0 +1,33 @@
+// The scalar kernel: plain TypeScript, one byte after another. It is the specification of what a kernel computes; every
+// other kernel must equal it byte for byte. It also runs where an engine has no SIMD.
+import type { SharedMemory } from '../base/wasm.ts'
+import { multiply } from './galois.ts'
+import type { Kernel, Product } from './kernel.ts'
+
+/** Products by coefficient and byte: 64 KiB, made once per thread at import. */
+const PRODUCTS = new Uint8Array(65_536)
+for (let c = 0; c < 256; c++) {
+  for (let byte = 0; byte < 256; byte++) PRODUCTS[c * 256 + byte] = multiply(c, byte)
+}
+
+const addProduct = (into: Uint8Array, coefficient: number, input: Uint8Array): void => {
+  const products = PRODUCTS.subarray(coefficient * 256, (coefficient + 1) * 256)
+  for (let i = 0; i < into.length; i++) into[i]! ^= products[input[i]!]!
+}
+
+export const createScalarKernel = (memory: SharedMemory, scratch: Kernel['scratch']): Kernel => ({
+  name: 'scalar',
+  memory,
+  scratch,
+  multiply({ coefficients, inputs, outputs, length }: Product) {
+    // The memory may have grown since the last call: its buffer is asked for anew.
+    const { buffer } = memory
+    for (const [row, output] of outputs.entries()) {
+      const into = new Uint8Array(buffer, output, length).fill(0)
+      for (const [column, input] of inputs.entries()) {
+        const coefficient = coefficients[row * inputs.length + column]!
+        addProduct(into, coefficient, new Uint8Array(buffer, input, length))
+      }
+    }
+  },
+})

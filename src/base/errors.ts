@@ -37,6 +37,7 @@ export const REFUSAL_CODES = [
   'InvalidToken',
   'InvalidURI',
   'KeyTooLongError',
+  'MalformedTrailerError',
   'MalformedXML',
   'MaxMessageLengthExceeded',
   'MetadataTooLarge',

@@ -1,0 +1,120 @@
+// The body of a node:http request as pieces to be asked for. The socket is read only while somebody waits for a piece (or
+// a few are ahead), and a client that keeps us waiting for less than the minimum rate is cut: time that the store
+// itself takes counts for nobody, so an upload that makes progress never ends by a clock.
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../base/clock.ts'
+import { type MoraineError, refusal } from '../base/errors.ts'
+import { KiB, SECOND } from '../base/units.ts'
+import type { BodySource } from './bodies.ts'
+import { incompleteBody } from './bodies-chunked.ts'
+
+/** How slow a client may send. */
+export interface PaceLimits {
+  readonly bytesPerSecondMin: number
+  /** Of waiting; the rate is taken over so long. */
+  readonly windowMs: number
+}
+
+export interface SocketSource extends BodySource {
+  /** Called now and then; fails the body when the client is too slow. */
+  check(nowMs: number): void
+  /** True when every byte of the body has been received. */
+  isComplete(): boolean
+}
+
+/** Ahead of the reader at most; the kernel's buffers are behind it. */
+const AHEAD_MAX = 128 * KiB
+
+export const createSocketSource = (
+  message: IncomingMessage,
+  clock: Clock,
+  limits: PaceLimits,
+  /** Before the first piece is asked of the client: it may wait for `100 Continue`. */
+  onStart: () => void,
+): SocketSource => {
+  const quota = (limits.bytesPerSecondMin * limits.windowMs) / SECOND
+  const ready: Uint8Array[] = []
+  let readyBytes = 0
+  let started = false
+  let ended = false
+  let failure: MoraineError | undefined
+  let waiter: { resolve(piece: Uint8Array | undefined): void; reject(error: unknown): void } | undefined
+  let waitingSince = 0
+  /** Of the window: milliseconds we waited, bytes that came meanwhile. */
+  let waitedMs = 0
+  let cameBytes = 0
+
+  const stopWaiting = (): typeof waiter => {
+    const waiting = waiter
+    if (waiting) waitedMs += clock.monotonicMs() - waitingSince
+    waiter = undefined
+    return waiting
+  }
+
+  const fail = (error: MoraineError): void => {
+    if (ended || failure) return
+    failure = error
+    stopWaiting()?.reject(error)
+  }
+
+  const onData = (piece: Uint8Array): void => {
+    cameBytes += piece.length
+    const waiting = stopWaiting()
+    if (cameBytes >= quota) {
+      cameBytes = 0
+      waitedMs = 0
+    }
+    if (waiting) {
+      waiting.resolve(piece)
+      return
+    }
+    ready.push(piece)
+    readyBytes += piece.length
+    if (readyBytes >= AHEAD_MAX) message.pause()
+  }
+
+  const onEnd = (): void => {
+    ended = true
+    stopWaiting()?.resolve(undefined)
+  }
+
+  const start = (): void => {
+    started = true
+    message.on('data', onData)
+    message.on('end', onEnd)
+    message.on('error', () => fail(incompleteBody()))
+    message.on('close', () => fail(incompleteBody()))
+    onStart()
+    if (message.destroyed && !message.readableEnded) fail(incompleteBody())
+  }
+
+  return {
+    next() {
+      if (!started) start()
+      const piece = ready.shift()
+      if (piece) {
+        readyBytes -= piece.length
+        if (readyBytes === 0 && message.isPaused()) message.resume()
+        return Promise.resolve(piece)
+      }
+      if (ended) return Promise.resolve(undefined)
+      if (failure) return Promise.reject(failure)
+      waitingSince = clock.monotonicMs()
+      return new Promise((resolve, reject) => {
+        waiter = { resolve, reject }
+      })
+    },
+    check(nowMs) {
+      if (!waiter || waitedMs + nowMs - waitingSince < limits.windowMs) return
+      if (cameBytes < quota) {
+        fail(
+          refusal(
+            'RequestTimeout',
+            'Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.',
+          ),
+        )
+      }
+    },
+    isComplete: () => ended || message.complete,
+  }
+}

@@ -1,0 +1,134 @@
+// From a node:http request to an S3Request: target, identity and body, in that order, and nothing of it believed before
+// the signature is. Pure but for the socket behind the body.
+import type { IncomingMessage } from 'node:http'
+import { ANONYMOUS, type Authenticated, type Authenticator } from '../auth/authenticate.ts'
+import { decodeUtf8, parseQuery, type QueryParameter } from '../auth/encoding.ts'
+import type { Pairs } from '../metadata/records.ts'
+import { type BodySource, createBody } from './bodies.ts'
+import type { RequestBody, S3Request } from './exchange.ts'
+import { readHeaders, splitTarget } from './gateway-headers.ts'
+import { targetOf } from './host.ts'
+
+export interface Arrival {
+  readonly request: S3Request
+  /** For `/-/`, unless the host is a bucket's. */
+  readonly isAdmin: boolean
+}
+
+export interface ArrivalContext {
+  readonly id: string
+  readonly authenticator: Authenticator
+  readonly domain: string | undefined
+  /** Undefined when the request has no body. */
+  readonly source: BodySource | undefined
+}
+
+const ADMIN_PREFIX = '/-/'
+const NO_PAIRS: Pairs = []
+const NO_TRAILERS: ReadonlyMap<string, string> = new Map()
+const NOTHING = new Uint8Array(0)
+
+const noChunks: AsyncIterable<Uint8Array> = {
+  [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }),
+}
+
+const emptyBody = (size: number | undefined): RequestBody => ({
+  size,
+  chunks: noChunks,
+  trailerNames: [],
+  trailers: () => NO_TRAILERS,
+  whole: () => Promise.resolve(NOTHING),
+})
+
+const NO_BODY = emptyBody(undefined)
+const ZERO_BODY = emptyBody(0)
+const ENDED: BodySource = { next: () => Promise.resolve(undefined) }
+
+/** The parameters that sign; what they said is known, so handlers do not see them. */
+const SIGNING = new Set(
+  [
+    'Algorithm',
+    'Credential',
+    'Date',
+    'Expires',
+    'SignedHeaders',
+    'Signature',
+    'Security-Token',
+    'Content-Sha256',
+  ].map((name) => `X-Amz-${name}`),
+)
+
+interface View {
+  readonly headers: ReadonlyMap<string, string>
+  readonly query: Pairs
+}
+
+/**
+ * SDKs move x-amz-* headers into the query of a presigned URL, where they are signed like the rest of it: they are
+ * headers again here. One the request also has as a header stays as that, which had to be signed too.
+ */
+const unhoist = (headers: ReadonlyMap<string, string>, parameters: readonly QueryParameter[]): View => {
+  const all = new Map(headers)
+  const query: [string, string][] = []
+  for (const { name, value } of parameters) {
+    if (SIGNING.has(name)) continue
+    const lower = name.toLowerCase()
+    if (!lower.startsWith('x-amz-')) query.push([decodeUtf8(name), decodeUtf8(value)])
+    else if (!headers.has(lower)) all.set(lower, value)
+  }
+  return { headers: all, query }
+}
+
+const bodyOf = (
+  source: BodySource | undefined,
+  method: string,
+  headers: ReadonlyMap<string, string>,
+  authenticated: Authenticated,
+): RequestBody => {
+  const body = createBody(source ?? ENDED, { method, headers, authenticated })
+  if (source !== undefined || authenticated.payload.kind === 'chunked') return body
+  return body.size === undefined ? NO_BODY : ZERO_BODY
+}
+
+const HEALTH: Authenticated = { identity: ANONYMOUS, presigned: false, payload: { kind: 'plain' } }
+
+/** Throws the refusal of whatever is wrong with target, credentials or the body's headers. */
+export const receive = (message: IncomingMessage, context: ArrivalContext): Arrival => {
+  const method = message.method ?? ''
+  const headers = readHeaders(message.rawHeaders)
+  const { path, query } = splitTarget(message.url ?? '')
+  const host = headers.get('host') ?? ''
+  const target = targetOf(path, host, context.domain)
+  const isAdmin = !target.virtualHost && path.startsWith(ADMIN_PREFIX)
+  const parameters = query === '' ? [] : parseQuery(query)
+  const wire = { method, path, query, headers }
+  // A health check carries no credentials and never waits for any.
+  const authenticated =
+    isAdmin && !headers.has('authorization') && query === ''
+      ? HEALTH
+      : context.authenticator.authenticate(wire, parameters)
+  const body = bodyOf(context.source, method, headers, authenticated)
+  const view: View = authenticated.presigned
+    ? unhoist(headers, parameters)
+    : {
+        headers,
+        query:
+          parameters.length === 0
+            ? NO_PAIRS
+            : parameters.map(({ name, value }) => [decodeUtf8(name), decodeUtf8(value)] as const),
+      }
+  return {
+    isAdmin,
+    request: {
+      id: context.id,
+      method,
+      bucket: isAdmin ? '' : target.bucket,
+      key: isAdmin ? path.slice(ADMIN_PREFIX.length) : target.key,
+      query: view.query,
+      headers: view.headers,
+      identity: authenticated.identity,
+      origin: `http://${host}`,
+      body,
+    },
+  }
+}

@@ -1,0 +1,159 @@
+// Writing an answer: a small one in one go, a stream chunk by chunk with the socket's back-pressure, each chunk given back
+// when the socket is done with it. A stream that throws cuts the connection short of its Content-Length, so that no
+// client takes half an object for a whole one. A client that leaves its body unsent is answered first and cut then.
+import { Buffer } from 'node:buffer'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Chunk } from '../actors/engine.ts'
+import type { Clock } from '../base/clock.ts'
+import type { S3Response } from './exchange.ts'
+
+export interface RespondOptions {
+  readonly clock: Clock
+  /** x-amz-request-id and its kin, as name, value, name, value. */
+  readonly common: readonly string[]
+  /** The request's body has not come whole: close the connection after this answer. */
+  readonly isUnread: boolean
+  /** Close for another reason. */
+  readonly isLast: boolean
+  /** A client that takes nothing for so long is cut. */
+  readonly writeStallMs: number
+  /** What of an unread body is thrown away so that the client gets to read the answer. */
+  readonly lingerBytesMax: number
+  readonly lingerMs: number
+}
+
+const NOTHING = Buffer.alloc(0)
+
+const headOf = (response: S3Response, options: RespondOptions, length: number | undefined): string[] => {
+  const head = [...options.common]
+  let hasLength = false
+  for (const [name, value] of response.headers) {
+    if (length === undefined || name.length !== 14 || name.toLowerCase() !== 'content-length')
+      head.push(name, value)
+    if (name.length === 14 && name.toLowerCase() === 'content-length') hasLength = true
+  }
+  if (length !== undefined) head.push('Content-Length', String(length))
+  else if (!hasLength && response.status >= 200 && response.status !== 204 && response.status !== 304) {
+    head.push('Content-Length', '0')
+  }
+  if (options.isUnread || options.isLast) head.push('Connection', 'close')
+  return head
+}
+
+/** Resolves when the socket has taken everything, the connection is gone, or the stall limit cut it. */
+const guardStall = (response: ServerResponse, writeStallMs: number, isWriting: () => boolean): void => {
+  const { socket } = response
+  if (!socket) return
+  // node's own timer: it counts bytes the kernel takes out of a write as activity.
+  socket.setTimeout(writeStallMs)
+  response.on('timeout', () => {
+    if (isWriting()) socket.destroy()
+    else socket.setTimeout(writeStallMs)
+  })
+}
+
+/** Throws away at most `lingerBytesMax` of what the client still sends, for at most `lingerMs`. */
+const linger = (message: IncomingMessage, options: RespondOptions): Promise<void> =>
+  new Promise((resolve) => {
+    let left = options.lingerBytesMax
+    let timer: { cancel(): void } | undefined
+    const stop = (): void => {
+      timer?.cancel()
+      message.off('data', onData)
+      message.pause()
+      resolve()
+    }
+    const onData = (piece: Uint8Array): void => {
+      left -= piece.length
+      if (left < 0) stop()
+    }
+    if (message.complete || message.destroyed) return resolve()
+    timer = options.clock.setTimer(options.lingerMs, stop)
+    message.once('end', stop)
+    message.once('close', stop)
+    message.on('data', onData)
+    message.resume()
+  })
+
+const sendBytes = async (
+  message: IncomingMessage,
+  response: ServerResponse,
+  bytes: Uint8Array,
+  options: RespondOptions,
+): Promise<void> => {
+  if (options.isUnread) {
+    if (bytes.length > 0) response.write(bytes)
+    else response.flushHeaders()
+    await linger(message, options)
+    response.end()
+    return
+  }
+  response.end(bytes)
+  if (response.writableLength > 0) guardStall(response, options.writeStallMs, () => true)
+}
+
+const sendStream = async (
+  response: ServerResponse,
+  body: { readonly length: number; readonly stream: AsyncIterable<Chunk> },
+  writeStallMs: number,
+): Promise<void> => {
+  const held = new Set<Chunk>()
+  let writing = 0
+  let taken: (() => void) | undefined
+  guardStall(response, writeStallMs, () => writing > 0)
+  const settle = (chunk: Chunk): void => {
+    if (!held.delete(chunk)) return
+    chunk.release()
+    writing--
+    taken?.()
+  }
+  // A connection that breaks may never call back for what waited behind it.
+  const onClose = (): void => {
+    for (const chunk of [...held]) settle(chunk)
+  }
+  response.once('close', onClose)
+  let sent = 0
+  for await (const chunk of body.stream) {
+    sent += chunk.bytes.length
+    // One chunk is with the socket while the next is fetched; more would only hold memory.
+    while (writing > 0 && !response.destroyed) {
+      await new Promise<void>((resolve) => {
+        taken = resolve
+      })
+    }
+    if (response.destroyed || sent > body.length) {
+      chunk.release()
+      break
+    }
+    held.add(chunk)
+    writing++
+    response.write(chunk.bytes, () => settle(chunk))
+  }
+  if (sent === body.length && !response.destroyed) response.end()
+  else response.destroy()
+}
+
+/** Resolves when the answer was handed to the socket; rejects when its stream threw, and then the connection is cut. */
+export const respond = async (
+  message: IncomingMessage,
+  response: ServerResponse,
+  answer: S3Response,
+  options: RespondOptions,
+): Promise<void> => {
+  const { body } = answer
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : (body ?? NOTHING)
+    response.writeHead(answer.status, headOf(answer, options, body === undefined ? undefined : bytes.length))
+    return sendBytes(message, response, message.method === 'HEAD' ? NOTHING : bytes, options)
+  }
+  try {
+    response.writeHead(answer.status, headOf(answer, options, body.length))
+    if (message.method === 'HEAD') response.end()
+    else await sendStream(response, body, options.writeStallMs)
+  } catch (error) {
+    if (response.headersSent) response.destroy()
+    throw error
+  } finally {
+    body.close()
+  }
+}

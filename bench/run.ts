@@ -1,5 +1,6 @@
-// `npm run bench [-- codec|runtime|metadata|s3] [--json FILE]`: runs the benchmarks in order and prints one line a case.
-// Each `NAME.bench.ts` exports `run(report)`; nothing here asserts a time.
+// `npm run bench [-- codec|runtime|metadata|s3] [--json FILE] [--cases NAME,NAME] [--seconds N]`: runs the benchmarks in
+// order and prints one line a case. Each `NAME.bench.ts` exports `run(report, options)`; nothing here asserts a time.
+// `--cases` and `--seconds` choose what `s3` loads and for how long.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
@@ -8,26 +9,43 @@ export interface Measurement {
   readonly value: number
   readonly unit: string
 }
-export type Report = (measurement: Measurement) => void
+/** Everything reported is in the JSON; `isPrinted: false` when the benchmark prints a line of its own. */
+export type Report = (measurement: Measurement, how?: { isPrinted: boolean }) => void
+
+export interface BenchOptions {
+  /** Empty: all. */
+  readonly cases: readonly string[]
+  readonly seconds: number
+}
 
 const NAMES = ['codec', 'runtime', 'metadata', 's3'] as const
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'string' }, cases: { type: 'string' }, seconds: { type: 'string', default: '5' } },
+  allowPositionals: true,
+})
 const unknown = positionals.find((name) => !NAMES.some((known) => known === name))
 if (unknown !== undefined) {
   console.error(`no benchmark is named ${unknown}; there are ${NAMES.join(', ')}`)
   process.exit(2)
 }
+const options: BenchOptions = {
+  cases: values.cases?.split(',') ?? [],
+  seconds: Math.max(1, Math.floor(Number(values.seconds)) || 5),
+}
 
 const measurements: Measurement[] = []
-const report: Report = (measurement) => {
+const report: Report = (measurement, { isPrinted } = { isPrinted: true }) => {
   measurements.push(measurement)
+  if (!isPrinted) return
   console.log(
     `${measurement.case.padEnd(56)} ${measurement.value.toFixed(2).padStart(14)} ${measurement.unit}`,
   )
 }
 for (const name of positionals.length > 0 ? positionals : NAMES) {
-  const { run } = (await import(`./${name}.bench.js`)) as { run: (report: Report) => Promise<void> }
-  await run(report)
+  const { run } = (await import(`./${name}.bench.js`)) as {
+    run: (report: Report, options: BenchOptions) => Promise<void>
+  }
+  await run(report, options)
 }
 if (values.json) writeFileSync(values.json, `${JSON.stringify(measurements, null, 2)}\n`)

@@ -1,0 +1,181 @@
+// `npm run bench -- s3 [--cases put4k-c64,get4k-c64] [--seconds 5]`: the server with its default settings on directories
+// of this machine, loaded from another process, beside the machine's own floors of the same minutes, and a verdict on
+// each ratio that the project promises itself. Directories are made below TMPDIR: it should lie on a real disk.
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startProcess } from '../test/support/server-process.ts'
+import { CASES, type Row, runCase, type Stage } from './load/cases.ts'
+import { type Floors, measureFloors } from './load/floors.ts'
+import { hasWrk } from './load/generator.ts'
+import { createSigner } from './load/presign.ts'
+import { memoryMBOf, peakMemoryMBOf } from './load/process-time.ts'
+import { createStoreClient } from './load/store-client.ts'
+import type { BenchOptions, Report } from './run.ts'
+
+const BUCKET = 'bench'
+
+export const run = async (report: Report, options: BenchOptions): Promise<void> => {
+  const chosen = options.cases.length === 0 ? CASES : CASES.filter(({ name }) => options.cases.includes(name))
+  const unknown = options.cases.find((name) => !CASES.some((one) => one.name === name))
+  if (unknown !== undefined) {
+    throw new Error(`no case is named ${unknown}; there are ${CASES.map(({ name }) => name).join(', ')}`)
+  }
+  const scratch = mkdtempSync(join(tmpdir(), 'moraine-bench-'))
+  try {
+    describeMachine(scratch)
+    const floors = await measureFloors(scratch, Math.min(3, options.seconds))
+    reportFloors(report, floors)
+    const rows = await runCases(
+      report,
+      chosen.map(({ name }) => name),
+      scratch,
+      options.seconds,
+    )
+    reportVerdicts(report, rows, floors)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+const describeMachine = (scratch: string): void => {
+  const [cpu] = cpus()
+  const type = statfsSync(scratch).type.toString(16)
+  console.log(
+    `# ${cpus().length} × ${cpu?.model}, Node ${process.version}, file system 0x${type} at ${tmpdir()}`,
+  )
+  console.log(`# load generator: ${hasWrk ? 'wrk' : 'Node (wrk is not installed: figures are lower)'}`)
+}
+
+const runCases = async (
+  report: Report,
+  names: readonly string[],
+  scratch: string,
+  seconds: number,
+): Promise<ReadonlyMap<string, Row>> => {
+  const server = await startProcess({ data: join(scratch, 'data') })
+  const signer = createSigner({ ...server, nowMs: Date.now() })
+  const client = createStoreClient(server.endpoint, signer)
+  const rows = new Map<string, Row>()
+  try {
+    const { status } = await client.send('PUT', signer.presign('PUT', `/${BUCKET}`))
+    if (status !== 200) throw new Error(`making the bucket was answered ${status}`)
+    report({ case: 's3 idle memory', value: memoryMBOf(server.pid), unit: 'MB' })
+    const stage: Stage = {
+      endpoint: server.endpoint,
+      pid: server.pid,
+      signer,
+      client,
+      bucket: BUCKET,
+      scratch,
+      seconds,
+    }
+    for (const one of CASES.filter(({ name }) => names.includes(name))) {
+      try {
+        const row = await runCase(stage, one)
+        rows.set(one.name, row)
+        reportRow(report, row)
+      } catch (error) {
+        console.log(`${one.name.padEnd(14)} no figure: ${(error as Error).message}`)
+      }
+      if (!server.isRunning()) throw new Error(`the server ended: ${server.stderr().slice(-2000)}`)
+    }
+    report({ case: 's3 peak memory', value: peakMemoryMBOf(server.pid), unit: 'MB' })
+  } finally {
+    client.close()
+    await server.stop()
+  }
+  return rows
+}
+
+const reportFloors = (report: Report, floors: Floors): void => {
+  report({ case: 'floor node:http 4 KiB, 64 connections (H)', value: floors.httpPerSecond, unit: '/s' })
+  report({ case: 'floor append 4 KiB + fdatasync, p50', value: floors.appendSyncMs, unit: 'ms' })
+  report({ case: 'floor MD5, one core', value: floors.md5MBps, unit: 'MB/s' })
+  if (floors.directMBps === undefined) console.log('floor O_DIRECT: this file system has none')
+  else report({ case: 'floor O_DIRECT sequential 1 MiB writes', value: floors.directMBps, unit: 'MB/s' })
+}
+
+/** One printed line a case; every figure of it in the JSON. */
+const reportRow = (report: Report, row: Row): void => {
+  const quiet = (name: string, value: number | undefined, unit: string): void => {
+    if (value !== undefined) report({ case: `s3 ${row.name} ${name}`, value, unit }, { isPrinted: false })
+  }
+  quiet('rate', row.operationsPerSecond, '/s')
+  if (row.megabytesPerSecond > 0) quiet('throughput', row.megabytesPerSecond, 'MB/s')
+  quiet('p50', row.p50Ms, 'ms')
+  quiet('p95', row.p95Ms, 'ms')
+  quiet('p99', row.p99Ms, 'ms')
+  quiet('cpu per operation', row.cpuMicrosPerOperation, 'µs')
+  quiet('cpu per GB', row.cpuSecondsPerGB, 's/GB')
+  quiet('keys', row.keysPerSecond, '/s')
+  const cell = (value: number, digits: number, width: number): string => value.toFixed(digits).padStart(width)
+  console.log(
+    `${row.name.padEnd(12)} ${cell(row.operationsPerSecond, 1, 9)} op/s ${cell(row.megabytesPerSecond, 1, 8)} MB/s` +
+      `  p50 ${cell(row.p50Ms, 2, 8)}  p95 ${cell(row.p95Ms, 2, 8)}  p99 ${cell(row.p99Ms, 2, 8)} ms` +
+      `  ${cell(row.cpuMicrosPerOperation, 1, 9)} µs/op` +
+      (row.cpuSecondsPerGB === undefined ? '' : ` ${cell(row.cpuSecondsPerGB, 2, 6)} s/GB`) +
+      (row.keysPerSecond === undefined ? '' : ` ${cell(row.keysPerSecond, 0, 8)} keys/s`),
+  )
+}
+
+interface Target {
+  readonly name: string
+  readonly unit: string
+  readonly isMet: (ratio: number) => boolean
+  readonly goal: string
+  readonly ratio: (row: Row, floors: Floors) => number | undefined
+}
+
+const atLeast = (bound: number): Pick<Target, 'goal' | 'isMet'> => ({
+  goal: `≥ ${bound}`,
+  isMet: (ratio) => ratio >= bound,
+})
+
+/** What the project promises itself, as ratios to the floors of the same run. */
+const TARGETS: readonly Target[] = [
+  {
+    name: 'get4k-c64',
+    unit: '× H',
+    ...atLeast(0.35),
+    ratio: (row, floors) => row.operationsPerSecond / floors.httpPerSecond,
+  },
+  {
+    name: 'put4k-c64',
+    unit: '× H',
+    ...atLeast(0.12),
+    ratio: (row, floors) => row.operationsPerSecond / floors.httpPerSecond,
+  },
+  {
+    name: 'put4k-c1',
+    unit: '× append + fdatasync',
+    goal: '≤ 8',
+    isMet: (ratio) => ratio <= 8,
+    ratio: (row, floors) => row.p50Ms / floors.appendSyncMs,
+  },
+  {
+    name: 'put64m-c4',
+    unit: '× MD5',
+    ...atLeast(0.4),
+    ratio: (row, floors) => row.megabytesPerSecond / floors.md5MBps,
+  },
+  {
+    name: 'get64m-c4',
+    unit: '× MD5',
+    ...atLeast(0.9),
+    ratio: (row, floors) => row.megabytesPerSecond / floors.md5MBps,
+  },
+  { name: 'list-c4', unit: 'keys/s', ...atLeast(60_000), ratio: (row) => row.keysPerSecond },
+]
+
+const reportVerdicts = (report: Report, rows: ReadonlyMap<string, Row>, floors: Floors): void => {
+  for (const { name, unit, goal, isMet, ratio } of TARGETS) {
+    const row = rows.get(name)
+    const value = row && ratio(row, floors)
+    if (value === undefined) continue
+    report({ case: `s3 ${name} ratio`, value, unit }, { isPrinted: false })
+    console.log(
+      `verdict ${name.padEnd(12)} ${value.toFixed(2).padStart(10)} ${unit.padEnd(22)} ${goal.padEnd(8)} ${isMet(value) ? 'met' : 'MISSED'}`,
+    )
+  }
+}

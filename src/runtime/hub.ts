@@ -1,0 +1,407 @@
+// What one thread knows: its own actors by path, the way to those of other threads, who watches whom, and what went
+// astray. A ref asks the hub where its message goes; everything an actor does beyond itself passes here.
+//
+// Invariant: a message is sent only when its receiver had room; one that is not sent leaves nothing behind.
+import type { Clock } from '../base/clock.ts'
+import { assert, type MoraineError, unavailable } from '../base/errors.ts'
+import type { Log, LogFields } from '../base/log.ts'
+import type { Random } from '../base/prng.ts'
+import { MINUTE } from '../base/units.ts'
+import type { ActorRef, ActorSpec, Protocol } from './actor.ts'
+import type { Arena, Slab } from './arena.ts'
+import { Cell } from './cell.ts'
+import { Deadlines, Expiring } from './deadlines.ts'
+import type { Link } from './link.ts'
+import { Occupancy, type ReplyTo } from './mailbox.ts'
+import { stopped } from './member.ts'
+import { moveBytes, releaseSlabs, weigh } from './payload.ts'
+import type { Scheduler } from './scheduler.ts'
+
+/** Where an address leads, seen from this thread. One object per address, so that a ref stays good when it changes. */
+export interface Place {
+  readonly path: string
+  /** An actor of this thread. */
+  cell: Cell | undefined
+  /** An actor of another thread. Its counters are known if it is part of the tree. */
+  readonly thread: number
+  occupancy: Occupancy | undefined
+}
+
+export interface HubOptions {
+  /** 0 is the main thread. */
+  readonly thread: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly scheduler: Scheduler
+  readonly arena?: Arena | undefined
+  readonly workerData?: unknown
+  /** Detach bytes that were sent, also within one thread: see `moveBytes`. */
+  readonly movesBytes?: boolean
+}
+
+export interface Watch {
+  cancel(): void
+}
+
+export interface Ticker {
+  isWaiting: boolean
+  cancel(): void
+}
+
+type Verdict = 'sent' | 'MAILBOX_FULL' | 'ACTOR_STOPPED' | 'THREAD_EXITED'
+
+export class Hub {
+  readonly thread: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly scheduler: Scheduler
+  readonly workerData: unknown
+  readonly deadlines: Deadlines
+  readonly deadLetters: Notices
+  readonly refusals: Notices
+  /** By thread number; undefined where a thread is not running just now. */
+  readonly links: (Link | undefined)[] = []
+  readonly #log: Log
+  readonly #arena: Arena | undefined
+  readonly #movesBytes: boolean
+  readonly #places = new Map<string, Place>()
+  readonly #watches = new Map<string, Set<Watch & { fire(): void }>>()
+
+  constructor(options: HubOptions) {
+    this.thread = options.thread
+    this.clock = options.clock
+    this.random = options.random
+    this.scheduler = options.scheduler
+    this.workerData = options.workerData
+    this.#log = options.log
+    this.#arena = options.arena
+    this.#movesBytes = options.movesBytes ?? false
+    this.deadlines = new Deadlines(options.clock)
+    this.deadLetters = new Notices('dead letter', options)
+    this.refusals = new Notices('refused tell', options)
+  }
+
+  get arena(): Arena {
+    assert(this.#arena, 'this system was created without an arena')
+    return this.#arena
+  }
+
+  get hasArena(): boolean {
+    return this.#arena !== undefined
+  }
+
+  // -- Actors and addresses. --
+
+  /** An actor of the tree, on this thread. */
+  createCell(path: string, spec: ActorSpec, occupancy: Occupancy): Cell {
+    const cell = new Cell(this, path, spec, occupancy)
+    this.#places.set(path, { path, cell, thread: this.thread, occupancy })
+    return cell
+  }
+
+  /** An actor of the tree, on another thread. */
+  addRemote(path: string, thread: number): void {
+    this.#places.set(path, { path, cell: undefined, thread, occupancy: undefined })
+  }
+
+  /** A child made at run time. */
+  spawn(path: string, spec: ActorSpec): Cell {
+    assert(!this.#places.has(path), `${path} exists already`)
+    const cell = this.createCell(path, spec, new Occupancy(spec.behavior.mailbox))
+    cell.isTemporary = true
+    return cell
+  }
+
+  ref<P extends Protocol<P>>(path: string): ActorRef<P> {
+    return new Ref(this, this.place(path)) as unknown as ActorRef<P>
+  }
+
+  refOf<P extends Protocol<P>>(cell: Cell): ActorRef<P> {
+    return this.ref(cell.path)
+  }
+
+  cellOf(path: string): Cell | undefined {
+    return this.#places.get(path)?.cell
+  }
+
+  get cells(): Cell[] {
+    return [...this.#places.values()].flatMap(({ cell }) => cell ?? [])
+  }
+
+  place(path: string): Place {
+    const known = this.#places.get(path)
+    if (known) return known
+    // A child made at run time lives where its parent lives.
+    let thread = this.thread
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const parent = this.#places.get(path.slice(0, end))
+      if (parent) {
+        thread = parent.thread
+        break
+      }
+    }
+    return { path, cell: undefined, thread, occupancy: undefined }
+  }
+
+  // -- Messages. --
+
+  tell(place: Place, type: string, message: unknown): boolean {
+    const verdict = this.#send(place, type, message, undefined, 0)
+    if (verdict === 'sent') return true
+    if (verdict === 'MAILBOX_FULL') this.refusals.add(place.path, type)
+    else this.deadLetters.add(place.path, type)
+    return false
+  }
+
+  ask(place: Place, type: string, message: unknown, withinMs: number): Promise<unknown> {
+    assert(withinMs >= 0 && withinMs < Number.POSITIVE_INFINITY, 'an ask has a deadline')
+    return new Promise((resolve, reject) => {
+      const ask = new LocalAsk(this, place.path, type, withinMs, resolve, reject)
+      const verdict = this.#send(place, type, message, ask, withinMs)
+      if (verdict === 'sent') this.deadlines.add(ask)
+      else
+        reject(
+          verdict === 'ACTOR_STOPPED'
+            ? stopped(place.path)
+            : unavailable(verdict, verdict, { path: place.path }),
+        )
+    })
+  }
+
+  #send(place: Place, type: string, message: unknown, ask: LocalAsk | undefined, withinMs: number): Verdict {
+    found.length = 0
+    const bytes = weigh(message, found)
+    const { cell } = place
+    if (cell) {
+      if (cell.state === 'ended') return 'ACTOR_STOPPED'
+      if (!cell.mailbox.occupancy.reserve(bytes)) return 'MAILBOX_FULL'
+      const slabs = found.length > 0 ? found.map((slab) => slab.retain()) : undefined
+      const sent = this.#movesBytes ? moveBytes(message) : message
+      cell.accept({ type, message: sent, bytes, slabs, ask, ticker: undefined })
+      return 'sent'
+    }
+    if (place.thread === this.thread) return 'ACTOR_STOPPED'
+    const link = this.links[place.thread]
+    if (!link) return 'THREAD_EXITED'
+    if (place.occupancy?.isGone) return 'ACTOR_STOPPED'
+    if (place.occupancy && !place.occupancy.reserve(bytes)) return 'MAILBOX_FULL'
+    try {
+      link.send(place.path, type, message, bytes, ask, withinMs)
+    } catch (error) {
+      place.occupancy?.free(bytes)
+      throw error
+    }
+    return 'sent'
+  }
+
+  /** A tell whose handler refused: nobody hears of it but the operator. */
+  refusedTell(path: string, type: string, error: MoraineError): void {
+    this.refusals.add(path, type, { error })
+  }
+
+  // -- Ends. --
+
+  watch(path: string, watcher: Cell, type: string, message: unknown): Watch {
+    const watch = {
+      fire: () => {
+        watch.cancel()
+        watcher.signal(type, message)
+      },
+      cancel: () => {
+        const others = this.#watches.get(path)
+        if (others?.delete(watch) && others.size === 0) this.#watches.delete(path)
+      },
+    }
+    const place = this.place(path)
+    if (this.#isGone(place)) {
+      watch.fire()
+      return watch
+    }
+    const others = this.#watches.get(path)
+    if (others) others.add(watch)
+    else this.#watches.set(path, new Set([watch]))
+    if (!place.cell && !place.occupancy) this.links[place.thread]?.watch(path)
+    return watch
+  }
+
+  #isGone(place: Place): boolean {
+    if (place.cell) return place.cell.state === 'ended'
+    if (place.thread === this.thread) return true
+    // An actor of the tree outlives its thread; what was made at run time does not.
+    const isOfTree = this.#places.has(place.path)
+    return isOfTree ? (place.occupancy?.isGone ?? false) : this.links[place.thread] === undefined
+  }
+
+  /** Set by the system or the thread's host: the other threads must hear of it too. */
+  onEnded: (cell: Cell) => void = () => undefined
+
+  ended(cell: Cell): void {
+    // The path of an actor made at run time is free again; those of the tree are known for good.
+    if (cell.isTemporary) this.#places.delete(cell.path)
+    this.fireWatches(cell.path)
+    this.onEnded(cell)
+  }
+
+  /** The end of an actor, wherever it was. */
+  fireWatches(path: string): void {
+    for (const watch of [...(this.#watches.get(path) ?? [])]) watch.fire()
+  }
+
+  /** A thread has exited: what was made on it at run time is gone. */
+  fireWatchesOn(thread: number): void {
+    for (const path of [...this.#watches.keys()]) {
+      if (!this.#places.has(path) && this.place(path).thread === thread) this.fireWatches(path)
+    }
+  }
+
+  // -- Time. --
+
+  tick(cell: Cell, periodMs: number, type: string, message: unknown): Ticker {
+    const arm = () =>
+      this.clock.setTimer(periodMs, () => {
+        timer = arm()
+        if (ticker.isWaiting) return
+        const bytes = 64
+        if (!cell.mailbox.occupancy.reserve(bytes)) return this.refusals.add(cell.path, type)
+        ticker.isWaiting = true
+        cell.accept({ type, message, bytes, slabs: undefined, ask: undefined, ticker })
+      })
+    let timer = arm()
+    const ticker: Ticker = { isWaiting: false, cancel: () => timer.cancel() }
+    return ticker
+  }
+
+  /** True when `work` settles within the limit. It must not reject. */
+  within(limitMs: number, work: Promise<unknown>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.clock.setTimer(limitMs, () => resolve(false), true)
+      void work.then(() => {
+        timer.cancel()
+        resolve(true)
+      })
+    })
+  }
+
+  // -- What the operator hears. --
+
+  logFor(path: string): Log {
+    const log = this.#log
+    const as = (fields?: LogFields): LogFields => ({ actor: path, ...fields })
+    return {
+      debug: (event, fields) => log.debug(event, as(fields)),
+      info: (event, fields) => log.info(event, as(fields)),
+      warn: (event, fields) => log.warn(event, as(fields)),
+      error: (event, fields) => log.error(event, as(fields)),
+    }
+  }
+
+  logFault(path: string, error: MoraineError, decision: string): void {
+    this.#log.error('actor failed', { actor: path, decision, code: error.code, error })
+  }
+
+  close(): void {
+    this.deadlines.close()
+    this.#watches.clear()
+  }
+}
+
+/** Slabs of the message at hand: refilled by every send, which is synchronous. */
+const found: Slab[] = []
+
+/** An ask of this thread, wherever it went: a promise and its deadline. */
+export class LocalAsk extends Expiring implements ReplyTo {
+  readonly #hub: Hub
+  readonly #resolve: (value: unknown) => void
+  readonly #reject: (error: MoraineError) => void
+  #isSettled = false
+  /** Called once it is settled, by a link that keeps a list of what is in flight. */
+  onSettled: (() => void) | undefined
+
+  constructor(
+    hub: Hub,
+    path: string,
+    type: string,
+    withinMs: number,
+    resolve: (value: unknown) => void,
+    reject: (error: MoraineError) => void,
+  ) {
+    super(hub.clock.monotonicMs() + withinMs, () =>
+      this.reject(
+        unavailable('ASK_TIMEOUT', `${path} did not answer ${type} within ${withinMs} ms`, { path }),
+      ),
+    )
+    this.#hub = hub
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  resolve(value: unknown): void {
+    if (this.#settle()) this.#resolve(value)
+    else releaseSlabs(value)
+  }
+
+  reject(error: MoraineError): void {
+    if (this.#settle()) this.#reject(error)
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false
+    this.#isSettled = true
+    this.#hub.deadlines.remove(this)
+    this.onSettled?.()
+    return true
+  }
+}
+
+/** What `context.ref` gives out. The compiler knows it as an ActorRef of some protocol. */
+export class Ref {
+  readonly #hub: Hub
+  #place: Place
+  constructor(hub: Hub, place: Place) {
+    this.#hub = hub
+    this.#place = place
+  }
+
+  get path(): string {
+    return this.#place.path
+  }
+
+  tell(type: string, message: unknown): boolean {
+    return this.#hub.tell(this.#place, type, message)
+  }
+
+  ask(type: string, message: unknown, limit: { withinMs: number }): Promise<unknown> {
+    return this.#hub.ask(this.#place, type, message, limit.withinMs)
+  }
+}
+
+/** Things that went astray: counted always, logged once per path per minute. */
+export class Notices {
+  readonly #what: string
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #loggedAtMs = new Map<string, number>()
+  #count = 0
+
+  constructor(what: string, { clock, log }: { clock: Clock; log: Log }) {
+    this.#what = what
+    this.#clock = clock
+    this.#log = log
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  add(path: string, type: string, fields: LogFields = {}): void {
+    this.#count++
+    const nowMs = this.#clock.monotonicMs()
+    const lastMs = this.#loggedAtMs.get(path)
+    if (lastMs !== undefined && nowMs - lastMs < MINUTE) return
+    // Paths of short-lived actors are many: what is too old to matter, or too much, is forgotten.
+    if (this.#loggedAtMs.size >= 1000) this.#loggedAtMs.clear()
+    this.#loggedAtMs.set(path, nowMs)
+    this.#log.warn(this.#what, { actor: path, type, count: this.#count, ...fields })
+  }
+}

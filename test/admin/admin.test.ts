@@ -1,52 +1,70 @@
-// The administration paths over a real socket: who may see what, and what is left to S3.
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type AdminDependencies, createAdmin } from '../../src/admin/admin.ts'
-import { fault, refusal } from '../../src/base/errors.ts'
+// The administration paths behind the real gateway: who may see what, and what is left to S3.
+import { createAdmin } from '../../src/admin/admin.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { fault } from '../../src/base/errors.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { systemRandom } from '../../src/base/prng.ts'
+import { createGateway, type Gateway } from '../../src/s3/gateway.ts'
+import { plainS3Error } from '../support/http-gateway.ts'
+import { KEY, REGION, SECRET, signHeader } from '../support/http-signing.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('admin')
-const open: Server[] = []
-test.after.each(() => {
-  for (const server of open.splice(0)) {
-    server.close()
-    server.closeAllConnections()
-  }
+const open: Gateway[] = []
+test.after.each(async () => {
+  for (const gateway of open.splice(0)) await gateway.close({ drainMs: 0 })
 })
 
-const start = async (changes: Partial<AdminDependencies> = {}): Promise<string> => {
-  const admin = createAdmin({
-    isReady: () => true,
-    redundancy: async () => ({ waiting: { shards: 2, bytes: 2048 } }),
-    actors: () => [{ path: 'root' }],
-    authenticate: async ({ headers }) => {
-      if (headers.authorization === undefined) throw refusal('AccessDenied', 'Access Denied')
-      const kind = headers.authorization === 'root' ? 'root' : 'anonymous'
-      return { kind, canonicalId: '', displayName: '', accessKeyId: '' }
-    },
-    isVirtualHost: (host) => host.startsWith('bucket.'),
-    ...changes,
-  })
-  const server = createServer((request, response) => {
-    if (!admin(request, response)) response.writeHead(299).end('S3')
-  })
-  open.push(server)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+const identity = { kind: 'root', canonicalId: '0'.repeat(64), displayName: 'root', accessKeyId: KEY } as const
+
+interface Stage {
+  get(path: string, headers?: Record<string, string>, method?: string): Promise<Response>
+  /** The same, signed by root. */
+  signed(path: string, method?: string): Promise<Response>
 }
 
-const root = { headers: { authorization: 'root' } }
+const start = async (
+  changes: { isReady?: boolean; redundancy?: () => Promise<unknown>; domain?: string } = {},
+): Promise<Stage> => {
+  const gateway = createGateway({
+    dispatch: async () => ({ status: 299, headers: [] }),
+    toS3Error: plainS3Error,
+    findCredential: (accessKeyId) =>
+      accessKeyId === KEY ? { accessKeyId, secretAccessKey: SECRET, identity } : undefined,
+    region: REGION,
+    ...(changes.domain !== undefined && { domain: changes.domain }),
+    authorize: () => undefined,
+    adminHandler: createAdmin({
+      isReady: () => changes.isReady ?? true,
+      redundancy: changes.redundancy ?? (async () => ({ waiting: { shards: 2, bytes: 2048 } })),
+      actors: () => [{ path: 'root' }],
+    }),
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+  })
+  open.push(gateway)
+  const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 })
+  const get: Stage['get'] = (path, headers = {}, method = 'GET') =>
+    fetch(`http://127.0.0.1:${port}${path}`, { method, headers })
+  return {
+    get,
+    signed(path, method = 'GET') {
+      const { headers } = signHeader({ method, target: path, headers: { host: `127.0.0.1:${port}` } })
+      return get(path, headers, method)
+    },
+  }
+}
 
 test(
   'health answers without credentials',
   deadline(2000, async () => {
-    const origin = await start()
-    const live = await fetch(`${origin}/-/health/live`)
+    const { get } = await start()
+    const live = await get('/-/health/live')
     assert.is(live.status, 200)
     assert.is(live.headers.get('content-type'), 'application/json')
     assert.equal(await live.json(), { status: 'live' })
-    assert.is((await fetch(`${origin}/-/health/ready?x=1`)).status, 200)
-    const head = await fetch(`${origin}/-/health/ready`, { method: 'HEAD' })
+    const head = await get('/-/health/ready', {}, 'HEAD')
     assert.equal([head.status, await head.text()], [200, ''])
   }),
 )
@@ -54,74 +72,66 @@ test(
 test(
   'a server that is not ready is alive all the same',
   deadline(2000, async () => {
-    const origin = await start({ isReady: () => false })
-    assert.is((await fetch(`${origin}/-/health/live`)).status, 200)
-    const ready = await fetch(`${origin}/-/health/ready`)
-    assert.is(ready.status, 503)
-    assert.is(ready.headers.get('retry-after'), '1')
+    const { get } = await start({ isReady: false })
+    assert.is((await get('/-/health/live')).status, 200)
+    const ready = await get('/-/health/ready')
+    assert.equal([ready.status, ready.headers.get('retry-after')], [503, '1'])
   }),
 )
 
 test(
   'redundancy and actors are for the root identity alone',
   deadline(2000, async () => {
-    const origin = await start()
-    for (const path of ['/-/health/redundancy', '/-/actors', '/-/no/such/page']) {
-      assert.is((await fetch(origin + path)).status, 403, path)
-      const other = await fetch(origin + path, { headers: { authorization: 'other' } })
-      assert.equal(
-        [other.status, ((await other.json()) as { error: { code: string } }).error.code],
-        [403, 'AccessDenied'],
-      )
+    const { get, signed } = await start()
+    for (const path of ['/-/health/redundancy', '/-/actors', '/-/no/such/page', '/-/']) {
+      assert.is((await get(path)).status, 403, path)
     }
-    const redundancy = await fetch(`${origin}/-/health/redundancy`, root)
+    const redundancy = await signed('/-/health/redundancy')
     assert.equal(await redundancy.json(), { waiting: { shards: 2, bytes: 2048 } })
-    assert.equal(await (await fetch(`${origin}/-/actors`, root)).json(), [{ path: 'root' }])
-    assert.is((await fetch(`${origin}/-/no/such/page`, root)).status, 404)
+    assert.equal(await (await signed('/-/actors')).json(), [{ path: 'root' }])
+    assert.is((await signed('/-/no/such/page')).status, 404)
   }),
 )
 
 test(
-  'only GET and HEAD are answered, and a body ends the connection unread',
+  'a wrong signature is refused like anywhere else',
   deadline(2000, async () => {
-    const origin = await start()
-    const response = await fetch(`${origin}/-/health/live`, { method: 'POST', body: 'x'.repeat(100_000) })
-    assert.equal(
-      [response.status, response.headers.get('allow'), response.headers.get('connection')],
-      [405, 'GET, HEAD', 'close'],
-    )
+    const { get } = await start()
+    const authorization = `AWS4-HMAC-SHA256 Credential=${KEY}/20200101/${REGION}/s3/aws4_request, SignedHeaders=host, Signature=00`
+    const answer = await get('/-/actors', { authorization })
+    assert.ok(answer.status >= 400 && answer.status < 500)
+    assert.not.match(await answer.text(), /"path"/)
+  }),
+)
+
+test(
+  'only GET and HEAD are answered',
+  deadline(2000, async () => {
+    const { get } = await start()
+    const answer = await get('/-/health/live', {}, 'DELETE')
+    assert.match(await answer.text(), /<Code>MethodNotAllowed</)
   }),
 )
 
 test(
   'what is broken inside is a 500 that says nothing of it',
   deadline(2000, async () => {
-    const logged: unknown[] = []
-    const log = {
-      debug() {},
-      info() {},
-      warn() {},
-      error: (event: string) => void logged.push(event),
-    }
     const redundancy = async (): Promise<never> => {
       throw fault('DISK_IO', 'cannot read /mnt/disk3')
     }
-    const origin = await start({ redundancy, log })
-    const response = await fetch(`${origin}/-/health/redundancy`, root)
-    assert.is(response.status, 500)
-    assert.not.match(await response.text(), /disk3/)
-    assert.is(logged.length, 1)
+    const { signed } = await start({ redundancy })
+    const answer = await signed('/-/health/redundancy')
+    assert.is(answer.status, 500)
+    assert.not.match(await answer.text(), /disk3/)
   }),
 )
 
 test(
-  'everything else, and everything on a bucket’s host, is left to S3',
+  'everything that is not below /-/ is left to S3',
   deadline(2000, async () => {
-    const origin = await start({ isVirtualHost: () => true })
-    assert.is((await fetch(`${origin}/-/health/live`)).status, 299)
-    const plain = await start()
-    for (const path of ['/', '/-', '/bucket/-/health/live', '/-x/']) {
-      assert.is((await fetch(plain + path)).status, 299, path)
+    const { signed } = await start()
+    for (const path of ['/', '/-x/health', '/bucket/-/health/live']) {
+      assert.is((await signed(path)).status, 299, path)
     }
   }),
 )

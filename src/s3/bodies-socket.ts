@@ -20,6 +20,8 @@ export interface SocketSource extends BodySource {
   check(nowMs: number): void
   /** True when every byte of the body has been received. */
   isComplete(): boolean
+  /** Nobody asks any more: what is ahead is dropped, and the message is left to whoever reads it then. */
+  abandon(): void
 }
 
 /** Ahead of the reader at most; the kernel's buffers are behind it. */
@@ -116,5 +118,10 @@ export const createSocketSource = (
       }
     },
     isComplete: () => ended || message.complete,
+    abandon() {
+      fail(incompleteBody())
+      message.off('data', onData)
+      ready.length = 0
+    },
   }
 }

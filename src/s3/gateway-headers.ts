@@ -1,6 +1,7 @@
 // The head of a request as it came over the wire: names in lower case, duplicates joined, and refused where two values
 // could mean two things to two readers.
 import { refusal } from '../base/errors.ts'
+import { KiB } from '../base/units.ts'
 
 /** No S3 client sends half as many. */
 const HEADERS_MAX = 256
@@ -25,14 +26,25 @@ export const readHeaders = (raw: readonly string[]): Map<string, string> => {
   return headers
 }
 
-/** True when the request brings a body. Looks at the raw list alone: node's own header object costs more than it tells. */
-export const bringsBody = (raw: readonly string[]): boolean => {
+/** So much of a body nobody read is taken off the wire rather than the connection closed. */
+const SMALL_BODY_MAX = 64 * KiB
+
+/** Content-Length, -1 for a body of another length, 0 for none. Node's own header object costs more than it tells. */
+const bodyLength = (raw: readonly string[]): number => {
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i]!
-    if (name.length === 14 && name.toLowerCase() === 'content-length') return raw[i + 1] !== '0'
-    if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') return true
+    if (name.length === 14 && name.toLowerCase() === 'content-length') return Number(raw[i + 1])
+    if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') return -1
   }
-  return false
+  return 0
+}
+
+export const bringsBody = (raw: readonly string[]): boolean => bodyLength(raw) !== 0
+
+/** True when node may throw the whole body away and keep the connection. */
+export const isSmallBody = (raw: readonly string[]): boolean => {
+  const length = bodyLength(raw)
+  return length >= 0 && length <= SMALL_BODY_MAX
 }
 
 export interface WireTarget {

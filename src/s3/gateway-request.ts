@@ -1,7 +1,7 @@
 // From a node:http request to an S3Request: target, identity and body, in that order, and nothing of it believed before
 // the signature is. Pure but for the socket behind the body.
 import type { IncomingMessage } from 'node:http'
-import { ANONYMOUS, type Authenticated, type Authenticator } from '../auth/authenticate.ts'
+import type { Authenticated, Authenticator } from '../auth/authenticate.ts'
 import { decodeUtf8, parseQuery, type QueryParameter } from '../auth/encoding.ts'
 import type { Pairs } from '../metadata/records.ts'
 import { type BodySource, createBody } from './bodies.ts'
@@ -90,8 +90,6 @@ const bodyOf = (
   return body.size === undefined ? NO_BODY : ZERO_BODY
 }
 
-const HEALTH: Authenticated = { identity: ANONYMOUS, presigned: false, payload: { kind: 'plain' } }
-
 /** Throws the refusal of whatever is wrong with target, credentials or the body's headers. */
 export const receive = (message: IncomingMessage, context: ArrivalContext): Arrival => {
   const method = message.method ?? ''
@@ -102,11 +100,7 @@ export const receive = (message: IncomingMessage, context: ArrivalContext): Arri
   const isAdmin = !target.virtualHost && path.startsWith(ADMIN_PREFIX)
   const parameters = query === '' ? [] : parseQuery(query)
   const wire = { method, path, query, headers }
-  // A health check carries no credentials and never waits for any.
-  const authenticated =
-    isAdmin && !headers.has('authorization') && query === ''
-      ? HEALTH
-      : context.authenticator.authenticate(wire, parameters)
+  const authenticated = context.authenticator.authenticate(wire, parameters)
   const body = bodyOf(context.source, method, headers, authenticated)
   const view: View = authenticated.presigned
     ? unhoist(headers, parameters)

@@ -3,6 +3,7 @@
 // client takes half an object for a whole one. A client that leaves its body unsent is answered first and cut then.
 import { Buffer } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Chunk } from '../actors/engine.ts'
 import type { Clock } from '../base/clock.ts'
 import type { S3Response } from './exchange.ts'
@@ -11,7 +12,7 @@ export interface RespondOptions {
   readonly clock: Clock
   /** x-amz-request-id and its kin, as name, value, name, value. */
   readonly common: readonly string[]
-  /** The request's body has not come whole: close the connection after this answer. */
+  /** Much of the request's body may still come: throw some of it away, then close the connection. */
   readonly isUnread: boolean
   /** Close for another reason. */
   readonly isLast: boolean
@@ -26,30 +27,32 @@ const NOTHING = Buffer.alloc(0)
 
 const headOf = (response: S3Response, options: RespondOptions, length: number | undefined): string[] => {
   const head = [...options.common]
-  let hasLength = false
+  let hasLength = length !== undefined
   for (const [name, value] of response.headers) {
-    if (length === undefined || name.length !== 14 || name.toLowerCase() !== 'content-length')
-      head.push(name, value)
-    if (name.length === 14 && name.toLowerCase() === 'content-length') hasLength = true
+    const isLength = name.length === 14 && name.toLowerCase() === 'content-length'
+    if (isLength && hasLength) continue
+    hasLength ||= isLength
+    head.push(name, value)
   }
   if (length !== undefined) head.push('Content-Length', String(length))
-  else if (!hasLength && response.status >= 200 && response.status !== 204 && response.status !== 304) {
+  else if (!hasLength && response.status !== 204 && response.status !== 304) {
     head.push('Content-Length', '0')
   }
   if (options.isUnread || options.isLast) head.push('Connection', 'close')
   return head
 }
 
-/** Resolves when the socket has taken everything, the connection is gone, or the stall limit cut it. */
+/** Cuts a connection whose client takes nothing for `writeStallMs` while `isWriting`. */
 const guardStall = (response: ServerResponse, writeStallMs: number, isWriting: () => boolean): void => {
-  const { socket } = response
-  if (!socket) return
-  // node's own timer: it counts bytes the kernel takes out of a write as activity.
-  socket.setTimeout(writeStallMs)
-  response.on('timeout', () => {
+  // node's own timer: a byte that the kernel takes out of a write counts as activity.
+  const arm = (socket: Socket): void => void socket.setTimeout(writeStallMs)
+  response.on('timeout', (socket: Socket) => {
     if (isWriting()) socket.destroy()
-    else socket.setTimeout(writeStallMs)
+    else arm(socket)
   })
+  if (response.socket) arm(response.socket)
+  // A pipelined answer gets its socket when the ones before it are through.
+  else response.once('socket', arm)
 }
 
 /** Throws away at most `lingerBytesMax` of what the client still sends, for at most `lingerMs`. */

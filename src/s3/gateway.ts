@@ -15,7 +15,7 @@ import type { Random } from '../base/prng.ts'
 import { KiB, MiB, SECOND } from '../base/units.ts'
 import { createSocketSource, type SocketSource } from './bodies-socket.ts'
 import type { S3Request, S3Response } from './exchange.ts'
-import { bringsBody } from './gateway-headers.ts'
+import { bringsBody, isSmallBody } from './gateway-headers.ts'
 import { receive } from './gateway-request.ts'
 import { respond } from './gateway-respond.ts'
 
@@ -50,15 +50,15 @@ export const GATEWAY_LIMITS: GatewayLimits = {
 /** Beyond `connectionsMax` so many more are told so; the ones after them are dropped. */
 const SURPLUS_MAX = 256
 
-export type ToS3Error = (
+export type ErrorResponse = (
   error: unknown,
-  request: { readonly id: string; readonly resource: string },
+  request: { readonly requestId: string; readonly method: string; readonly resource: string },
 ) => S3Response
 
 export interface GatewayOptions {
   /** Everything below HTTP. What it rejects with becomes an S3 error. */
   readonly dispatch: (request: S3Request) => Promise<S3Response>
-  readonly toS3Error: ToS3Error
+  readonly errorResponse: ErrorResponse
   readonly findCredential: FindCredential
   readonly region: string
   /** `bucket.domain` is a virtual host; without it there are only paths. */
@@ -127,7 +127,7 @@ const parseFailure = (code: string): { status: string; error: Error } => {
 }
 
 export const createGateway = (options: GatewayOptions): Gateway => {
-  const { clock, log, toS3Error } = options
+  const { clock, log, errorResponse } = options
   const limits = { ...GATEWAY_LIMITS, ...options.limits }
   const allow = options.authorize ?? defaultAuthorize
   const nextId = createIds(options.random)
@@ -145,12 +145,15 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   let whenIdle: (() => void) | undefined
 
   // Runs only while bodies are being received.
+  const watchEveryMs = Math.min(SECOND, limits.bodyWindowMs / 4)
+  let isWatching = false
   const watch = (): void => {
+    isWatching = bodies.size > 0
+    if (!isWatching) return
     const nowMs = clock.monotonicMs()
     for (const body of bodies) body.check(nowMs)
-    if (bodies.size > 0) clock.setTimer(watchEveryMs, watch)
+    clock.setTimer(watchEveryMs, watch)
   }
-  const watchEveryMs = Math.min(SECOND, limits.bodyWindowMs / 4)
 
   const enter = (
     message: IncomingMessage,
@@ -161,8 +164,11 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     inFlight++
     busy.set(socket, (busy.get(socket) ?? 0) + 1)
     if (source) {
-      if (bodies.size === 0) clock.setTimer(watchEveryMs, watch)
       bodies.add(source)
+      if (!isWatching) {
+        isWatching = true
+        clock.setTimer(watchEveryMs, watch)
+      }
     }
     response.once('close', () => {
       inFlight--
@@ -201,7 +207,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       if (error.kind === 'bug' || error.kind === 'fault') {
         log.error('request-failed', { id, code: error.code, message: error.message, stack: error.stack })
       }
-      return toS3Error(error, { id, resource })
+      return errorResponse(error, { requestId: id, method: message.method ?? '', resource })
     }
   }
 
@@ -222,12 +228,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       if (typeof answer.body === 'object' && 'close' in answer.body) answer.body.close()
       return
     }
+    const isPartial = source !== undefined && !source.isComplete()
+    source?.abandon()
+    const isUnread = isPartial && (expects || !isSmallBody(message.rawHeaders))
+    // The little that is left is taken off the wire, and the connection goes on.
+    if (isPartial && !isUnread) message.resume()
     const common = ['x-amz-request-id', id, 'x-amz-id-2', hostId, 'Server', 'Moraine']
     const respondOptions = {
       ...limits,
       clock,
       common,
-      isUnread: source !== undefined && !source.isComplete(),
+      isUnread,
       isLast: draining || surplus.has(message.socket),
     }
     try {
@@ -236,7 +247,12 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       log.warn('answer-cut-short', { id, code: codeOf(error), message: (error as Error).message })
       if (response.headersSent) return
       // A header that cannot be written: say so rather than leave the client waiting.
-      await respond(message, response, toS3Error(error, { id, resource: '' }), respondOptions)
+      await respond(
+        message,
+        response,
+        errorResponse(error, { requestId: id, method: message.method ?? '', resource: '' }),
+        respondOptions,
+      )
     }
   }
 
@@ -256,7 +272,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     }
     const id = nextId()
     const failure = parseFailure(codeOf(error))
-    const { body } = toS3Error(failure.error, { id, resource: '' })
+    const { body } = errorResponse(failure.error, { requestId: id, method: '', resource: '' })
     const text = typeof body === 'string' ? body : ''
     socket.end(
       `HTTP/1.1 ${failure.status}\r\nx-amz-request-id: ${id}\r\nx-amz-id-2: ${hostId}\r\nServer: Moraine\r\n` +

@@ -34,12 +34,15 @@ const escapeXml = (text: string): string =>
   text.replace(/[<>&]/g, (c) => (c === '<' ? '&lt;' : c === '>' ? '&gt;' : '&amp;'))
 
 /** Errors as S3 writes them, as far as these tests look. */
-export const plainS3Error = (error: unknown, request: { id: string; resource: string }): S3Response => {
+export const plainS3Error = (
+  error: unknown,
+  request: { requestId: string; resource: string },
+): S3Response => {
   const code = codeOf(error)
   const isRefusal = (error as { kind?: string }).kind === 'refusal'
   const isBug = (error as { kind?: string }).kind === 'bug' || code.startsWith('ERR_')
   const detail = (error as { detail?: Record<string, unknown> }).detail ?? {}
-  const elements = Object.entries({ ...detail, Resource: request.resource, RequestId: request.id })
+  const elements = Object.entries({ ...detail, Resource: request.resource, RequestId: request.requestId })
     .map(([name, value]) => `<${name}>${escapeXml(String(value))}</${name}>`)
     .join('')
   const shown = NAMES[code] ?? (isBug ? 'InternalError' : code)
@@ -110,7 +113,7 @@ export const startGateway = async ({
       seen.push(request)
       return answer(request)
     },
-    toS3Error: plainS3Error,
+    errorResponse: plainS3Error,
     findCredential: (accessKeyId) =>
       accessKeyId === KEY ? { accessKeyId: KEY, secretAccessKey: SECRET, identity: ROOT } : undefined,
     region: REGION,

@@ -7,7 +7,7 @@
 // disk verifies their block checksums first; `verify` here tells that a stripe is inconsistent, not which shard is wrong.
 import { assert } from '../base/errors.ts'
 import { createInverseCache } from './inverse-cache.ts'
-import type { Kernel } from './kernel.ts'
+import { type Kernel, RECOVER_BYTES_MIN } from './kernel.ts'
 import { createParityMatrix, multiplyRow, shardRow } from './matrix.ts'
 
 export {
@@ -96,6 +96,13 @@ export const createCodec = (k: number, m: number, kernel: Kernel): Codec => {
   const parityMatrix = createParityMatrix(k, m)
   const inverses = createInverseCache(parityMatrix, k)
 
+  /** Two data shards are wanted, and the sources are all others with parity 0 and 1. */
+  const isLostPair = (wanted: readonly number[], sources: readonly number[]): boolean =>
+    wanted.length === 2 &&
+    wanted.every((index) => index < k) &&
+    sources[k - 2] === k &&
+    sources[k - 1] === k + 1
+
   const encode = ({ data, parity, length }: EncodeStripe): void => {
     assert(data.length === k && parity.length === m, 'a stripe has k data and m parity shards')
     checkRanges(kernel, data, parity, length)
@@ -117,6 +124,12 @@ export const createCodec = (k: number, m: number, kernel: Kernel): Codec => {
     const outputs = wanted.map((index) => shards[index]!)
     checkRanges(kernel, inputs, outputs, length)
     if (length === 0) return
+    if (isLostPair(wanted, sources) && length >= RECOVER_BYTES_MIN) {
+      const lost = [Math.min(...wanted), Math.max(...wanted)] as const
+      const parity = [shards[k]!, shards[k + 1]!] as const
+      kernel.recoverTwo({ data: shards.slice(0, k), lost, parity, length })
+      return
+    }
     const inverse = inverses.find(sources)
     const coefficients = new Uint8Array(wanted.length * k)
     for (const [i, index] of wanted.entries()) {

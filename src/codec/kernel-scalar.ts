@@ -1,8 +1,8 @@
 // The scalar kernel: plain TypeScript, one byte after another. It is the specification of what a kernel computes; every
 // other kernel must equal it byte for byte. It also runs where an engine has no SIMD.
 import type { SharedMemory } from '../base/wasm.ts'
-import { multiply } from './galois.ts'
-import type { Kernel, Product } from './kernel.ts'
+import { divide, multiply, powerOfTwo } from './galois.ts'
+import type { Kernel, LostPair, Product } from './kernel.ts'
 
 /** Products by coefficient and byte: 64 KiB, made once per thread at import. */
 const PRODUCTS = new Uint8Array(65_536)
@@ -28,6 +28,26 @@ export const createScalarKernel = (memory: SharedMemory, scratch: Kernel['scratc
         const coefficient = coefficients[row * inputs.length + column]!
         addProduct(into, coefficient, new Uint8Array(buffer, input, length))
       }
+    }
+  },
+  recoverTwo({ data, lost: [x, y], parity, length }: LostPair) {
+    const [p, q, ...known] = [...parity, ...data].map(
+      (offset) => new Uint8Array(memory.buffer, offset, length),
+    )
+    const powers = data.map((_, index) => powerOfTwo(index))
+    const inverse = divide(1, powers[x]! ^ powers[y]!)
+    for (let i = 0; i < length; i++) {
+      // d(x) + d(y), and 2^x d(x) + 2^y d(y): two equations, two unknowns.
+      let sum = p![i]!
+      let weighted = q![i]!
+      for (let index = 0; index < data.length; index++) {
+        if (index === x || index === y) continue
+        sum ^= known[index]![i]!
+        weighted ^= multiply(powers[index]!, known[index]![i]!)
+      }
+      const found = multiply(inverse, weighted ^ multiply(powers[x]!, sum))
+      known[y]![i] = found
+      known[x]![i] = sum ^ found
     }
   },
 })

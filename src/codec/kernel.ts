@@ -33,6 +33,21 @@ export interface Product {
   readonly length: number
 }
 
+/** Two data shards to be recovered from all others and parity 0 and 1 (see matrix.ts). */
+export interface LostPair {
+  /** k offsets, at least 2; at the lost ones, where the shard is to be written. */
+  readonly data: readonly number[]
+  /** Indexes of the lost ones, ascending. */
+  readonly lost: readonly [number, number]
+  /** Offsets of parity 0 and parity 1. */
+  readonly parity: readonly [number, number]
+  /** At least RECOVER_BYTES_MIN. */
+  readonly length: number
+}
+
+/** Shorter shards are reconstructed by `multiply`. */
+export const RECOVER_BYTES_MIN = 64
+
 export interface Kernel {
   readonly name: KernelName
   readonly memory: SharedMemory
@@ -43,6 +58,8 @@ export interface Kernel {
    * that the ranges are inside the memory and apart is the caller's word (`createCodec` keeps it).
    */
   multiply(product: Product): void
+  /** What `multiply` by the inverted matrix would give, about twice as fast. Nothing is checked here either. */
+  recoverTwo(pair: LostPair): void
 }
 
 export interface KernelOptions {

@@ -79,7 +79,7 @@ test(
       for (let k = 1; k <= n; k++) {
         const m = n - k
         const codec = createCodec(k, m, kernel)
-        const stripe = encodeStripe(codec, random, 33)
+        const stripe = encodeStripe(codec, random, 65)
         for (let size = 1; size <= m; size++) {
           for (const lost of subsets(n, size)) checkReconstruct(codec, stripe, { lost, wanted: lost })
         }

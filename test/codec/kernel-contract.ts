@@ -2,9 +2,10 @@
 
 import type { Random } from '../../src/base/prng.ts'
 import { createSharedMemory, type SharedMemory } from '../../src/base/wasm.ts'
-import { multiply } from '../../src/codec/galois.ts'
-import { CODEC_RESERVED_BYTES, type Kernel } from '../../src/codec/kernel.ts'
+import { multiply, powerOfTwo } from '../../src/codec/galois.ts'
+import { CODEC_RESERVED_BYTES, type Kernel, RECOVER_BYTES_MIN } from '../../src/codec/kernel.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
+import { subsets } from './erasures.ts'
 
 export type MakeKernel = (memory: SharedMemory, reservedOffset: number) => Kernel
 
@@ -65,10 +66,9 @@ export const kernelContract = (name: string, make: MakeKernel): void => {
   const check = (
     { kernel, bytes }: { kernel: Kernel; bytes: Uint8Array },
     random: Random,
-    shape: { rows: number; inputCount: number; length: number },
+    shape: { rows: number; inputCount: number; length: number; coefficients?: Uint8Array },
   ): void => {
-    const { rows, inputCount, length } = shape
-    const coefficients = random.bytes(rows * inputCount)
+    const { rows, inputCount, length, coefficients = random.bytes(rows * inputCount) } = shape
     const offsets = scatter(random, rows + inputCount, length)
     const inputs = offsets.slice(0, inputCount)
     const outputs = offsets.slice(inputCount)
@@ -102,6 +102,79 @@ export const kernelContract = (name: string, make: MakeKernel): void => {
         for (const rows of [0, 1, 2, 3, 4, 5, 32 - inputCount]) {
           check(opened, random, { rows, inputCount, length: 33 + random.below(40) })
         }
+      }
+    }),
+  )
+
+  test(
+    'is right where rows are sums or powers of two, in any order, and where they nearly are',
+    seeded(20_000, (random) => {
+      const opened = open(random)
+      const makeRow: ((inputCount: number) => number[])[] = [
+        (inputCount) => Array.from({ length: inputCount }, () => 1),
+        (inputCount) => Array.from({ length: inputCount }, (_, i) => powerOfTwo(i)),
+        (inputCount) => [...random.bytes(inputCount)],
+        (inputCount) => [...random.bytes(inputCount - 1).fill(1), 2],
+        (inputCount) =>
+          Array.from({ length: inputCount }, (_, i) => powerOfTwo(i + (i === inputCount - 1 ? 1 : 0))),
+      ]
+      for (let round = 0; round < 200; round++) {
+        const inputCount = 1 + random.below(20)
+        const rows = 1 + random.below(5)
+        const kinds = Array.from({ length: rows }, () => makeRow[random.below(makeRow.length)]!)
+        const coefficients = Uint8Array.from(kinds.flatMap((kind) => kind(inputCount)))
+        check(opened, random, {
+          rows,
+          inputCount,
+          length: LENGTHS[random.below(LENGTHS.length)]!,
+          coefficients,
+        })
+      }
+      for (const length of LENGTHS) {
+        const coefficients = Uint8Array.of(1, 1, 1, 1, 1, 2, 4, 8)
+        check(opened, random, { rows: 2, inputCount: 4, length, coefficients })
+      }
+    }),
+  )
+
+  /** Encodes k + 2 by the definition, loses x and y, and compares. */
+  const checkRecover = (
+    { kernel, bytes }: { kernel: Kernel; bytes: Uint8Array },
+    random: Random,
+    { k, lost, length }: { k: number; lost: readonly [number, number]; length: number },
+  ): void => {
+    const offsets = scatter(random, k + 2, length)
+    const data = offsets.slice(0, k)
+    const parity = [offsets[k]!, offsets[k + 1]!] as const
+    const coefficients = Uint8Array.from({ length: 2 * k }, (_, i) => (i < k ? 1 : powerOfTwo(i - k)))
+    for (const [row, output] of parity.entries()) {
+      for (let i = 0; i < length; i++) bytes[output + i] = byteProduct(bytes, coefficients, data, row, i)
+    }
+    const expected = bytes.slice(SHARDS)
+    for (const index of lost) bytes.fill(0xee, data[index], data[index]! + length)
+    kernel.recoverTwo({ data, lost, parity, length })
+    assert.is(Buffer.compare(bytes.subarray(SHARDS), expected), 0, `${k}: ${lost}, ${length} bytes`)
+  }
+
+  test(
+    'recovers every pair of data shards',
+    seeded(20_000, (random) => {
+      const opened = open(random)
+      for (const k of [2, 3, 4, 5, 8, 30]) {
+        for (const [x, y] of subsets(k, 2)) {
+          checkRecover(opened, random, { k, lost: [x!, y!], length: 64 + random.below(40) })
+        }
+      }
+    }),
+  )
+
+  test(
+    'recovers pairs at every length, at any alignment',
+    seeded(20_000, (random) => {
+      const opened = open(random)
+      for (const length of LENGTHS.filter((length) => length >= RECOVER_BYTES_MIN)) {
+        const [x, y] = [...subsets(5, 2)][random.below(10)] as [number, number]
+        checkRecover(opened, random, { k: 5, lost: [x, y], length })
       }
     }),
   )

@@ -5,12 +5,8 @@
 // At most two rows in one pass: their four accumulators, the nibbles and a table fit the 16 vector registers of x86; with
 // three rows engines spill. Nothing is allocated and there is no static data: all addresses come from the caller.
 import { COEFFICIENTS, INPUTS, OUTPUTS, PREPARED, TABLES } from './layout'
-
-function lookUp(table: v128, nibbles: v128): v128 {
-  // Indexes are below 16, where both instructions mean the same on every machine.
-  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, nibbles)
-  return i8x16.swizzle(table, nibbles)
-}
+import { lookUp } from './look-up'
+import { isPowers, isSum, sum, sumAndPowers } from './raid6'
 
 /** Copies the tables of one row's coefficients to every `stride`-th byte from `target`. */
 function prepareRow(base: usize, coefficients: usize, inputCount: usize, target: usize, stride: usize): void {
@@ -108,26 +104,48 @@ function multiplyShort(base: usize, inputsEnd: usize, length: usize, output: usi
   }
 }
 
+/** One row, by the pass that suits it; two when the next one can share the pass. Returns how many. */
+function multiplySome(
+  base: usize,
+  coefficients: usize,
+  inputCount: usize,
+  rows: usize,
+  length: usize,
+  output: usize,
+): usize {
+  const inputsEnd = base + INPUTS + (inputCount << 2)
+  const first = <usize>load<u32>(output)
+  const second = <usize>load<u32>(output, 4)
+  if (length >= 32) {
+    if (isSum(coefficients, inputCount)) {
+      if (rows > 1 && isPowers(coefficients + inputCount, inputCount)) {
+        sumAndPowers(base, inputsEnd, length, first, second)
+        return 2
+      }
+      sum(base, inputsEnd, length, first)
+      return 1
+    }
+    if (rows > 1) {
+      prepareRow(base, coefficients, inputCount, base + PREPARED, 64)
+      prepareRow(base, coefficients + inputCount, inputCount, base + PREPARED + 32, 64)
+      multiply2(base, inputsEnd, length, first, second)
+      return 2
+    }
+  }
+  prepareRow(base, coefficients, inputCount, base + PREPARED, 32)
+  if (length >= 32) multiply1(base, inputsEnd, length, first)
+  else multiplyShort(base, inputsEnd, length, first)
+  return 1
+}
+
 /** Each output becomes its row of coefficients times the inputs. Addresses and coefficients are in the reserved region. */
 export function multiply(base: usize, rows: usize, inputCount: usize, length: usize): void {
-  const inputsEnd = base + INPUTS + (inputCount << 2)
   let coefficients = base + COEFFICIENTS
   let output = base + OUTPUTS
   while (rows > 0) {
-    if (rows > 1 && length >= 32) {
-      prepareRow(base, coefficients, inputCount, base + PREPARED, 64)
-      prepareRow(base, coefficients + inputCount, inputCount, base + PREPARED + 32, 64)
-      multiply2(base, inputsEnd, length, load<u32>(output), load<u32>(output, 4))
-      coefficients += inputCount << 1
-      output += 8
-      rows -= 2
-    } else {
-      prepareRow(base, coefficients, inputCount, base + PREPARED, 32)
-      if (length >= 32) multiply1(base, inputsEnd, length, load<u32>(output))
-      else multiplyShort(base, inputsEnd, length, load<u32>(output))
-      coefficients += inputCount
-      output += 4
-      rows -= 1
-    }
+    const done = multiplySome(base, coefficients, inputCount, rows, length, output)
+    coefficients += inputCount * done
+    output += done << 2
+    rows -= done
   }
 }

@@ -28,7 +28,7 @@ const start = async (
 ): Promise<Stage> => {
   const gateway = createGateway({
     dispatch: async () => ({ status: 299, headers: [] }),
-    toS3Error: plainS3Error,
+    errorResponse: plainS3Error,
     findCredential: (accessKeyId) =>
       accessKeyId === KEY ? { accessKeyId, secretAccessKey: SECRET, identity } : undefined,
     region: REGION,

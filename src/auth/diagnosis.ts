@@ -63,20 +63,17 @@ function* hostAttempts(mismatch: Mismatch): Generator<Attempt> {
 }
 
 function* pathAttempts({ request, parts }: Mismatch): Generator<Attempt> {
-  yield [
-    'the path was encoded once more before it was signed',
-    { ...parts, path: percentEncode(parts.path, true) },
-  ]
+  yield ['the path was encoded once more to be signed', { ...parts, path: percentEncode(parts.path, true) }]
   const once = percentDecode(request.path, false)
   if (once === undefined) return
-  yield ['the path was signed without being encoded', { ...parts, path: once }]
   const twice = percentDecode(once, false)
   if (twice !== undefined) {
     yield [
-      'the path was decoded once less before it was signed',
+      'the path was encoded once more after it was signed',
       { ...parts, path: percentEncode(twice, true) },
     ]
   }
+  yield ['the path was signed without being encoded', { ...parts, path: once }]
   yield [
     "the path was signed with a space where it has a '+'",
     { ...parts, path: percentEncode(percentDecode(request.path, true) ?? once, true) },

@@ -45,7 +45,7 @@ export const createSigningKeys = (keysMax = KEYS_MAX): SigningKeys => {
       return keys.size
     },
     get(secret, day, region) {
-      const name = `${day}/${region}/${secret}`
+      const name = `${day}\n${region}\n${secret}`
       const known = keys.get(name)
       if (known) return known
       if (keys.size >= keysMax) {

@@ -30,6 +30,7 @@ export const REFUSAL_CODES = [
   'InvalidDigest',
   'InvalidLocationConstraint',
   'InvalidPart',
+  'InvalidPartNumber',
   'InvalidPartOrder',
   'InvalidRange',
   'InvalidRequest',

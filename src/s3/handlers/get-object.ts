@@ -1,0 +1,117 @@
+// GetObject and HeadObject: one look-up, conditions before ranges, and either the whole object, one range of it or one
+// part. What HEAD answers is what GET would, without the bytes.
+import type { ByteRange, ObjectAddress } from '../../actors/engine.ts'
+import { refusal } from '../../base/errors.ts'
+import type { Pairs, VersionRecord } from '../../metadata/records.ts'
+import { checksumHeaders } from '../checksums.ts'
+import { isModified, isRangeWanted } from '../conditions.ts'
+import type { S3Request, S3Response } from '../exchange.ts'
+import { type Handler, parsePartNumber, queryOf } from '../handler.ts'
+import { versionHeaders } from '../object-headers.ts'
+import { contentRange, parseRange } from '../ranges.ts'
+import { httpTime } from '../xml-write.ts'
+
+/** The object a request names, with its version. */
+export const addressOf = (request: S3Request): ObjectAddress => {
+  const { bucket, key } = request
+  const versionId = queryOf(request, 'versionId')
+  return versionId === undefined || versionId === '' ? { bucket, key } : { bucket, key, versionId }
+}
+
+/** Parts can be told by their number only where the bytes are open; a head opens them too when it is asked for one. */
+type FindPart = (partNumber: number) => Promise<ByteRange | undefined>
+
+interface Selection {
+  /** Absent: the whole object, answered 200. */
+  readonly range?: ByteRange
+  readonly headers: Pairs
+}
+
+const selectPart = async (text: string, version: VersionRecord, findPart: FindPart): Promise<Selection> => {
+  const partNumber = parsePartNumber(text)
+  const part = await findPart(partNumber)
+  if (part === undefined) {
+    throw refusal('InvalidPartNumber', 'The requested partnumber is not satisfiable', {
+      PartNumberRequested: partNumber,
+      ActualPartCount: version.partCount ?? 1,
+    })
+  }
+  const headers: [string, string][] =
+    version.partCount === undefined ? [] : [['x-amz-mp-parts-count', String(version.partCount)]]
+  // A part without bytes has no range that could be written down.
+  return part.length === 0 ? { headers } : { headers, range: part }
+}
+
+const select = async (request: S3Request, version: VersionRecord, findPart: FindPart): Promise<Selection> => {
+  const { headers } = request
+  const part = queryOf(request, 'partNumber')
+  const wanted = headers.get('range')
+  if (part !== undefined && part !== '') {
+    if (wanted !== undefined) {
+      throw refusal('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter')
+    }
+    return selectPart(part, version, findPart)
+  }
+  const range = isRangeWanted(headers, version) ? parseRange(wanted, version.size) : undefined
+  return range === undefined ? { headers: [] } : { headers: [], range }
+}
+
+const notModified = (version: VersionRecord): S3Response => ({
+  status: 304,
+  headers: [
+    ['etag', `"${version.etag}"`],
+    ['last-modified', httpTime(version.modifiedMs)],
+  ],
+})
+
+/** Status and headers of the answer. A checksum is of the whole object and would be wrong beside a part of it. */
+const describe = (
+  request: S3Request,
+  version: VersionRecord,
+  { range, headers }: Selection,
+): { status: number; headers: (readonly [string, string])[] } => {
+  const described: (readonly [string, string])[] = [...versionHeaders(request, version), ...headers]
+  if (range !== undefined) described.push(['content-range', contentRange(range, version.size)])
+  else if (request.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
+    described.push(...checksumHeaders(version.checksum))
+  }
+  return { status: range === undefined ? 200 : 206, headers: described }
+}
+
+export const getObject: Handler = async (request, { engine }) => {
+  const reading = await engine.objects.open(addressOf(request))
+  let isStreaming = false
+  try {
+    const { version } = reading
+    if (!isModified(request.headers, version)) return notModified(version)
+    const selection = await select(request, version, (partNumber) => reading.part(partNumber))
+    const range = selection.range ?? { start: 0, length: version.size }
+    const answer = describe(request, version, selection)
+    isStreaming = true
+    return {
+      ...answer,
+      body: { length: range.length, stream: reading.read(range), close: () => reading.close() },
+    }
+  } finally {
+    if (!isStreaming) reading.close()
+  }
+}
+
+export const headObject: Handler = async (request, { engine }) => {
+  const address = addressOf(request)
+  const version = await engine.objects.head(address)
+  if (!isModified(request.headers, version)) return notModified(version)
+  const findPart: FindPart = async (partNumber) => {
+    const reading = await engine.objects.open(address)
+    try {
+      if (reading.version.sequence === version.sequence) return await reading.part(partNumber)
+      throw refusal('ConditionalRequestConflict', 'The object was overwritten while it was looked up.')
+    } finally {
+      reading.close()
+    }
+  }
+  const selection = await select(request, version, findPart)
+  const { status, headers } = describe(request, version, selection)
+  headers.push(['content-length', String(selection.range?.length ?? version.size)])
+  return { status, headers }
+}

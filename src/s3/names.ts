@@ -1,0 +1,34 @@
+// Which bucket names and keys exist at all. A key is an opaque string of 1 to 1,024 bytes; `..` and `//` mean nothing
+// in it. A bucket name is a DNS label and never one that AWS keeps for itself.
+import { Buffer } from 'node:buffer'
+import { refusal } from '../base/errors.ts'
+
+const KEY_BYTES_MAX = 1_024
+
+const RESERVED_PREFIX = /^(?:xn--|sthree-|amzn-s3-demo-)/
+const RESERVED_SUFFIX = /(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/
+
+/** By S3's naming rules for general purpose buckets. */
+export const isBucketName = (name: string): boolean =>
+  /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+  !name.includes('..') &&
+  !/^\d{1,3}(?:\.\d{1,3}){3}$/.test(name) &&
+  !RESERVED_PREFIX.test(name) &&
+  !RESERVED_SUFFIX.test(name)
+
+/** Throws `InvalidBucketName`. */
+export const checkBucketName = (name: string): void => {
+  if (isBucketName(name)) return
+  throw refusal('InvalidBucketName', 'The specified bucket is not valid.', { BucketName: name.slice(0, 255) })
+}
+
+/** Throws `KeyTooLongError`, or `InvalidURI` for what has no form in UTF-8. */
+export const checkKey = (key: string): void => {
+  if (/\p{Surrogate}/u.test(key)) throw refusal('InvalidURI', "Couldn't parse the specified URI.")
+  // No character takes more than three bytes per UTF-16 unit: most keys need no count.
+  if (key.length * 3 <= KEY_BYTES_MAX) return
+  const size = Buffer.byteLength(key)
+  if (size > KEY_BYTES_MAX) {
+    throw refusal('KeyTooLongError', 'Your key is too long', { Size: size, MaxSizeAllowed: KEY_BYTES_MAX })
+  }
+}

@@ -1,6 +1,16 @@
 // What happens to disks: directories that lose their contents, files whose bytes flip. Works on the real file system,
 // behind the server's back.
-import { closeSync, fstatSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Random } from '../../src/base/prng.ts'
 
@@ -38,3 +48,15 @@ export const flipBytes = (path: string, random: Random, count: number): void => 
   closeSync(file)
   for (let i = 0; i < count && size > 0; i++) flipByte(path, random.below(size))
 }
+
+/** Names, kinds and contents of all that is below the directory: equal snapshots mean untouched to the byte. */
+export const snapshotOf = (directory: string): string[] =>
+  readdirSync(directory, { withFileTypes: true, recursive: true })
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name)
+      const content = entry.isFile()
+        ? createHash('sha256').update(readFileSync(path)).digest('hex')
+        : 'directory'
+      return `${relative(directory, path)} ${content}`
+    })
+    .sort()

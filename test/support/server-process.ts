@@ -36,6 +36,8 @@ export interface StartOptions {
   readonly credentials?: Credentials | 'stored'
   /** What runs the program, `strace -f …` for example. */
   readonly prefix?: readonly string[]
+  /** What stands for `node bin/moraine.cjs serve`; `npm start --` for example. */
+  readonly command?: readonly string[]
 }
 
 export interface ServerProcess {
@@ -85,7 +87,7 @@ export const runProgram = async (
   args: readonly string[],
   options: { environment?: Readonly<Record<string, string>>; prefix?: readonly string[] } = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> => {
-  const { child, stdout, stderr, ended } = launch(args, options)
+  const { child, stdout, stderr, ended } = launch([process.execPath, PROGRAM, ...args], options)
   const limit = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS)
   const { code } = await ended
   clearTimeout(limit)
@@ -98,7 +100,10 @@ export const startProcess = async (options: StartOptions = {}): Promise<ServerPr
   const place = options.disks ? ['--disks', options.disks.join(',')] : ['--data', data]
   const pair = options.credentials === 'stored' ? undefined : (options.credentials ?? createCredentials())
   const { child, stdout, stderr, ended, ready } = launch(
-    ['serve', '--port', String(options.port ?? 0), ...place, ...(options.flags ?? [])],
+    [
+      ...(options.command ?? [process.execPath, PROGRAM, 'serve']),
+      ...['--port', String(options.port ?? 0), ...place, ...(options.flags ?? [])],
+    ],
     {
       environment: {
         ...options.environment,
@@ -154,7 +159,7 @@ const launch = (
   }: { environment?: Readonly<Record<string, string>>; prefix?: readonly string[] },
 ): Launched => {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MORAINE_'))
-  const [command = '', ...rest] = [...prefix, process.execPath, PROGRAM, ...args]
+  const [command = '', ...rest] = [...prefix, ...args]
   const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...Object.fromEntries(inherited), ...environment },

@@ -1,0 +1,169 @@
+// What commits left to be reclaimed. A `free` entry stays in the index until the work is done, whoever does it and
+// however often it is begun: a crash between the removal of shards and the commit that says so costs a second attempt.
+import type { UploadId } from '../base/ids.ts'
+import type { PartTablePage } from './complete.ts'
+import {
+  afterPrefix,
+  FREES_COUNTER_KEY,
+  keyBytes,
+  partKey,
+  partPrefix,
+  SPACE,
+  sequenceOfFreeKey,
+  tableKey,
+} from './keys.ts'
+import type { Decision } from './ledger.ts'
+import type { CommitLimits, Room } from './room.ts'
+import { type FreeRecord, removeShards, type ShardsData, type StoredPart } from './stored.ts'
+
+/** One thing to do: remove the shards of these writes from their disks, then confirm. */
+export interface FreeWork {
+  readonly id: string
+  readonly shards: readonly ShardsData[]
+}
+
+interface Outstanding {
+  readonly key: string
+  readonly work: FreeWork
+  /** Parts this piece of work covers. */
+  readonly parts: readonly { readonly partNumber: number; readonly data: StoredPart['data'] }[]
+  readonly upload: UploadId | undefined
+  readonly isTableToo: boolean
+  /** Nothing of the entry is left after this piece. */
+  readonly isLast: boolean
+}
+
+/** Parts of an upload that one piece of work covers. */
+const PARTS_PER_WORK = 256
+
+export class Frees {
+  readonly #room: Room
+  /** Handed out and not confirmed. */
+  readonly #outstanding = new Map<string, Outstanding>()
+
+  constructor(room: Room) {
+    this.#room = room
+  }
+
+  /** Entries that wait, those that readers hold back included. */
+  get count(): number {
+    return this.#room.ledger.counters.durable(FREES_COUNTER_KEY).frees ?? 0
+  }
+
+  /**
+   * Work that no reader holds back, oldest first, `limit` pieces at most, none twice before it is confirmed or given
+   * back. Idempotent for who does it: a shard that is not there any more is removed.
+   */
+  async next(limit: number): Promise<FreeWork[]> {
+    const { ledger, leases } = this.#room
+    const through = leases.releasedThrough()
+    const found: FreeWork[] = []
+    if (this.count === 0) return found
+    const scan = ledger.scan(SPACE.free, afterPrefix(SPACE.free))
+    try {
+      for (let rows = await scan.next(limit); rows.length > 0; rows = await scan.next(limit)) {
+        for (const { key, record } of rows) {
+          if (sequenceOfFreeKey(key) > through || found.length === limit) return found
+          const id = keyBytes(key).toString('hex')
+          if (this.#outstanding.has(id)) continue
+          const outstanding = await this.#workOf(id, key, record as FreeRecord)
+          this.#outstanding.set(id, outstanding)
+          found.push(outstanding.work)
+        }
+      }
+      return found
+    } finally {
+      await scan.close()
+    }
+  }
+
+  async #workOf(id: string, key: string, record: FreeRecord): Promise<Outstanding> {
+    if (record.kind === 'shards') {
+      return {
+        key,
+        work: { id, shards: [record.data] },
+        parts: [],
+        upload: undefined,
+        isTableToo: false,
+        isLast: true,
+      }
+    }
+    const upload = record.upload as UploadId
+    const listed = record.kind === 'unlisted' ? this.#listedParts(upload) : new Set<number>()
+    const { parts, isLast } = await this.#partsOf(upload, listed)
+    const shards = parts.flatMap(({ data }) => (data.kind === 'shards' ? [data] : []))
+    return { key, work: { id, shards }, parts, upload, isTableToo: record.kind === 'upload', isLast }
+  }
+
+  #listedParts(upload: UploadId): Set<number> {
+    const listed = new Set<number>()
+    for (let page = 0; ; page++) {
+      const record = this.#room.ledger.get(tableKey(upload, page))?.record as PartTablePage | undefined
+      if (!record) return listed
+      for (const [partNumber] of record.parts) listed.add(partNumber)
+    }
+  }
+
+  async #partsOf(
+    upload: UploadId,
+    listed: ReadonlySet<number>,
+  ): Promise<{ parts: Outstanding['parts'][number][]; isLast: boolean }> {
+    const parts: Outstanding['parts'][number][] = []
+    const prefix = partPrefix(upload)
+    const scan = this.#room.ledger.scan(prefix, afterPrefix(prefix))
+    try {
+      for (
+        let rows = await scan.next(PARTS_PER_WORK);
+        rows.length > 0;
+        rows = await scan.next(PARTS_PER_WORK)
+      ) {
+        for (const { record } of rows) {
+          const { partNumber, data } = record as StoredPart
+          if (listed.has(partNumber)) continue
+          if (parts.length === PARTS_PER_WORK) return { parts, isLast: false }
+          parts.push({ partNumber, data })
+        }
+      }
+    } finally {
+      await scan.close()
+    }
+    return { parts, isLast: true }
+  }
+
+  /** The work could not be done now: `next` hands it out again. */
+  giveBack(ids: readonly string[]): void {
+    for (const id of ids) this.#outstanding.delete(id)
+  }
+
+  /** The shards are gone from every disk that is there. Durable when it resolves. */
+  async confirm(ids: readonly string[], limits?: CommitLimits): Promise<void> {
+    const done = ids.flatMap((id) => this.#outstanding.get(id) ?? [])
+    try {
+      await this.#room.ledger.decide((decision) => {
+        for (const outstanding of done) this.#remove(decision, outstanding)
+      }, limits)
+    } finally {
+      this.giveBack(ids)
+    }
+  }
+
+  #remove(decision: Decision, { key, work, parts, upload, isTableToo, isLast }: Outstanding): void {
+    if (!decision.get(key)) return
+    if (upload === undefined) for (const data of work.shards) removeShards(decision, data)
+    else {
+      for (const { partNumber, data } of parts) {
+        const at = partKey(upload, partNumber)
+        // A part that went meanwhile (the version of a completed upload was deleted) took its shards along.
+        if (!decision.get(at)) continue
+        decision.delete(at)
+        if (data.kind === 'shards') removeShards(decision, data)
+      }
+    }
+    if (!isLast) return
+    if (upload !== undefined && isTableToo) {
+      for (let page = 0; decision.get(tableKey(upload, page)); page++) decision.delete(tableKey(upload, page))
+    }
+    decision.delete(key)
+    decision.count(FREES_COUNTER_KEY, { frees: -1 })
+  }
+}

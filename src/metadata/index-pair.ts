@@ -1,0 +1,207 @@
+// The two indexes of a partition and the table over them. Look-ups are synchronous: table, then index. A miss is
+// believed only when both indexes agree, for shards may be removed on its word. Batches follow the journal a few times
+// a second; acknowledgements do not wait for them until the table is full.
+import type { Clock, Timer } from '../base/clock.ts'
+import { asMoraineError, fault, unavailable } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { MiB } from '../base/units.ts'
+import type { Entry } from './entry.ts'
+import type { IndexPosition, IndexSlot } from './index-slot.ts'
+import type { BinaryKey } from './keys.ts'
+import type { Table } from './table.ts'
+
+export interface IndexPairOptions {
+  readonly partition: number
+  readonly table: Table
+  readonly clock: Clock
+  readonly log: Log
+  /** Past it the slower index is dropped, then commits wait. */
+  readonly tableBytesMax?: number
+  /** An index failed, lags too far behind or is damaged, and is no longer used: reopen or clear it, then attach it. */
+  readonly onLost?: (position: IndexPosition, cause: string) => void
+}
+
+const TABLE_BYTES_MAX = 16 * MiB
+/** A few batches a second: each costs a sync. */
+const FLUSH_DELAY_MS = 250
+const FLUSH_BYTES = 4 * MiB
+
+export class IndexPair {
+  readonly #options: IndexPairOptions
+  readonly #table: Table
+  readonly #tableBytesMax: number
+  /** Those that follow; at most two, in order of position. */
+  #slots: IndexSlot[] = []
+  readonly #busy = new Set<IndexSlot>()
+  readonly #disputed = new Set<BinaryKey>()
+  #timer: Timer | undefined
+  #waiting: (() => void)[] = []
+  #isClosed = false
+
+  constructor(options: IndexPairOptions) {
+    this.#options = options
+    this.#table = options.table
+    this.#tableBytesMax = options.tableBytesMax ?? TABLE_BYTES_MAX
+  }
+
+  slots(): readonly IndexSlot[] {
+    return this.#slots
+  }
+
+  attach(slot: IndexSlot): void {
+    this.#slots = [...this.#slots, slot].sort((a, b) => a.position - b.position)
+  }
+
+  /** No longer used; the caller brings it back when it is rebuilt. */
+  lose(slot: IndexSlot, cause: string): void {
+    if (!this.#slots.includes(slot)) return
+    this.#slots = this.#slots.filter((other) => other !== slot)
+    this.#options.log.warn('index-lost', { partition: this.#options.partition, index: slot.position, cause })
+    this.#settle()
+    this.#options.onLost?.(slot.position, cause)
+  }
+
+  /** What synced commits left under `key`. A deleted or unknown key is undefined. */
+  get(key: BinaryKey): Entry | undefined {
+    const inTable = this.#table.get(key)
+    if (inTable) return inTable.payload === undefined ? undefined : inTable
+    return this.#fromIndexes(key)
+  }
+
+  #fromIndexes(key: BinaryKey): Entry | undefined {
+    if (this.#disputed.has(key)) throw this.#recovering(key)
+    const missed: IndexSlot[] = []
+    for (const slot of this.#slots) {
+      const entry = this.#ask(slot, key)
+      if (entry === 'damaged') {
+        this.#damaged(slot)
+        continue
+      }
+      if (entry === undefined) {
+        missed.push(slot)
+        continue
+      }
+      if (missed.length > 0) {
+        // One lacks a put, or the other a delete: only the journal knows. Both are rebuilt from it, one by one.
+        this.#disputed.add(key)
+        for (const other of missed) this.lose(other, 'disagrees')
+        throw this.#recovering(key)
+      }
+      return entry
+    }
+    if (missed.length === 0) throw unavailable('PARTITION_RECOVERING', 'no index of this partition is usable')
+    return undefined
+  }
+
+  #recovering(key: BinaryKey): Error {
+    return unavailable('PARTITION_RECOVERING', 'the indexes disagree; they are being rebuilt', {
+      space: key[0]!,
+    })
+  }
+
+  #ask(slot: IndexSlot, key: BinaryKey): Entry | undefined | 'damaged' {
+    try {
+      return slot.get(key)
+    } catch (error) {
+      const known = asMoraineError(error)
+      if (known.code === 'RECORD_VERSION') throw known
+      this.#options.log.error('index-read-failed', { index: slot.position, message: known.message })
+      return 'damaged'
+    }
+  }
+
+  #damaged(slot: IndexSlot): void {
+    if (this.#slots.length === 1) {
+      const { partition } = this.#options
+      throw fault('METADATA_CORRUPT', 'an entry of the only index does not verify', { partition })
+    }
+    this.lose(slot, 'damaged')
+  }
+
+  /** A dispute ends when no index that took part in it is left. */
+  hasDispute(): boolean {
+    return this.#disputed.size > 0
+  }
+
+  endDispute(): void {
+    this.#disputed.clear()
+  }
+
+  /** The index a listing reads; `unavailable` when there is none. */
+  forScan(): IndexSlot {
+    const slot = this.#slots[0]
+    if (!slot) throw unavailable('PARTITION_RECOVERING', 'no index of this partition is usable')
+    return slot
+  }
+
+  /** A scan met an entry that does not verify. */
+  noteDamage(slot: IndexSlot): void {
+    if (this.#slots.includes(slot)) this.#damaged(slot)
+  }
+
+  /** A frame entered the table. */
+  follow(): void {
+    if (this.#table.bytes > this.#tableBytesMax) this.#dropSlower()
+    if (this.#table.bytes >= FLUSH_BYTES) this.#flush()
+    else this.#timer ??= this.#options.clock.setTimer(FLUSH_DELAY_MS, () => this.#flush())
+  }
+
+  /** Resolves when the table has room for another frame. */
+  async room(): Promise<void> {
+    while (this.#table.bytes > this.#tableBytesMax && !this.#isClosed) {
+      if (this.#slots.length === 0) throw unavailable('JOURNAL_UNAVAILABLE', 'no index follows the journal')
+      this.#flush()
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  #dropSlower(): void {
+    const [a, b] = this.#slots
+    if (!a || !b || a.appliedFrame === b.appliedFrame) return
+    this.lose(a.appliedFrame < b.appliedFrame ? a : b, 'too slow')
+  }
+
+  #flush(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    for (const slot of this.#slots) if (!this.#busy.has(slot)) void this.#flushSlot(slot)
+  }
+
+  async #flushSlot(slot: IndexSlot): Promise<void> {
+    const frames = this.#table.framesAfter(slot.appliedFrame, FLUSH_BYTES)
+    if (frames.length === 0) return
+    this.#busy.add(slot)
+    try {
+      await slot.apply(frames)
+    } catch (error) {
+      // A failed sync leaves LevelDB read-only until it is reopened: to us it is a disk fault.
+      this.lose(slot, `write failed: ${asMoraineError(error).message}`)
+    }
+    this.#busy.delete(slot)
+    this.#settle()
+  }
+
+  /** Lets the table go of what all indexes have, wakes who waited, and goes on when more is there. */
+  #settle(): void {
+    if (this.#slots.length > 0) {
+      this.#table.applied(Math.min(...this.#slots.map(({ appliedFrame }) => appliedFrame)))
+    }
+    for (const wake of this.#waiting.splice(0)) wake()
+    const isBehind = this.#slots.some(({ appliedFrame }) => appliedFrame < this.#table.lastNumber)
+    if (isBehind && !this.#isClosed) this.follow()
+  }
+
+  /** Brings every index that follows up to the table's end. */
+  async drain(): Promise<void> {
+    while (this.#slots.some(({ appliedFrame }) => appliedFrame < this.#table.lastNumber) && !this.#isClosed) {
+      this.#flush()
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#timer?.cancel()
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+}

@@ -1,0 +1,203 @@
+// Bringing an index up to the journal: at a start, when it was lost, and when it comes back after it was dropped.
+// Records are read, not bodies. An index that is older than the oldest segment is cleared first: commits it would need
+// are gone, and what they deleted would come back.
+import { asMoraineError, fault } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { MiB } from '../base/units.ts'
+import type { Counters } from './counters.ts'
+import type { Entry } from './entry.ts'
+import { entryBytes } from './entry.ts'
+import type { FrameContent } from './frame.ts'
+import {
+  addLiveness,
+  countLiveness,
+  IndexSlot,
+  type IndexStore,
+  keepsAlive,
+  liveBytes,
+} from './index-slot.ts'
+import type { Journal } from './journal.ts'
+import { type BinaryKey, SPACE } from './keys.ts'
+import type { Ledger } from './ledger.ts'
+import type { Liveness } from './table.ts'
+
+const BATCH_BYTES = 4 * MiB
+const SCAN_ROWS = 1000
+
+interface OpenSlotsOptions {
+  readonly partition: number
+  readonly journal: Journal
+  /** The last frame of the journal, which `replay` leaves out. */
+  readonly last: FrameContent | undefined
+  readonly log: Log
+}
+
+const lastSequenceOf = ({ firstSequence, commits }: FrameContent): number =>
+  firstSequence + commits.length - 1
+
+const isUsable = (slot: IndexSlot, journal: Journal): boolean => {
+  const first = journal.firstSequence()
+  return slot.sequence >= 0 && (first === undefined || slot.sequence >= first - 1)
+}
+
+/** `ready` follow the journal up to its last frame; `later` have to be rebuilt. At least one is ready. */
+export const openSlots = async (
+  stores: readonly (IndexStore | undefined)[],
+  options: OpenSlotsOptions,
+): Promise<{ ready: IndexSlot[]; later: IndexSlot[] }> => {
+  const { partition, journal, last, log } = options
+  const end = last ? lastSequenceOf(last) : 0
+  const usable: IndexSlot[] = []
+  const lost: IndexSlot[] = []
+  stores.slice(0, 2).forEach((store, position) => {
+    if (!store) return
+    const slot = new IndexSlot(position === 0 ? 0 : 1, store, partition)
+    try {
+      slot.open()
+    } catch (error) {
+      const known = asMoraineError(error)
+      if (known.code === 'RECORD_VERSION') throw known
+      log.warn('index-unreadable', { partition, index: position, message: known.message })
+    }
+    if (slot.sequence > end) {
+      // Only synced frames reach an index: the journal that is here is older than what was acknowledged.
+      throw fault('METADATA_CORRUPT', 'the journal ends before its index', {
+        partition,
+        journal: end,
+        index: slot.sequence,
+      })
+    }
+    ;(isUsable(slot, journal) ? usable : lost).push(slot)
+  })
+  const ready: IndexSlot[] = []
+  for (const slot of usable) {
+    await replayInto(slot, journal.replay(slot.sequence))
+    ready.push(slot)
+  }
+  // What one index has was acknowledged: then the other may have it too, and they agree on everything.
+  if (last && ready.some(({ sequence }) => sequence === end)) {
+    for (const slot of ready) await replayInto(slot, [last])
+  }
+  if (ready.length === 0) {
+    const first = lost.shift()
+    if (!first) throw fault('METADATA_CORRUPT', 'a partition needs an index', { partition })
+    log.warn('index-rebuilt', { partition, index: first.position })
+    await rebuild(first, journal)
+    ready.push(first)
+  }
+  return { ready, later: lost }
+}
+
+/** Frames after the slot's mark, with the liveness counted against what the slot holds. */
+const replayInto = async (
+  slot: IndexSlot,
+  frames: AsyncIterable<FrameContent> | Iterable<FrameContent>,
+): Promise<void> => {
+  let batch = new Map<BinaryKey, Entry>()
+  let bytes = 0
+  let live = copyOf(slot.live)
+  let sequence = slot.sequence
+  const flush = async (): Promise<void> => {
+    await slot.applyEntries(batch.values(), sequence, live)
+    batch = new Map()
+    live = copyOf(live)
+    bytes = 0
+  }
+  for await (const frame of frames) {
+    const last = lastSequenceOf(frame)
+    if (last <= sequence) continue
+    for (const entry of frame.commits.flat()) {
+      const before = batch.get(entry.key) ?? slot.get(entry.key)
+      if (before === 'damaged') throw fault('METADATA_CORRUPT', 'an index entry does not verify')
+      countLiveness(live, entry, before)
+      batch.set(entry.key, entry)
+      bytes += entryBytes(entry)
+    }
+    for (const entry of frame.counters) batch.set(entry.key, entry)
+    sequence = last
+    if (bytes >= BATCH_BYTES) await flush()
+  }
+  if (sequence > slot.sequence || slot.sequence < 0) await flush()
+}
+
+/** From nothing: no look-ups on the way, the liveness is counted at the end. */
+const rebuild = async (slot: IndexSlot, journal: Journal): Promise<void> => {
+  await slot.clear()
+  const first = (journal.firstSequence() ?? 1) - 1
+  let batch = new Map<BinaryKey, Entry>()
+  let bytes = 0
+  let sequence = first
+  for await (const frame of journal.replay(first)) {
+    for (const entry of [...frame.commits.flat(), ...frame.counters]) {
+      batch.set(entry.key, entry)
+      bytes += entryBytes(entry)
+    }
+    sequence = lastSequenceOf(frame)
+    if (bytes < BATCH_BYTES) continue
+    // Without the mark's liveness a crash on the way starts anew: the mark says -1 until the count is done.
+    await slot.applyEntries(batch.values(), -1, new Map())
+    batch = new Map()
+    bytes = 0
+  }
+  await slot.applyEntries(batch.values(), -1, new Map())
+  const live = new Map<number, Liveness>()
+  const iterator = slot.iterator(SPACE.bucket, undefined)
+  try {
+    for (
+      let rows = await iterator.nextv(SCAN_ROWS);
+      rows.length > 0;
+      rows = await iterator.nextv(SCAN_ROWS)
+    ) {
+      for (const [key, value] of rows) {
+        const entry = slot.decode(key, value)
+        if (!entry) throw fault('METADATA_CORRUPT', 'a new index entry does not verify')
+        if (keepsAlive(entry.key)) addLiveness(live, entry.segment, { entries: 1, bytes: liveBytes(entry) })
+      }
+    }
+  } finally {
+    await iterator.close()
+  }
+  await slot.applyEntries([], sequence, live)
+}
+
+const copyOf = (live: ReadonlyMap<number, Liveness>): Map<number, Liveness> =>
+  new Map([...live].map(([segment, { entries, bytes }]) => [segment, { entries, bytes }]))
+
+/** While commits go on: replays until what is left is in the table, then attaches the slot. */
+export const catchUp = async (slot: IndexSlot, ledger: Ledger): Promise<void> => {
+  const { journal, table, indexes } = ledger
+  slot.open()
+  if (!isUsable(slot, journal)) await rebuild(slot, journal)
+  // The first pass may be long; the table does not have to keep what it covers.
+  await replayInto(slot, journal.replay(slot.sequence))
+  const pin = table.pin()
+  try {
+    await replayInto(slot, journal.replay(slot.sequence))
+    slot.appliedFrame = table.numberOf(slot.sequence)
+    if (!ledger.isClosed) indexes.attach(slot)
+  } finally {
+    table.unpin(pin)
+  }
+}
+
+/** Counters are kept in memory; an index has them as of its mark. */
+export const loadCounters = async (counters: Counters, slot: IndexSlot): Promise<void> => {
+  const entries: Entry[] = []
+  const iterator = slot.iterator(SPACE.counter, `${SPACE.counter}\xff`)
+  try {
+    for (
+      let rows = await iterator.nextv(SCAN_ROWS);
+      rows.length > 0;
+      rows = await iterator.nextv(SCAN_ROWS)
+    ) {
+      for (const [key, value] of rows) {
+        const entry = slot.decode(key, value)
+        if (!entry) throw fault('METADATA_CORRUPT', 'a counter does not verify')
+        entries.push(entry)
+      }
+    }
+  } finally {
+    await iterator.close()
+  }
+  counters.load(entries)
+}

@@ -1,0 +1,387 @@
+// The journal of one partition: the truth about what exists. It appends frames to the open segment on m + 1 disks and
+// opens the next segment when that one is full, or when a copy of it fails or lags.
+//
+// Invariants: a frame is written only when the one before is synced on all copies, so only the last can be in doubt. A
+// sealed segment is never appended to. A segment is sealed before the frame in doubt, which becomes the first of the
+// next one. A segment is removed only when a newer one that does not list it counts.
+import { createHash, type Hash } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { assert, codeOf, unavailable } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/prng.ts'
+import { SECOND } from '../base/units.ts'
+import type { BodyPlace } from './entry.ts'
+import { encodeFrame, type FrameContent, placeEntries } from './frame.ts'
+import { findJournal, type JournalStart } from './journal-start.ts'
+import type { Members } from './members.ts'
+import { encodeSegmentHeader, SEGMENT_BYTES, type SealedSegment, type SegmentHeader } from './segment.ts'
+import type { SegmentDisk } from './segment-disk.ts'
+import { FrameWalk, hasHeader, type ReadableSegment, readBody } from './segment-reader.ts'
+
+export interface JournalOptions {
+  readonly partition: number
+  readonly members: Members
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** 64 MiB unless a test says otherwise. */
+  readonly segmentBytes?: number
+}
+
+/** A sealed segment that is alive. */
+export interface LiveSegment {
+  readonly sealed: SealedSegment
+  readonly header: SegmentHeader
+  /** Disks with a copy that is whole as far as is known. */
+  readonly copies: Set<DiskNumber>
+}
+
+interface OpenSegment {
+  readonly header: SegmentHeader
+  readonly disks: readonly SegmentDisk[]
+  /** Synced on all copies. */
+  length: number
+  frameCount: number
+  /** Checksum of the last synced frame. */
+  previous: number
+  readonly hash: Hash
+}
+
+/** A copy that is not synced this long after a peer is, is passed over. */
+const LAG_MS = SECOND
+/** When no copy at all answers, there is no peer to compare with: the whole set may be slow. Then this long. */
+const STALL_MS = 10 * SECOND
+
+export class Journal {
+  readonly #options: JournalOptions
+  readonly #segmentBytes: number
+  #start: JournalStart | undefined
+  #live: LiveSegment[] = []
+  #open: OpenSegment | undefined
+  #nextNumber = 1
+  #lastDisks: readonly DiskNumber[] = []
+  #wanted: { only?: ReadonlySet<DiskNumber> } | undefined
+  /** Files that are void as soon as the open segment counts. */
+  #void: { disk: DiskNumber; segment: number }[] = []
+
+  private constructor(options: JournalOptions, start: JournalStart) {
+    this.#options = options
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#start = start
+    this.#nextNumber = start.nextNumber
+    this.#live = start.sealed.map(({ sealed, header, copies }) => ({
+      sealed,
+      header,
+      copies: new Set(copies.map(({ disk }) => disk)),
+    }))
+    const { newest } = start
+    if (newest && newest.content.frameCount > 1) {
+      // Sealed before its last frame: that one may be in doubt and is written anew.
+      const { header, copies } = newest.readable
+      this.#live.push({
+        sealed: { ...header, length: newest.content.length, hash: newest.content.hash },
+        header,
+        copies: new Set(copies.map(({ disk }) => disk)),
+      })
+    }
+    const alive = new Set(this.#live.map(({ sealed }) => sealed.segment))
+    this.#void = start.files
+      .filter(({ segment }) => !alive.has(segment))
+      .map(({ disk, segment }) => ({ disk: disk.disk, segment }))
+    this.#lastDisks = newest?.readable.header.disks ?? []
+  }
+
+  /** Reads only. Serve nothing before `append` of the last frame (see `lastFrame`) has resolved. */
+  static async find(options: JournalOptions): Promise<Journal> {
+    return new Journal(options, await findJournal(options.members, options.partition))
+  }
+
+  /** The last whole frame of the newest segment, with its bodies: it is written anew at each start. */
+  lastFrame(): FrameContent | undefined {
+    return this.#start?.newest?.content.last.content
+  }
+
+  /** Forgets what only the start needed. */
+  endStart(): void {
+    this.#start = undefined
+  }
+
+  get openSegment(): number {
+    return this.#open?.header.segment ?? 0
+  }
+
+  get openFirstSequence(): number | undefined {
+    return this.#open?.header.firstSequence
+  }
+
+  /** Oldest first, the open one excluded. */
+  live(): readonly LiveSegment[] {
+    return this.#live
+  }
+
+  /** Sequence of the first commit of the oldest segment; undefined in an empty journal. */
+  firstSequence(): number | undefined {
+    return (this.#live[0]?.sealed ?? this.#open?.header ?? this.#start?.newest?.readable.header)
+      ?.firstSequence
+  }
+
+  /** The next frame begins a new segment, on `only` these disks when given. */
+  wantSegment(only?: ReadonlySet<DiskNumber>): void {
+    this.#wanted = only ? { only } : {}
+  }
+
+  /**
+   * Appends one frame; when it resolves it is synced on m + 1 disks and its entries know their places. `content` is
+   * asked again for each attempt: the first frame of a segment carries all counters. Rejects with `TOO_FEW_DISKS` or
+   * `DISK_FULL`; then nothing of the frame will ever count once another frame is acknowledged.
+   */
+  async append(content: (isFirst: boolean) => FrameContent): Promise<void> {
+    for (;;) {
+      const first = content(false)
+      if (this.#wanted && this.#open) this.#seal()
+      if (!this.#open) await this.#openNext(first.firstSequence)
+      const open = this.#open!
+      const built = open.frameCount === 0 ? content(true) : first
+      const { partition } = this.#options
+      const frame = encodeFrame(
+        {
+          partition,
+          segment: open.header.segment,
+          segmentId: open.header.id,
+          previous: open.previous,
+          index: open.frameCount,
+        },
+        built,
+      )
+      if (open.frameCount > 0 && open.length + frame.length > this.#segmentBytes) {
+        this.#seal()
+        continue
+      }
+      const isSynced = await this.#onAll(open.disks, (disk) =>
+        disk.append(partition, open.header.segment, open.length, frame.pieces),
+      )
+      if (!isSynced) {
+        this.#seal()
+        continue
+      }
+      placeEntries(open.header.segment, open.length, frame.recordsLength, built)
+      for (const piece of frame.pieces) open.hash.update(piece)
+      open.length += frame.length
+      open.previous = frame.checksum
+      open.frameCount++
+      if (open.frameCount === 1) void this.#removeVoid()
+      return
+    }
+  }
+
+  /** Nothing is appended to it from here on. */
+  #seal(): void {
+    const open = this.#open
+    this.#open = undefined
+    if (!open) return
+    if (open.frameCount === 0) {
+      // It never counted; its number stays taken.
+      for (const { disk } of open.disks) this.#void.push({ disk, segment: open.header.segment })
+      return
+    }
+    this.#live.push({
+      sealed: { ...open.header, length: open.length, hash: open.hash.digest() },
+      header: open.header,
+      copies: new Set(open.header.disks),
+    })
+  }
+
+  async #openNext(firstSequence: number): Promise<void> {
+    const { partition, members, random, log } = this.#options
+    for (;;) {
+      const disks = members.choose(this.#lastDisks, this.#wanted?.only)
+      const segment = this.#nextNumber++
+      const { bytes, header } = encodeSegmentHeader({
+        partition,
+        segment,
+        id: random.bytes(16),
+        firstSequence,
+        disks: disks.map(({ disk }) => disk),
+        live: this.#live.map(({ sealed, copies }) => ({ ...sealed, disks: [...copies] })),
+      })
+      if (await this.#onAll(disks, (disk) => disk.create(partition, segment, bytes))) {
+        this.#open = {
+          header,
+          disks,
+          length: header.length,
+          frameCount: 0,
+          previous: header.checksum,
+          hash: createHash('sha256').update(bytes),
+        }
+        this.#lastDisks = header.disks
+        this.#wanted = undefined
+        log.debug('segment-opened', { partition, segment, disks: header.disks })
+        return
+      }
+      for (const { disk } of disks) this.#void.push({ disk, segment })
+    }
+  }
+
+  /**
+   * Runs `write` on all disks side by side. True when every one resolved; false as soon as one failed or lags, which is
+   * then passed over for a while.
+   */
+  #onAll(disks: readonly SegmentDisk[], write: (disk: SegmentDisk) => Promise<void>): Promise<boolean> {
+    const { clock, members, log, partition } = this.#options
+    return new Promise((resolve) => {
+      const waiting = new Set(disks)
+      const startedMs = clock.monotonicMs()
+      let timer = clock.setTimer(LAG_MS, () => onTime(), true)
+      const finish = (isSynced: boolean): void => {
+        timer.cancel()
+        resolve(isSynced)
+      }
+      const passOverWaiting = (): void => {
+        for (const { disk } of waiting) {
+          members.passOver(disk, false)
+          log.warn('journal-disk-lags', { partition, disk })
+        }
+        finish(false)
+      }
+      const onTime = (): void => {
+        const hasPeer = waiting.size < disks.length
+        const isStalled = clock.monotonicMs() - startedMs >= STALL_MS
+        if (hasPeer || isStalled) passOverWaiting()
+        else timer = clock.setTimer(LAG_MS, onTime, true)
+      }
+      for (const disk of disks) {
+        write(disk).then(
+          () => {
+            waiting.delete(disk)
+            if (waiting.size === 0) finish(true)
+          },
+          (error: unknown) => {
+            const code = codeOf(error)
+            members.passOver(disk.disk, code === 'DISK_FULL' || code === 'ENOSPC')
+            log.warn('journal-disk-failed', { partition, disk: disk.disk, code })
+            finish(false)
+          },
+        )
+      }
+    })
+  }
+
+  /** What no header lists any more is removed; what cannot be removed now is void all the same, and tried again. */
+  async #removeVoid(): Promise<void> {
+    const { members, partition } = this.#options
+    const batch = this.#void.splice(0)
+    for (const file of batch) {
+      try {
+        const io = members.io(file.disk)
+        if (io) await io.remove(partition, file.segment)
+      } catch {
+        // Void files cost space and nothing else; the next segment tries again.
+        this.#void.push(file)
+      }
+    }
+  }
+
+  /** Takes the oldest sealed segment out of the journal: the next segment does not list it, and then it is removed. */
+  dropOldest(segment: number): void {
+    const oldest = this.#live[0]
+    assert(oldest?.sealed.segment === segment, 'only the oldest segment is ever dropped')
+    this.#live.shift()
+    for (const { number } of this.#options.members.all()) this.#void.push({ disk: number, segment })
+  }
+
+  /**
+   * Frames from the oldest that may hold a commit after `sequence` on, in order, records only. At a start the last
+   * frame of the newest segment is left out: it is given by `lastFrame`.
+   */
+  async *replay(sequence: number): AsyncGenerator<FrameContent> {
+    // What is open now may be sealed, and more appended, while this reads: the end is where it is now.
+    const segments = [...this.#live]
+    const open = this.#open
+    const openLength = open?.length ?? 0
+    for (let i = 0; i < segments.length; i++) {
+      const following = (segments[i + 1]?.sealed ?? open?.header)?.firstSequence
+      if (following !== undefined && following <= sequence + 1) continue
+      yield* this.#frames(segments[i]!.header, segments[i]!.sealed.length)
+    }
+    if (open) yield* this.#frames(open.header, openLength)
+  }
+
+  async *#frames(header: SegmentHeader, length: number): AsyncGenerator<FrameContent> {
+    const walk = new FrameWalk(this.readable(header.segment)!, false)
+    while (walk.offset < length) {
+      const frame = await walk.next()
+      if (!frame) {
+        throw unavailable('TOO_FEW_DISKS', `segment ${header.segment} cannot be read at ${walk.offset}`, {
+          partition: this.#options.partition,
+          segment: header.segment,
+          needs: header.disks.join(' or '),
+        })
+      }
+      yield frame.content
+    }
+  }
+
+  /** A segment with the disks to read it from; undefined when it is not alive. */
+  readable(segment: number): ReadableSegment | undefined {
+    const { members } = this.#options
+    if (this.#open?.header.segment === segment) {
+      return { header: this.#open.header, copies: this.#present(this.#open.header.disks) }
+    }
+    const live = this.#live.find(({ sealed }) => sealed.segment === segment)
+    if (live) return { header: live.header, copies: this.#present([...live.copies]) }
+    const newest = this.#start?.newest?.readable
+    return newest?.header.segment === segment
+      ? { ...newest, copies: newest.copies.filter((disk) => members.io(disk.disk)) }
+      : undefined
+  }
+
+  /** Disks that are there, those that are not passed over first. */
+  #present(disks: readonly DiskNumber[]): SegmentDisk[] {
+    const { members } = this.#options
+    return disks
+      .flatMap((disk) => members.io(disk) ?? [])
+      .sort((a, b) => Number(members.isPassedOver(a.disk)) - Number(members.isPassedOver(b.disk)))
+  }
+
+  /** Disks with a copy of `segment`; none when it is not alive. */
+  copiesOf(segment: number): DiskNumber[] {
+    return (this.readable(segment)?.copies ?? []).map(({ disk }) => disk)
+  }
+
+  /** A verified inline body. `QUORUM_READ` when a copy did not answer and none verified, `OBJECT_LOST` when all answered. */
+  async readBody(segment: number, body: BodyPlace): Promise<Uint8Array> {
+    const readable = this.readable(segment)
+    if (!readable) throw unavailable('QUORUM_READ', 'the segment of an inline body is not alive', { segment })
+    return readBody(readable, body, ({ disk }) => this.noteDamage(segment, disk))
+  }
+
+  /** A disk is there that was not: its copies of living segments count again, everything else on it is void. */
+  async adoptCopies(disk: SegmentDisk): Promise<void> {
+    const { partition, log } = this.#options
+    try {
+      for (const { segment, length } of await disk.list(partition)) {
+        if (segment >= this.#nextNumber) this.#nextNumber = segment + 1
+        if (segment === this.openSegment) continue
+        const live = this.#live.find(({ sealed }) => sealed.segment === segment)
+        if (!live) {
+          this.#void.push({ disk: disk.disk, segment })
+          continue
+        }
+        const isWhole = length >= live.sealed.length && (await hasHeader(disk, live.header))
+        if (isWhole) live.copies.add(disk.disk)
+        else live.copies.delete(disk.disk)
+      }
+    } catch (error) {
+      log.warn('journal-disk-failed', { partition, disk: disk.disk, code: codeOf(error) })
+      this.#options.members.passOver(disk.disk, false)
+    }
+  }
+
+  /** The copy no longer counts as whole; `repair` makes it anew. */
+  noteDamage(segment: number, disk: DiskNumber): void {
+    const { log, partition } = this.#options
+    log.warn('segment-damaged', { partition, segment, disk })
+    this.#live.find(({ sealed }) => sealed.segment === segment)?.copies.delete(disk)
+  }
+}

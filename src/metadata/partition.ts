@@ -1,0 +1,319 @@
+// One partition: the buckets that are mapped to it, their versions and uploads, and everything that makes their commits
+// durable. Pure of actors, threads, sockets and the machine's clock; what it needs arrives by arguments.
+//
+// Look-ups answer at once from what synced commits left. Commands resolve when their commit is synced on m + 1 disks,
+// and so do refusals that rest on one that was still queued. Everything is linearizable per partition.
+import type { Clock } from '../base/clock.ts'
+import type { DiskNumber, UploadId, WriteId } from '../base/ids.ts'
+import { type Log, silentLog } from '../base/log.ts'
+import type { Random } from '../base/prng.ts'
+import { MiB } from '../base/units.ts'
+import { createBucket, deleteBucket, getBucket, listBuckets } from './buckets.ts'
+import { type CompleteUpload, completeUpload, type PlacedPart, partRange, partsAt } from './complete.ts'
+import { getConfig, listConfig, type PutConfig, putConfig } from './configuration.ts'
+import type { Counts } from './counters.ts'
+import { Frees, type FreeWork } from './frees.ts'
+import type { IndexPosition, IndexStore } from './index-slot.ts'
+import { bucketCounterKey, diskOfCounterKey } from './keys.ts'
+import { Leases } from './leases.ts'
+import { Ledger } from './ledger.ts'
+import { type ListVersions, listVersions, type VersionPage } from './listing.ts'
+import type { MemberDisk } from './members.ts'
+import type { BucketRecord, Data, PartRecord, UploadRecord, VersionRecord } from './records.ts'
+import {
+  dataOfWrite,
+  isKnownWrite,
+  type Relocation,
+  relocate,
+  type ShardsPage,
+  shardsOn,
+} from './relocation.ts'
+import type { BucketAddress, CommitLimits, Room } from './room.ts'
+import type { SegmentDisk } from './segment-disk.ts'
+import { SegmentUpkeep } from './segment-upkeep.ts'
+import type { ShardsData } from './stored.ts'
+import {
+  abortUpload,
+  type CreateUpload,
+  createUpload,
+  getUpload,
+  type ListUploads,
+  listParts,
+  listUploads,
+  type PutPart,
+  putPart,
+  type UploadAddress,
+  type UploadPage,
+} from './uploads.ts'
+import {
+  type DeleteVersion,
+  deleteVersion,
+  type FoundVersion,
+  lookUpVersion,
+  type PutVersion,
+  putVersion,
+  type VersionAddress,
+} from './versions.ts'
+
+export interface PartitionOptions {
+  readonly partition: number
+  /** Every disk of the table of disks; those that are out without `io`. Blanks that were not adopted are no members. */
+  readonly members: readonly MemberDisk[]
+  /** m: every segment has m + 1 copies. */
+  readonly parity: number
+  /** Two in production, one when a disk is out. A lost one is given empty. */
+  readonly indexes: readonly (IndexStore | undefined)[]
+  readonly clock: Clock
+  readonly random: Random
+  readonly log?: Log
+  /** An index is no longer used. Reopen its store (or give an empty one) and call `attachIndex`. */
+  readonly onIndexLost?: (position: IndexPosition, cause: string) => void
+  readonly partBytesMin?: number
+  readonly bucketsMax?: number
+  readonly segmentBytes?: number
+  readonly tableBytesMax?: number
+  readonly queueCommitsMax?: number
+  readonly queueBytesMax?: number
+}
+
+const BUCKETS_MAX = 10_000
+
+export class Partition {
+  readonly #room: Room
+  readonly #frees: Frees
+  readonly #segments: SegmentUpkeep
+  /** Uploads that are being completed: no other command of theirs is decided meanwhile. */
+  readonly #completing = new Map<UploadId, Promise<unknown>>()
+
+  private constructor(room: Room) {
+    this.#room = room
+    this.#frees = new Frees(room)
+    this.#segments = new SegmentUpkeep(room)
+  }
+
+  /**
+   * Resolves when the partition may be served. `TOO_FEW_DISKS` names the disks it needs, `METADATA_CORRUPT` says that
+   * what is there contradicts itself, `RECORD_VERSION` that a later release wrote it.
+   */
+  static async open(options: PartitionOptions): Promise<Partition> {
+    const { clock, random, log = silentLog, partBytesMin = 5 * MiB, bucketsMax = BUCKETS_MAX } = options
+    const ledger = await Ledger.open({ ...options, log })
+    return new Partition({
+      ledger,
+      clock,
+      random,
+      leases: new Leases(),
+      limits: { partBytesMin, bucketsMax },
+    })
+  }
+
+  /** Refuses new commands and settles those that wait. A crash instead of it loses nothing that was acknowledged. */
+  close(): Promise<void> {
+    return this.#room.ledger.close()
+  }
+
+  // Buckets
+
+  createBucket(
+    name: string,
+    bucket: { owner: string; region: string },
+    limits?: CommitLimits,
+  ): Promise<BucketRecord> {
+    return createBucket(this.#room, name, bucket, limits)
+  }
+
+  getBucket(name: string): BucketRecord {
+    return getBucket(this.#room, { bucket: name })
+  }
+
+  listBuckets(request: { prefix: string; after: string; limit: number }): Promise<{
+    buckets: BucketRecord[]
+    next?: string
+  }> {
+    return listBuckets(this.#room, request)
+  }
+
+  deleteBucket(address: BucketAddress, limits?: CommitLimits): Promise<void> {
+    return deleteBucket(this.#room, address, limits)
+  }
+
+  // Versions
+
+  putVersion(request: PutVersion): Promise<VersionRecord> {
+    return putVersion(this.#room, request)
+  }
+
+  deleteVersion(request: DeleteVersion): Promise<void> {
+    return deleteVersion(this.#room, request)
+  }
+
+  /** With `reader`, takes a lease that keeps the version's bytes until `endRead`. */
+  lookUp(address: VersionAddress, reader?: string): FoundVersion {
+    return lookUpVersion(this.#room, address, reader)
+  }
+
+  /** Idempotent. */
+  endRead(lease: number): void {
+    this.#room.leases.end(lease)
+  }
+
+  /** A reader is gone: all its leases end. */
+  endReadsOf(reader: string): void {
+    this.#room.leases.endOf(reader)
+  }
+
+  /** The bytes of an inline body, verified, from any copy of its segment. */
+  readInline(data: Extract<Data, { kind: 'inline' }>): Promise<Uint8Array> {
+    if (data.length === 0) return Promise.resolve(new Uint8Array(0))
+    return this.#room.ledger.journal.readBody(data.segment, data)
+  }
+
+  listVersions(request: ListVersions): Promise<VersionPage> {
+    return listVersions(this.#room, request)
+  }
+
+  // Uploads
+
+  createUpload(request: CreateUpload): Promise<UploadRecord> {
+    return createUpload(this.#room, request)
+  }
+
+  getUpload(address: UploadAddress): UploadRecord {
+    return getUpload(this.#room, address)
+  }
+
+  async putPart(request: PutPart): Promise<PartRecord> {
+    while (this.#completing.has(request.upload)) await this.#completed(request.upload)
+    return putPart(this.#room, request)
+  }
+
+  async completeUpload(request: CompleteUpload): Promise<VersionRecord> {
+    while (this.#completing.has(request.upload)) await this.#completed(request.upload)
+    const completing = completeUpload(this.#room, request)
+    this.#completing.set(request.upload, completing)
+    try {
+      return await completing
+    } finally {
+      this.#completing.delete(request.upload)
+    }
+  }
+
+  async abortUpload(request: UploadAddress & CommitLimits): Promise<void> {
+    while (this.#completing.has(request.upload)) await this.#completed(request.upload)
+    return abortUpload(this.#room, request)
+  }
+
+  /** The caller looks again: between this promise and its turn another may have begun. */
+  async #completed(upload: UploadId): Promise<void> {
+    await Promise.allSettled([this.#completing.get(upload)])
+  }
+
+  listParts(
+    address: UploadAddress,
+    page: { after: number; limit: number },
+  ): Promise<{ parts: PartRecord[]; next?: number }> {
+    return listParts(this.#room, address, page)
+  }
+
+  listUploads(request: ListUploads): Promise<UploadPage> {
+    return listUploads(this.#room, request)
+  }
+
+  /** Of a completed upload: up to `limit` parts from the one that holds byte `offset` on. */
+  partsAt(version: VersionRecord, offset: number, limit: number): PlacedPart[] {
+    return partsAt(this.#room, version, offset, limit)
+  }
+
+  partRange(version: VersionRecord, partNumber: number): { start: number; length: number } | undefined {
+    return partRange(this.#room, version, partNumber)
+  }
+
+  // Reclaiming, repair and compaction
+
+  nextFrees(limit: number): Promise<FreeWork[]> {
+    return this.#frees.next(limit)
+  }
+
+  confirmFrees(ids: readonly string[], limits?: CommitLimits): Promise<void> {
+    return this.#frees.confirm(ids, limits)
+  }
+
+  giveBackFrees(ids: readonly string[]): void {
+    this.#frees.giveBack(ids)
+  }
+
+  get freesCount(): number {
+    return this.#frees.count
+  }
+
+  relocate(relocations: readonly Relocation[], limits?: CommitLimits): Promise<boolean[]> {
+    return relocate(this.#room, relocations, limits)
+  }
+
+  isKnownWrite(write: WriteId): Promise<boolean> {
+    return isKnownWrite(this.#room, write)
+  }
+
+  dataOfWrite(write: WriteId): ShardsData | undefined {
+    return dataOfWrite(this.#room, write)
+  }
+
+  shardsOn(disk: DiskNumber, cursor: string, recordsMax: number): Promise<ShardsPage> {
+    return shardsOn(this.#room, disk, cursor, recordsMax)
+  }
+
+  // Counters and configuration
+
+  /** Shards and bytes on each disk number, exact, those that wait to be reclaimed included. */
+  diskCounters(): Map<DiskNumber, { shards: number; bytes: number }> {
+    const found = new Map<DiskNumber, { shards: number; bytes: number }>()
+    for (const [key, { shards = 0, bytes = 0 }] of this.#room.ledger.counters.all()) {
+      if (key[1] === 'd') found.set(diskOfCounterKey(key), { shards, bytes })
+    }
+    return found
+  }
+
+  bucketCounters(address: BucketAddress): { objects: number; bytes: number; uploads: number } {
+    const { id } = getBucket(this.#room, address)
+    const counts: Counts = this.#room.ledger.counters.durable(bucketCounterKey(id))
+    return { objects: counts.objects ?? 0, bytes: counts.bytes ?? 0, uploads: counts.uploads ?? 0 }
+  }
+
+  getConfig(name: string): unknown {
+    return getConfig(this.#room, name)
+  }
+
+  putConfig(request: PutConfig): Promise<void> {
+    return putConfig(this.#room, request)
+  }
+
+  listConfig(): Promise<{ name: string; value: unknown }[]> {
+    return listConfig(this.#room)
+  }
+
+  // Disks, segments and indexes
+
+  /** A disk came (back) or went. */
+  setDisk(disk: DiskNumber, io: SegmentDisk | undefined): Promise<void> {
+    return this.#segments.setDisk(disk, io)
+  }
+
+  /** The table of disks changed. */
+  setMembers(members: readonly MemberDisk[]): Promise<void> {
+    return this.#segments.setMembers(members)
+  }
+
+  /** Brings an index that was lost up to the journal; resolves when it follows, or was lost again. */
+  attachIndex(position: IndexPosition, store: IndexStore): Promise<void> {
+    return this.#room.ledger.attachIndex(position, store)
+  }
+
+  get segments(): SegmentUpkeep {
+    return this.#segments
+  }
+
+  /** Number of the last commit that look-ups see. */
+  get sequence(): number {
+    return this.#room.ledger.durableSequence
+  }
+}

@@ -1,0 +1,120 @@
+// Moving shards: repair and compaction of volumes write a shard elsewhere, sync it, and then commit the new place, if the
+// old one still counts. A version that was deleted or overwritten meanwhile is never revived.
+import type { DiskNumber, WriteId } from '../base/ids.ts'
+import type { Entry } from './entry.ts'
+import { afterPrefix, laterKey, SPACE, writeKey } from './keys.ts'
+import type { ShardPlace } from './records.ts'
+import type { CommitLimits, Lookup, Room } from './room.ts'
+import { countShard, type ShardsData, type StoredPart, type StoredVersion, shardBytes } from './stored.ts'
+
+export interface Relocation {
+  readonly write: WriteId
+  /** Index of the shard. */
+  readonly shard: number
+  readonly from: ShardPlace
+  readonly to: ShardPlace
+}
+
+/** A shard that a record names. */
+export interface ShardAt {
+  readonly data: ShardsData
+  readonly shard: number
+}
+
+type Holder = StoredVersion | StoredPart
+
+const isSamePlace = (a: ShardPlace | undefined, b: ShardPlace): boolean =>
+  a !== undefined && a.disk === b.disk && a.volume === b.volume && a.offset === b.offset
+
+/** The entry whose record holds the shards of `write` now; undefined when they wait to be reclaimed, or never were. */
+const holderOf = (from: Lookup, write: WriteId): (Entry & { shards: ShardsData }) | undefined => {
+  const at = from.get(writeKey(write))?.record as { key: string } | undefined
+  const entry = at && from.get(at.key)
+  const data = (entry?.record as Holder | undefined)?.data
+  return entry && data?.kind === 'shards' && data.write === write ? { ...entry, shards: data } : undefined
+}
+
+/**
+ * One commit for all. True for each that is now where it should be; of the others the new copy is garbage. Durable
+ * when it resolves.
+ */
+export const relocate = (
+  { ledger }: Room,
+  relocations: readonly Relocation[],
+  limits?: CommitLimits,
+): Promise<boolean[]> =>
+  ledger.decide(
+    (decision) =>
+      relocations.map(({ write, shard, from, to }) => {
+        const holder = holderOf(decision, write)
+        if (!holder || !isSamePlace(holder.shards.places[shard], from)) return false
+        const places = holder.shards.places.map((place, i) => (i === shard ? to : place))
+        const record = holder.record as Holder
+        // The order of versions is that of their first commits: a move does not change it.
+        const kept =
+          'etag' in record && holder.key[0] === SPACE.current ? { sequence: sequenceOf(holder) } : {}
+        decision.put(holder.key, { ...record, ...kept, data: { ...holder.shards, places } })
+        const bytes = shardBytes(holder.shards)
+        countShard(decision, from.disk, -1, -bytes)
+        countShard(decision, to.disk, 1, bytes)
+        return true
+      }),
+    limits,
+  )
+
+const sequenceOf = (entry: Entry): number => (entry.record as StoredVersion).sequence ?? entry.sequence
+
+/**
+ * Whether any record names the write, one that waits to be reclaimed included. False is believed only when both indexes
+ * agree; with it, and no running write of that id, its shards are orphans.
+ */
+export const isKnownWrite = async ({ ledger }: Room, write: WriteId): Promise<boolean> =>
+  ledger.decide((decision) => decision.get(writeKey(write)) !== undefined)
+
+/** The data of a write, for who found its shard on a disk; undefined when no version or part holds it. */
+export const dataOfWrite = ({ ledger }: Room, write: WriteId): ShardsData | undefined =>
+  holderOf(ledger, write)?.shards
+
+export interface ShardsPage {
+  readonly shards: readonly ShardAt[]
+  /** Pass as `cursor` to go on; undefined at the end. */
+  readonly next?: string
+}
+
+/**
+ * Shards that versions and parts keep on `disk`. A page looks at `recordsMax` records at most, so it may be empty and
+ * still not the last.
+ */
+export const shardsOn = async (
+  { ledger }: Room,
+  disk: DiskNumber,
+  cursor: string,
+  recordsMax: number,
+): Promise<ShardsPage> => {
+  const shards: ShardAt[] = []
+  const position = Buffer.from(cursor, 'hex').toString('latin1')
+  for (const space of [SPACE.part, SPACE.current]) {
+    const end = afterPrefix(space)!
+    if (position >= end) continue
+    const scan = ledger.scan(laterKey(position, space), end)
+    try {
+      let seen = 0
+      for (let rows = await scan.next(recordsMax); rows.length > 0; rows = await scan.next(recordsMax)) {
+        for (const row of rows) {
+          if (seen++ === recordsMax) return { shards, next: Buffer.from(row.key, 'latin1').toString('hex') }
+          const { data } = row.record as Holder
+          if (data.kind !== 'shards') continue
+          data.places.forEach((place, shard) => {
+            if (place.disk === disk) shards.push({ data, shard })
+          })
+        }
+      }
+    } finally {
+      await scan.close()
+    }
+    if (space === SPACE.part) {
+      return { shards, next: Buffer.from(SPACE.current, 'latin1').toString('hex') }
+    }
+  }
+  return { shards }
+}

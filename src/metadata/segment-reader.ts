@@ -1,0 +1,233 @@
+// Reads segments frame by frame, each frame from any copy: what one copy lost or garbled another one has.
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { fault, unavailable } from '../base/errors.ts'
+import { KiB, MiB } from '../base/units.ts'
+import type { BodyPlace } from './entry.ts'
+import {
+  decodeFrame,
+  decodeFrameHeader,
+  FRAME_BYTES_MAX,
+  FRAME_HEADER_BYTES,
+  type FrameContent,
+  type FrameContext,
+  type FrameHeader,
+  isAnyFrame,
+} from './frame.ts'
+import { decodeSegmentHeader, type SegmentHeader } from './segment.ts'
+import type { SegmentDisk } from './segment-disk.ts'
+
+/** A segment and the disks that hold a copy of it, the best first. */
+export interface ReadableSegment {
+  readonly header: SegmentHeader
+  readonly copies: readonly SegmentDisk[]
+}
+
+export interface ReadFrame {
+  readonly offset: number
+  readonly header: FrameHeader
+  readonly content: FrameContent
+}
+
+const WINDOW_BYTES = 256 * KiB
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** `length` bytes at `offset`, fewer at the end; nothing when the disk fails: another copy may have them. */
+export const readPiece = async (
+  disk: SegmentDisk,
+  { partition, segment }: { partition: number; segment: number },
+  offset: number,
+  length: number,
+): Promise<Buffer> => {
+  try {
+    return asBuffer(await disk.read(partition, segment, offset, length))
+  } catch {
+    // A failing copy is as good as a short one here: the caller goes on to the next, and says so when none is left.
+    return Buffer.alloc(0)
+  }
+}
+
+/** One copy, read through a window so that small frames do not cost a read each. */
+class CopyReader {
+  readonly #disk: SegmentDisk
+  readonly #segment: SegmentHeader
+  #start = 0
+  #window: Buffer = Buffer.alloc(0)
+
+  constructor(disk: SegmentDisk, segment: SegmentHeader) {
+    this.#disk = disk
+    this.#segment = segment
+  }
+
+  async at(offset: number, length: number): Promise<Buffer> {
+    const from = offset - this.#start
+    if (from >= 0 && from + length <= this.#window.length) return this.#window.subarray(from, from + length)
+    this.#window = await readPiece(this.#disk, this.#segment, offset, Math.max(length, WINDOW_BYTES))
+    this.#start = offset
+    return this.#window.subarray(0, length)
+  }
+}
+
+/** Walks a segment's frames in order. `withBodies` verifies bodies too; otherwise they are skipped, not read. */
+export class FrameWalk {
+  readonly #segment: SegmentHeader
+  readonly #copies: CopyReader[]
+  readonly #withBodies: boolean
+  #offset: number
+  #previous: number
+  #index = 0
+
+  constructor(readable: ReadableSegment, withBodies: boolean) {
+    this.#segment = readable.header
+    this.#copies = readable.copies.map((disk) => new CopyReader(disk, readable.header))
+    this.#withBodies = withBodies
+    this.#offset = readable.header.length
+    this.#previous = readable.header.checksum
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  get context(): FrameContext {
+    const { partition, segment, id } = this.#segment
+    return { partition, segment, segmentId: id, previous: this.#previous, index: this.#index }
+  }
+
+  /** The next frame from the first copy that has it whole; undefined when none does. */
+  async next(): Promise<ReadFrame | undefined> {
+    for (let i = 0; i < this.#copies.length; i++) {
+      const frame = await this.#read(this.#copies[i]!)
+      if (!frame) continue
+      // The copy that was good is asked first from now on.
+      if (i > 0) this.#copies.unshift(...this.#copies.splice(i, 1))
+      this.#offset += frame.header.length
+      this.#previous = frame.header.checksum
+      this.#index++
+      return frame
+    }
+    return undefined
+  }
+
+  async #read(copy: CopyReader): Promise<ReadFrame | undefined> {
+    const header = decodeFrameHeader(await copy.at(this.#offset, FRAME_HEADER_BYTES), this.context)
+    if (!header) return undefined
+    const length = this.#withBodies ? header.length : FRAME_HEADER_BYTES + header.recordsLength
+    const bytes = await copy.at(this.#offset, length)
+    const content = decodeFrame(header, bytes, this.#segment.segment, this.#offset, this.#withBodies)
+    return content && { offset: this.#offset, header, content }
+  }
+}
+
+/** What the newest segment holds: everything but its last frame, which is the one that may be in doubt. */
+export interface NewestSegment {
+  /** Bytes before the last whole frame. */
+  readonly length: number
+  /** SHA-256 of those bytes. */
+  readonly hash: Uint8Array
+  readonly frameCount: number
+  readonly last: ReadFrame
+}
+
+/**
+ * Finds the last whole frame of the newest segment on any copy. Undefined: not even a first one, so the segment does
+ * not count. What follows can only be a torn frame, for the next is written when the one before is synced on all; a
+ * frame beyond means damage in the middle, and the partition is not served.
+ */
+export const readNewest = async (readable: ReadableSegment): Promise<NewestSegment | undefined> => {
+  const walk = new FrameWalk(readable, true)
+  let last: ReadFrame | undefined
+  let frameCount = 0
+  for (let frame = await walk.next(); frame; frame = await walk.next()) {
+    last = frame
+    frameCount++
+  }
+  if (await hasFrameBeyond(readable, walk)) {
+    throw fault('METADATA_CORRUPT', `segment ${readable.header.segment} is damaged in the middle`, {
+      segment: readable.header.segment,
+      offset: walk.offset,
+    })
+  }
+  if (!last) return undefined
+  const length = last.offset
+  return { length, hash: await hashPrefix(readable, length), frameCount, last }
+}
+
+const hasFrameBeyond = async (readable: ReadableSegment, walk: FrameWalk): Promise<boolean> => {
+  const { context } = walk
+  const magic = Buffer.from('MFRM', 'latin1')
+  for (const disk of readable.copies) {
+    const tail = await readPiece(disk, readable.header, walk.offset, 2 * FRAME_BYTES_MAX)
+    // From 1 on: the torn frame itself begins at 0.
+    for (let at = tail.indexOf(magic, 1); at !== -1; at = tail.indexOf(magic, at + 1)) {
+      if (isAnyFrame(tail.subarray(at), context)) return true
+    }
+  }
+  return false
+}
+
+/** SHA-256 over the first `length` bytes as the frames of any copy give them. */
+const hashPrefix = async (readable: ReadableSegment, length: number): Promise<Uint8Array> => {
+  const hash = createHash('sha256')
+  for await (const piece of wholePieces(readable, length)) hash.update(piece)
+  return hash.digest()
+}
+
+/** The bytes of a segment up to `length`, header and then frame by frame, each verified, from any copy. */
+export async function* wholePieces(readable: ReadableSegment, length: number): AsyncGenerator<Buffer> {
+  const { header, copies } = readable
+  const from = async (offset: number, size: number, isWhole: (bytes: Buffer) => boolean): Promise<Buffer> => {
+    for (const disk of copies) {
+      const bytes = await readPiece(disk, header, offset, size)
+      if (bytes.length === size && isWhole(bytes)) return bytes
+    }
+    throw unavailable('QUORUM_READ', `segment ${header.segment} cannot be read at ${offset}`)
+  }
+  yield await from(0, header.length, (bytes) => {
+    return crc32(bytes.subarray(0, 60)) === header.checksum && bytes.readUInt32LE(60) === header.checksum
+  })
+  const walk = new FrameWalk(readable, true)
+  while (walk.offset < length) {
+    const { context } = walk
+    const frame = await walk.next()
+    if (!frame) throw unavailable('QUORUM_READ', `segment ${header.segment} lacks a frame at ${walk.offset}`)
+    yield await from(frame.offset, frame.header.length, (bytes) => {
+      return decodeFrameHeader(bytes, context)?.checksum === frame.header.checksum && bodiesHold(bytes, frame)
+    })
+  }
+}
+
+const bodiesHold = (bytes: Buffer, { header, content, offset }: ReadFrame): boolean =>
+  decodeFrame(header, bytes, 0, offset, true) !== undefined && content.firstSequence === header.firstSequence
+
+/** An inline body from the first copy that verifies. `damaged` is told of each copy whose bytes did not. */
+export const readBody = async (
+  { header, copies }: ReadableSegment,
+  body: BodyPlace,
+  damaged: (disk: SegmentDisk) => void,
+): Promise<Uint8Array> => {
+  let answered = 0
+  for (const disk of copies) {
+    const bytes = await readPiece(disk, header, body.offset, body.length)
+    if (bytes.length === 0) continue
+    answered++
+    if (bytes.length === body.length && crc32(bytes) === body.checksum) return bytes
+    damaged(disk)
+  }
+  const detail = { segment: header.segment, offset: body.offset }
+  if (answered < copies.length || copies.length === 0) {
+    throw unavailable('QUORUM_READ', 'no readable copy of an inline body', detail)
+  }
+  throw fault('OBJECT_LOST', 'every copy of an inline body is damaged', detail)
+}
+
+/** Whether the copy on `disk` is of this very segment. */
+export const hasHeader = async (disk: SegmentDisk, header: SegmentHeader): Promise<boolean> => {
+  const bytes = await readPiece(disk, header, 0, header.length)
+  const found = decodeSegmentHeader(bytes)
+  return found !== undefined && found.checksum === header.checksum && Buffer.from(found.id).equals(header.id)
+}
+
+/** Bytes of a restore's piece, at most. */
+export const RESTORE_PIECE_BYTES = 4 * MiB

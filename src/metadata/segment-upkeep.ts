@@ -1,0 +1,177 @@
+// The upkeep of segments: dropping the oldest ones when nothing in them is alive, making lost copies anew, and knowing
+// which copies there are.
+import { createHash } from 'node:crypto'
+import { codeOf, fault, unavailable } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
+import type { LiveSegment } from './journal.ts'
+import type { MemberDisk } from './members.ts'
+import type { Room } from './room.ts'
+import type { SegmentDisk } from './segment-disk.ts'
+import { RESTORE_PIECE_BYTES, wholePieces } from './segment-reader.ts'
+
+/** A sealed segment that has fewer than m + 1 copies. */
+export interface SegmentDamage {
+  readonly segment: number
+  readonly length: number
+  readonly copies: readonly DiskNumber[]
+  readonly missing: number
+}
+
+export class SegmentUpkeep {
+  readonly #room: Room
+  /** Last commit when a segment was first seen without anything alive: readers from before may still read it. */
+  readonly #deadSince = new Map<number, number>()
+
+  constructor(room: Room) {
+    this.#room = room
+  }
+
+  /** Bytes of journal, one copy of each segment, the open one excluded. */
+  get sealedBytes(): number {
+    return this.#room.ledger.journal.live().reduce((sum, { sealed }) => sum + sealed.length, 0)
+  }
+
+  get count(): number {
+    return this.#room.ledger.journal.live().length
+  }
+
+  #isDead(segment: LiveSegment, following: number): boolean {
+    const slots = this.#room.ledger.indexes.slots()
+    const number = segment.sealed.segment
+    // Both indexes must have passed it, and both must say that nothing in it is alive.
+    return (
+      slots.length > 0 && slots.every(({ sequence, live }) => sequence >= following - 1 && !live.has(number))
+    )
+  }
+
+  /**
+   * Drops the oldest segments as long as nothing in them is alive; resolves to how many. A new segment that does not
+   * list them is begun, and when it counts they are removed.
+   */
+  async dropOldest(): Promise<number> {
+    const { ledger, leases } = this.#room
+    if (ledger.isRebuilding) return 0
+    const { journal } = ledger
+    let dropped = 0
+    for (;;) {
+      const [oldest, second] = journal.live()
+      if (!oldest) break
+      const following = second?.sealed.firstSequence ?? journal.openFirstSequence
+      if (following === undefined || !this.#isDead(oldest, following)) break
+      const { segment } = oldest.sealed
+      const since = this.#deadSince.get(segment) ?? ledger.durableSequence
+      this.#deadSince.set(segment, since)
+      if (leases.releasedThrough() < since) break
+      this.#deadSince.delete(segment)
+      journal.dropOldest(segment)
+      dropped++
+    }
+    if (dropped > 0) {
+      journal.wantSegment()
+      await ledger.appendNothing()
+    }
+    return dropped
+  }
+
+  /** Sealed segments with fewer than m + 1 copies on disks that are members. */
+  damaged(): SegmentDamage[] {
+    const { journal, members } = this.#room.ledger
+    const known = new Set(members.all().map(({ number }) => number))
+    return journal.live().flatMap(({ sealed, copies }) => {
+      const whole = [...copies].filter((disk) => known.has(disk))
+      const missing = members.copies - whole.length
+      return missing > 0 ? [{ segment: sealed.segment, length: sealed.length, copies: whole, missing }] : []
+    })
+  }
+
+  /**
+   * Makes one copy of a sealed segment anew, on `disk` or the first that has none, verified frame by frame from any
+   * copy and as a whole by its hash. Resolves to the disk when the copy is synced; undefined when nothing was missing.
+   */
+  async repair(segment: number, disk?: DiskNumber): Promise<DiskNumber | undefined> {
+    const { journal, members } = this.#room.ledger
+    const live = journal.live().find(({ sealed }) => sealed.segment === segment)
+    if (!live) return undefined
+    const target = disk === undefined ? this.#targetFor(live) : members.io(disk)
+    if (!target) throw unavailable('TOO_FEW_DISKS', 'no disk can take a copy of the segment', { segment })
+    if (live.copies.has(target.disk)) return undefined
+    await this.#restore(live, target)
+    live.copies.add(target.disk)
+    return target.disk
+  }
+
+  #targetFor(live: LiveSegment): SegmentDisk | undefined {
+    const { members } = this.#room.ledger
+    const holder = members.all().find(({ number }) => live.copies.has(number))
+    const free = members
+      .all()
+      .filter(({ number, set }) => set === (holder?.set ?? set) && !live.copies.has(number))
+      .filter(({ number, io }) => io && !members.isPassedOver(number))
+    return free[0]?.io
+  }
+
+  async #restore(live: LiveSegment, target: SegmentDisk): Promise<void> {
+    const { journal } = this.#room.ledger
+    const { sealed, header } = live
+    const readable = journal.readable(sealed.segment)
+    if (!readable) throw unavailable('QUORUM_READ', 'the segment is not alive', { segment: sealed.segment })
+    const hash = createHash('sha256')
+    let offset = 0
+    let waiting: Buffer[] = []
+    let waitingBytes = 0
+    const write = async (isLast: boolean): Promise<void> => {
+      await target.restore(header.partition, sealed.segment, offset, Buffer.concat(waiting), isLast)
+      offset += waitingBytes
+      waiting = []
+      waitingBytes = 0
+    }
+    for await (const piece of wholePieces(readable, sealed.length)) {
+      if (waitingBytes + piece.length > RESTORE_PIECE_BYTES && waitingBytes > 0) await write(false)
+      hash.update(piece)
+      waiting.push(piece)
+      waitingBytes += piece.length
+    }
+    if (!hash.digest().equals(sealed.hash)) {
+      throw fault('METADATA_CORRUPT', 'a segment does not have its hash', { segment: sealed.segment })
+    }
+    await write(true)
+  }
+
+  /** Reads a whole copy and compares its hash. A copy that does not hold no longer counts. */
+  async verify(segment: number, disk: DiskNumber): Promise<boolean> {
+    const { journal, members } = this.#room.ledger
+    const live = journal.live().find(({ sealed }) => sealed.segment === segment)
+    const io = members.io(disk)
+    if (!live || !io || !live.copies.has(disk)) return false
+    const hash = createHash('sha256')
+    try {
+      for (let offset = 0; offset < live.sealed.length; ) {
+        const size = Math.min(RESTORE_PIECE_BYTES, live.sealed.length - offset)
+        const piece = await io.read(live.header.partition, segment, offset, size)
+        if (piece.length === 0) break
+        hash.update(piece)
+        offset += piece.length
+      }
+    } catch (error) {
+      this.#room.ledger.log.warn('segment-unreadable', { segment, disk, code: codeOf(error) })
+      return false
+    }
+    if (hash.digest().equals(live.sealed.hash)) return true
+    journal.noteDamage(segment, disk)
+    return false
+  }
+
+  /** A disk came (back) or went; what it brings counts only as far as the journal lists it. */
+  async setDisk(disk: DiskNumber, io: SegmentDisk | undefined): Promise<void> {
+    const { ledger } = this.#room
+    ledger.members.setDisk(disk, io)
+    if (io) await ledger.journal.adoptCopies(io)
+  }
+
+  async setMembers(members: readonly MemberDisk[]): Promise<void> {
+    const { ledger } = this.#room
+    const before = new Set(ledger.members.present().map(({ disk }) => disk))
+    ledger.members.replace(members)
+    for (const { number, io } of members) if (io && !before.has(number)) await ledger.journal.adoptCopies(io)
+  }
+}

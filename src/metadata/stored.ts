@@ -1,0 +1,117 @@
+// What is stored of versions and parts: the records without what their key, their commit or their place in the journal
+// say already.
+import type { DiskNumber, WriteId } from '../base/ids.ts'
+import { MiB } from '../base/units.ts'
+import type { Entry } from './entry.ts'
+import {
+  CURRENT_KEY_OFFSET,
+  diskCounterKey,
+  FREES_COUNTER_KEY,
+  freeKey,
+  fromBinary,
+  writeKey,
+} from './keys.ts'
+import type { Decision } from './ledger.ts'
+import type { Data, PartRecord, VersionRecord } from './records.ts'
+
+export type ShardsData = Extract<Data, { kind: 'shards' }>
+
+/** The bytes of a new version or part: small ones themselves, or where their synced shards are. */
+export type NewData = { readonly kind: 'inline'; readonly bytes: Uint8Array } | ShardsData
+
+type StoredData = { readonly kind: 'inline' } | Exclude<Data, { kind: 'inline' }>
+
+export type StoredVersion = Omit<VersionRecord, 'key' | 'sequence' | 'versionId' | 'data'> & {
+  readonly versionId?: string
+  /** Only when the entry was committed again by a compaction: its order is that of the first commit. */
+  readonly sequence?: number
+  readonly data: StoredData
+}
+export type StoredPart = Omit<PartRecord, 'data'> & { readonly data: StoredData }
+
+/** What a `free` entry holds. */
+export type FreeRecord =
+  | { readonly kind: 'shards'; readonly data: ShardsData }
+  /** All parts of an upload that was aborted, or whose version is gone, and the table of its parts. */
+  | { readonly kind: 'upload'; readonly upload: string }
+  /** The parts that a completed upload did not list. */
+  | { readonly kind: 'unlisted'; readonly upload: string }
+
+const NULL_VERSION = 'null'
+
+const place = (entry: Entry, data: StoredData): Data =>
+  data.kind !== 'inline'
+    ? data
+    : {
+        kind: 'inline',
+        segment: entry.segment,
+        offset: entry.body?.offset ?? 0,
+        length: entry.body?.length ?? 0,
+        checksum: entry.body?.checksum ?? 0,
+      }
+
+/** The version an entry of the `current` space holds. Of a queued entry the place of an inline body is not known yet. */
+export const toVersion = (entry: Entry): VersionRecord => {
+  const stored = entry.record as StoredVersion
+  return {
+    ...stored,
+    key: fromBinary(entry.key.slice(CURRENT_KEY_OFFSET)),
+    versionId: stored.versionId ?? NULL_VERSION,
+    sequence: stored.sequence ?? entry.sequence,
+    data: place(entry, stored.data),
+  }
+}
+
+export const toPart = (entry: Entry): PartRecord => {
+  const stored = entry.record as StoredPart
+  return { ...stored, data: place(entry, stored.data) }
+}
+
+export const storedData = (data: NewData): StoredData => (data.kind === 'inline' ? { kind: 'inline' } : data)
+
+/**
+ * The body to keep with a record. A copy: the caller's bytes may lie in memory that is used again while a slow disk
+ * still writes them.
+ */
+export const bodyOf = (data: NewData): Uint8Array | undefined =>
+  data.kind === 'inline' && data.bytes.length > 0 ? Uint8Array.from(data.bytes) : undefined
+
+/** Payload bytes of each shard: whole units of 1 MiB, and a last one rounded up to 64. */
+export const shardBytes = ({ size, k }: Pick<ShardsData, 'size' | 'k'>): number => {
+  const whole = Math.floor(size / (k * MiB))
+  const rest = size - whole * k * MiB
+  return whole * MiB + Math.ceil(Math.ceil(rest / k) / 64) * 64
+}
+
+export const countShards = (decision: Decision, data: ShardsData, by: 1 | -1): void => {
+  const bytes = by * shardBytes(data)
+  for (const { disk } of data.places) countShard(decision, disk, by, bytes)
+}
+
+export const countShard = (decision: Decision, disk: DiskNumber, shards: number, bytes: number): void =>
+  decision.count(diskCounterKey(disk), { shards, bytes })
+
+/** New shards under the record at `key`: counted, and found by their write. */
+export const addShards = (decision: Decision, key: string, data: NewData): void => {
+  if (data.kind !== 'shards') return
+  countShards(decision, data, 1)
+  decision.put(writeKey(data.write), { key })
+}
+
+/** A commit leaves this to be reclaimed. */
+export const addFree = (decision: Decision, record: FreeRecord): void => {
+  decision.put(freeKey(decision.sequence, decision.nextFree()), record)
+  decision.count(FREES_COUNTER_KEY, { frees: 1 })
+}
+
+/** What a record that goes leaves behind. Inline bodies go with their segment. */
+export const freeData = (decision: Decision, data: StoredData): void => {
+  if (data.kind === 'shards') addFree(decision, { kind: 'shards', data })
+  if (data.kind === 'parts') addFree(decision, { kind: 'upload', upload: data.upload })
+}
+
+/** Reclaimed: no disk holds these shards any more. */
+export const removeShards = (decision: Decision, data: ShardsData): void => {
+  countShards(decision, data, -1)
+  decision.delete(writeKey(data.write as WriteId))
+}

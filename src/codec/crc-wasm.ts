@@ -6,7 +6,7 @@ import { type CrcAccumulator, type CrcName, createScalarCrc } from './crc.ts'
 import { loadModule, type ReadModule, readModuleFile } from './module-file.ts'
 
 const FILE = './kernel-checksums.wasm'
-// See assembly/kernel-checksums.ts. Half of the stage is used at a time: what was copied is then still in the L1 cache.
+// See assembly/kernel-checksums.ts. Only a part of the stage is used: what was copied is then still in the L1 cache.
 const STAGE = 65_536
 const STAGE_BYTES = 16_384
 

@@ -1,11 +1,13 @@
-// CRC-32C and CRC-64/NVME, 16 bytes per step ("slicing-by-16", after Kounavis and Berry): table j says what a byte
-// becomes once j more bytes have passed. The module has a small memory of its own:
+// CRC-32C and CRC-64/NVME, 16 bytes per step ("slicing-by-16", after Kounavis and Berry): table j says what a byte becomes
+// once j more bytes have passed. Words of 32 bits are taken apart with fewer instructions than those of 64. What bounds
+// it is the number of look-ups, not their latency: two chains side by side were no faster.
+//
+// The module has a small memory of its own; `setup` fills the tables and is called once. State goes in and out
+// inverted, as the loops use it. (Functions that must be inlined are decorated, which makes this file no TypeScript.)
 //
 //        0   32,768   16 tables of CRC-64
 //   32,768   16,384   16 tables of CRC-32C
-//   65,536   65,536   bytes to be summed, put here by the caller
-//
-// `setup` is called once. State goes in and out inverted, as the loops use it.
+//   65,536   65,536   the stage: bytes to be summed, put here by the caller
 const TABLES_64: usize = 0
 const TABLES_32: usize = 32768
 const STAGE: usize = 65536
@@ -32,45 +34,59 @@ export function setup(): void {
   }
 }
 
-function entry64(table: usize, word: u64, shift: u64): u64 {
-  return load<u64>(TABLES_64 + (table << 11) + ((<usize>(word >> shift) & 255) << 3))
+/** Entry of `table` for byte 0 … 3 of `word`. The byte goes straight to eight times its place, the size of an entry. */
+@inline
+function entry64(table: usize, word: u32, byte: u32): u64 {
+  const place = byte === 0 ? <usize>(word << 3) & 0x7f8 : <usize>(word >> (byte * 8 - 3)) & 0x7f8
+  return load<u64>(TABLES_64 + (table << 11) + place)
 }
 
-/** Eight bytes of which the first is to be followed by `behind` + 7 more. */
-function word64(word: u64, behind: usize): u64 {
-  const first = entry64(behind + 7, word, 0) ^ entry64(behind + 6, word, 8)
-  const second = entry64(behind + 5, word, 16) ^ entry64(behind + 4, word, 24)
-  const third = entry64(behind + 3, word, 32) ^ entry64(behind + 2, word, 40)
-  const fourth = entry64(behind + 1, word, 48) ^ entry64(behind, word, 56)
-  return first ^ second ^ (third ^ fourth)
+/** Four bytes, with `behind` more to follow in the same step. */
+@inline
+function word64(word: u32, behind: usize): u64 {
+  const first = entry64(behind + 3, word, 0) ^ entry64(behind + 2, word, 1)
+  return first ^ (entry64(behind + 1, word, 2) ^ entry64(behind, word, 3))
 }
 
+@inline
+function step64(crc: u64, from: usize): u64 {
+  const second = word64(load<u32>(from, 8), 4) ^ word64(load<u32>(from, 12), 0)
+  crc ^= load<u64>(from)
+  return word64(<u32>crc, 12) ^ word64(<u32>(crc >> 32), 8) ^ second
+}
+
+/** Sums the first `length` bytes of the stage. */
 export function crc64(crc: u64, length: usize): u64 {
-  let from = STAGE
   const end = STAGE + length
-  for (; from + 16 <= end; from += 16) crc = word64(crc ^ load<u64>(from), 8) ^ word64(load<u64>(from, 8), 0)
-  for (; from < end; from++) crc = (crc >> 8) ^ entry64(0, crc ^ <u64>load<u8>(from), 0)
+  let from = STAGE
+  for (; from + 16 <= end; from += 16) crc = step64(crc, from)
+  for (; from < end; from++) crc = (crc >> 8) ^ entry64(0, <u32>crc ^ load<u8>(from), 0)
   return crc
 }
 
-function entry32(table: usize, word: u64, shift: u64): u32 {
-  return load<u32>(TABLES_32 + (table << 10) + ((<usize>(word >> shift) & 255) << 2))
+@inline
+function entry32(table: usize, word: u32, byte: u32): u32 {
+  const place = byte === 0 ? <usize>(word << 2) & 0x3fc : <usize>(word >> (byte * 8 - 2)) & 0x3fc
+  return load<u32>(TABLES_32 + (table << 10) + place)
 }
 
-function word32(word: u64, behind: usize): u32 {
-  const first = entry32(behind + 7, word, 0) ^ entry32(behind + 6, word, 8)
-  const second = entry32(behind + 5, word, 16) ^ entry32(behind + 4, word, 24)
-  const third = entry32(behind + 3, word, 32) ^ entry32(behind + 2, word, 40)
-  const fourth = entry32(behind + 1, word, 48) ^ entry32(behind, word, 56)
-  return first ^ second ^ (third ^ fourth)
+@inline
+function word32(word: u32, behind: usize): u32 {
+  const first = entry32(behind + 3, word, 0) ^ entry32(behind + 2, word, 1)
+  return first ^ (entry32(behind + 1, word, 2) ^ entry32(behind, word, 3))
 }
 
+@inline
+function step32(crc: u32, from: usize): u32 {
+  const second = word32(load<u32>(from, 8), 4) ^ word32(load<u32>(from, 12), 0)
+  return word32(crc ^ load<u32>(from), 12) ^ word32(load<u32>(from, 4), 8) ^ second
+}
+
+/** Sums the first `length` bytes of the stage. */
 export function crc32c(crc: u32, length: usize): u32 {
-  let from = STAGE
   const end = STAGE + length
-  for (; from + 16 <= end; from += 16) {
-    crc = word32(<u64>crc ^ load<u64>(from), 8) ^ word32(load<u64>(from, 8), 0)
-  }
-  for (; from < end; from++) crc = (crc >> 8) ^ entry32(0, <u64>(crc ^ <u32>load<u8>(from)), 0)
+  let from = STAGE
+  for (; from + 16 <= end; from += 16) crc = step32(crc, from)
+  for (; from < end; from++) crc = (crc >> 8) ^ entry32(0, crc ^ load<u8>(from), 0)
   return crc
 }

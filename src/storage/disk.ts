@@ -1,0 +1,370 @@
+// One disk: its directory and everything in it that holds bodies and journal. Shards are written once, synced before
+// they are acknowledged, verified before they are believed. What redundancy can make up for (a shard that is missing or
+// damaged) is a value; what the disk itself suffers from is a fault with this disk's number.
+//
+// A disk that is full, read-only or slow is still a disk; one whose directory was wiped, unmounted or moved away answers
+// everything with DISK_GONE until it is opened again.
+import { assert, fault } from '../base/errors.ts'
+import type { FileStat, FileSystem, OpenFile } from '../base/files.ts'
+import type { WriteId } from '../base/ids.ts'
+import type { Log } from '../base/log.ts'
+import { KiB } from '../base/units.ts'
+import { createContext, type DiskContext, type DiskCounters, type DiskIds } from './disk-context.ts'
+import { diskFault } from './disk-errors.ts'
+import { createGarbage, type FreedEntry, type Garbage } from './garbage.ts'
+import { DIRECTORIES, IDENTITY_NAME, numberOf, shardPath, volumePath, volumesPath } from './layout.ts'
+import { createOpenFiles, type OpenFiles } from './open-files.ts'
+import { createRoom, type DiskSpace, type Room } from './room.ts'
+import { createSegments, type Segments } from './segments.ts'
+import { createShardFiles, isNotThere, type ShardFiles, type ShardWriter } from './shard-files.ts'
+import { unitPosition } from './stripes.ts'
+import {
+  BLOCK_BYTES,
+  blocksOf,
+  checkBlocks,
+  checkHeader,
+  ENTRY_ALIGNMENT,
+  entryBytesOf,
+  headerBytesOf,
+  PAGE_BYTES,
+  PAYLOAD_BYTES_MAX,
+  readUnitAddress,
+  type UnitAddress,
+} from './unit.ts'
+import {
+  checkVolumeHeader,
+  createVolumes,
+  type PackedPlace,
+  VOLUME_HEADER_BYTES,
+  type VolumeFile,
+  type Volumes,
+} from './volumes.ts'
+
+export interface DiskOptions extends DiskIds {
+  readonly root: string
+  readonly files: FileSystem
+  readonly log: Log
+  /** What stays free for segments, DELETE and administration; by default a sixteenth of the disk, at most 1 GiB. */
+  readonly reserveBytes?: number
+  /** A volume is closed at this length; 1 GiB by default. */
+  readonly volumeBytesMax?: number
+}
+
+/** Which blocks of which unit, and where they are to go. */
+export interface ReadRequest extends UnitAddress {
+  /** Of a packed shard; without it the shard is a file named by its write id. */
+  readonly place?: PackedPlace
+  readonly firstBlock: number
+  readonly blockCount: number
+  /**
+   * The unit's slab, page aligned in shared memory: blocks are put at their own places, block b at 4,096 + b × 64 KiB. Its
+   * first page and nothing else besides is overwritten.
+   */
+  readonly slab: Uint8Array
+}
+
+export type ShardRead =
+  | { readonly status: 'ok' }
+  | { readonly status: 'missing' }
+  | { readonly status: 'corrupt'; readonly reason: string }
+
+export interface DiskReport {
+  readonly space: DiskSpace
+  readonly counters: Readonly<DiskCounters>
+}
+
+/** An entry found in a volume by walking it. */
+export interface VolumeEntry extends UnitAddress {
+  readonly offset: number
+}
+
+const OK: ShardRead = { status: 'ok' }
+const MISSING: ShardRead = { status: 'missing' }
+const corrupt = (reason: string): ShardRead => ({ status: 'corrupt', reason })
+
+/** System codes that say the name was tampered with or the medium cannot be read there: others hold the same bytes. */
+const UNREADABLE = new Set([
+  'EIO',
+  'EMLINK',
+  'ELOOP',
+  'EINVAL',
+  'EISDIR',
+  'EUCLEAN',
+  'EFSCORRUPTED',
+  'EBADMSG',
+])
+
+/** What a walk through a volume reads at a time. */
+const WALK_BYTES = 256 * KiB
+const HEADER_BYTES_MAX = headerBytesOf(PAYLOAD_BYTES_MAX)
+
+/** Bytes of the slab that the blocks asked for take. */
+const payloadBounds = (request: ReadRequest): [start: number, end: number] => {
+  const { firstBlock, blockCount, payloadBytes } = request
+  const start = firstBlock * BLOCK_BYTES
+  const end = Math.min(payloadBytes, (firstBlock + blockCount) * BLOCK_BYTES)
+  assert(start >= 0 && start < end, 'the blocks are inside of the unit')
+  return [PAGE_BYTES + start, PAGE_BYTES + end]
+}
+
+const check = (header: Uint8Array, request: ReadRequest): ShardRead => {
+  const { slab, firstBlock, blockCount } = request
+  const count = Math.min(blockCount, blocksOf(request.payloadBytes) - firstBlock)
+  const reason = checkHeader(header, request) ?? checkBlocks(slab, header, request, firstBlock, count)
+  return reason === undefined ? OK : corrupt(reason)
+}
+
+/** Adds the entries that begin in `window`, which lies at `base` of the volume; returns where to read on. */
+const findEntries = (window: Uint8Array, base: number, limit: number, entries: VolumeEntry[]): number => {
+  let at = 0
+  while (at < window.length && entries.length < limit) {
+    // A header may be cut off by the end of the window: it comes first in the next.
+    if (at > 0 && window.length - at < HEADER_BYTES_MAX) break
+    const address = readUnitAddress(window.subarray(at))
+    if (address !== undefined) entries.push({ ...address, offset: base + at })
+    at += address === undefined ? ENTRY_ALIGNMENT : entryBytesOf(address.payloadBytes)
+  }
+  return base + at
+}
+
+const highestVolume = async (files: FileSystem, root: string): Promise<number> => {
+  const names = await files.list(volumesPath(root))
+  // Notes of a dropped volume may outlive it by a crash; their number is taken too.
+  const numbers = names.flatMap((name) => numberOf(name, 'vol') ?? numberOf(name, 'free') ?? [])
+  return numbers.reduce((highest, number) => Math.max(highest, number), 0)
+}
+
+const prepareDirectories = async (files: FileSystem, root: string): Promise<void> => {
+  const made = []
+  for (const name of DIRECTORIES) made.push(await files.makeDirectory(`${root}/${name}`))
+  if (made.includes(true)) await files.syncDirectory(root)
+}
+
+const statRoot = async (options: DiskOptions): Promise<FileStat> => {
+  const { files, root, number } = options
+  const [directory, identity] = await Promise.all([files.stat(root), files.stat(`${root}/${IDENTITY_NAME}`)])
+  if (directory?.kind === 'directory' && identity?.kind === 'file') return directory
+  throw fault('DISK_GONE', `disk ${number}: ${root} is not there or holds no disk`, { disk: number })
+}
+
+export class Disk {
+  readonly number: DiskIds['number']
+  /** Journal segments: what the journal writes to. */
+  readonly segments: Segments
+  readonly #context: DiskContext
+  readonly #room: Room
+  readonly #readers: OpenFiles
+  readonly #shards: ShardFiles
+  readonly #volumes: Volumes
+  readonly #garbage: Garbage
+
+  /**
+   * Opens the disk in a directory that holds this disk's identity (the caller has recognised it). Makes missing
+   * sub-directories; reads nothing else, so it takes the same short time however much is stored. Rejects with DISK_GONE when
+   * there is no disk in the directory.
+   */
+  static async open(options: DiskOptions): Promise<Disk> {
+    const { files, root, number } = options
+    try {
+      const { inode, device } = await statRoot(options)
+      await prepareDirectories(files, root)
+      const room = createRoom(number, () => files.space(root), options.reserveBytes)
+      await room.refresh()
+      const context = createContext({ ...options, room, inode, device })
+      return new Disk(context, room, await highestVolume(files, root), options.volumeBytesMax)
+    } catch (error) {
+      throw diskFault(number, error)
+    }
+  }
+
+  private constructor(context: DiskContext, room: Room, highest: number, bytesMax: number | undefined) {
+    this.number = context.number
+    this.#context = context
+    this.#room = room
+    this.#readers = createOpenFiles(context.files)
+    this.segments = createSegments(context, this.#readers)
+    this.#shards = createShardFiles(context, this.#readers.drop)
+    this.#volumes = createVolumes(context, {
+      highest,
+      ...(bytesMax === undefined ? {} : { bytesMax }),
+      onSucceeded: (volume) => this.#reclaimVolume(volume),
+    })
+    this.#garbage = createGarbage(context, this.#volumes, this.#readers.drop)
+  }
+
+  /** Begins a large shard of `bytes` on disk (`StripePlan.diskBytes`). DISK_FULL when there is no room above the reserve. */
+  createShard(write: WriteId, bytes: number): Promise<ShardWriter> {
+    return this.#shards.create(write, bytes)
+  }
+
+  /**
+   * Writes a packed shard: the sealed unit in `slab` with `payloadBytes` of payload. Durable when it resolves, together with
+   * all that were asked for meanwhile; the slab must stay as it is until then.
+   */
+  async writePacked(slab: Uint8Array, payloadBytes: number): Promise<PackedPlace> {
+    const header = slab.subarray(0, headerBytesOf(payloadBytes))
+    return this.#volumes.append([header, slab.subarray(PAGE_BYTES, PAGE_BYTES + payloadBytes)])
+  }
+
+  /** Removes large shards; those that are not there are no error. Durable when it resolves. */
+  removeShards(writes: readonly WriteId[]): Promise<void> {
+    return this.#shards.remove(writes)
+  }
+
+  /** Notes packed shards as garbage; a closed volume of nothing else is dropped. Durable when it resolves; may be repeated. */
+  freePacked(entries: readonly FreedEntry[]): Promise<void> {
+    return this.#garbage.free(entries)
+  }
+
+  /** Reads and verifies blocks of a unit. `ok`: they lie in the slab. Rejects only with faults of the whole disk. */
+  async readBlocks(request: ReadRequest): Promise<ShardRead> {
+    const { counters, root, guarded } = this.#context
+    const { place, write } = request
+    const path = place === undefined ? shardPath(root, write) : volumePath(root, place.volume)
+    const read = await guarded(async () => {
+      try {
+        return await this.#readers.use(path, (file) =>
+          place === undefined
+            ? this.#readFromFile(file, request)
+            : this.#readFromVolume(file, request, place),
+        )
+      } catch (error) {
+        const code = (error as { code?: string }).code ?? ''
+        if (UNREADABLE.has(code)) return corrupt(code)
+        if (!isNotThere(error)) throw error
+        await this.#context.checkPresence()
+        return MISSING
+      }
+    })
+    counters.reads += 1
+    if (read.status === 'missing') counters.missingReads += 1
+    if (read.status === 'corrupt') {
+      counters.corruptReads += 1
+      const { index, stripe } = request
+      this.#context.log.warn('disk.corrupt', { disk: this.number, write, index, stripe, reason: read.reason })
+    }
+    return read
+  }
+
+  /** Large shards in one of the 256 directories of shards; for the scrub. */
+  listShards(directory: number): Promise<{ writes: WriteId[]; strays: string[] }> {
+    return this.#shards.list(directory)
+  }
+
+  /** Every volume with the length of its file; for the scrub. */
+  listVolumes(): Promise<VolumeFile[]> {
+    return this.#volumes.list()
+  }
+
+  /** How much of a volume is garbage; undefined when there is none of that number. */
+  volumeUsage(volume: number): Promise<{ bytes: number; garbageBytes: number } | undefined> {
+    return this.#garbage.usage(volume)
+  }
+
+  /**
+   * Walks a volume: up to `limit` entries from `offset` on (0: from the start), and where to go on; `next` undefined at the
+   * end. Damaged stretches are passed over. Headers only: payloads are not read. `isOurs` false: another disk's volume.
+   */
+  async walkVolume(
+    volume: number,
+    offset: number,
+    limit: number,
+  ): Promise<{ entries: VolumeEntry[]; next?: number; isOurs: boolean }> {
+    return this.#context.guarded(() =>
+      this.#readers.use(volumePath(this.#context.root, volume), (file) =>
+        this.#walk(file, volume, offset, limit),
+      ),
+    )
+  }
+
+  /** Rejects with DISK_GONE when the directory is no longer the one that was opened. */
+  checkPresence(): Promise<void> {
+    return this.#context.guarded(() => this.#context.checkPresence())
+  }
+
+  /** Asks the file system for its free space; the report is right without it up to what others wrote there. */
+  refreshSpace(): Promise<void> {
+    return this.#context.guarded(() => this.#room.refresh())
+  }
+
+  report(): DiskReport {
+    return { space: this.#room.space(), counters: { ...this.#context.counters } }
+  }
+
+  /** Lets running writes end and closes every file. What was acknowledged needs none of this. */
+  async close(): Promise<void> {
+    await this.#volumes.close()
+    await Promise.all([this.segments.close(), this.#readers.close()])
+  }
+
+  async #readFromFile(file: OpenFile, request: ReadRequest): Promise<ShardRead> {
+    const position = unitPosition(request.stripe)
+    const { slab, firstBlock } = request
+    const [start, end] = payloadBounds(request)
+    if (firstBlock === 0) return this.#readAndCheck(file, position, slab.subarray(0, end), request)
+    const page = slab.subarray(0, PAGE_BYTES)
+    const [headerBytes, payloadBytes] = await Promise.all([
+      file.read(page, position),
+      file.read(slab.subarray(start, end), position + start),
+    ])
+    this.#context.counters.readBytes += headerBytes + payloadBytes
+    if (headerBytes < PAGE_BYTES || payloadBytes < end - start) return corrupt('the file is too short')
+    return check(page, request)
+  }
+
+  async #readAndCheck(
+    file: OpenFile,
+    position: number,
+    into: Uint8Array,
+    request: ReadRequest,
+  ): Promise<ShardRead> {
+    const count = await file.read(into, position)
+    this.#context.counters.readBytes += count
+    return count < into.length ? corrupt('the file is too short') : check(into, request)
+  }
+
+  async #readFromVolume(file: OpenFile, request: ReadRequest, place: PackedPlace): Promise<ShardRead> {
+    const headerBytes = headerBytesOf(request.payloadBytes)
+    const { slab, firstBlock } = request
+    const [start, end] = payloadBounds(request)
+    const headerStart = PAGE_BYTES - headerBytes
+    // In the volume the payload follows its header: so it does here, and block 0 needs no second read.
+    if (firstBlock === 0)
+      return this.#readAndCheck(file, place.offset, slab.subarray(headerStart, end), request)
+    const header = slab.subarray(headerStart, PAGE_BYTES)
+    const [headerRead, payloadRead] = await Promise.all([
+      file.read(header, place.offset),
+      file.read(slab.subarray(start, end), place.offset + headerBytes + start - PAGE_BYTES),
+    ])
+    this.#context.counters.readBytes += headerRead + payloadRead
+    if (headerRead < headerBytes || payloadRead < end - start) return corrupt('the volume is too short')
+    return check(header, request)
+  }
+
+  async #walk(
+    file: OpenFile,
+    volume: number,
+    offset: number,
+    limit: number,
+  ): Promise<{ entries: VolumeEntry[]; next?: number; isOurs: boolean }> {
+    const header = new Uint8Array(VOLUME_HEADER_BYTES)
+    const count = await file.read(header, 0)
+    const isOurs = checkVolumeHeader(header.subarray(0, count), this.#context, volume)
+    const entries: VolumeEntry[] = []
+    const window = new Uint8Array(WALK_BYTES)
+    let at = Math.max(offset, VOLUME_HEADER_BYTES)
+    while (entries.length < limit) {
+      const length = await file.read(window, at)
+      if (length < headerBytesOf(1)) return { entries, isOurs }
+      at = findEntries(window.subarray(0, length), at, limit, entries)
+    }
+    return { entries, next: at, isOurs }
+  }
+
+  #reclaimVolume(volume: number): void {
+    // Nobody waits for this: should it fail, the next free in that volume, or the scrub, does it again.
+    void this.#garbage.dropIfGarbage(volume).catch((error: unknown) => {
+      this.#context.log.warn('disk.volume-not-dropped', { disk: this.number, volume, error })
+    })
+  }
+}

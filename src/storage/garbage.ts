@@ -1,0 +1,205 @@
+// What is garbage in the volumes of a disk. Every freed entry is noted, synced, in `volumes/N.free`; a closed volume in which
+// everything was freed is dropped. Notes are never taken back, and the same entry noted twice (after a crash the reclaimer
+// repeats itself) counts once where it matters: before a drop the whole file of notes is read and its offsets are compared.
+//
+//   note = offset / 64, bytes / 64, sum of the bytes noted so far / 64 (with repetitions), CRC-32 of these
+//
+// Nothing is read at a start: the sum of a volume is found in its last note when the volume is next freed from.
+import { crc32 } from 'node:zlib'
+import { assert } from '../base/errors.ts'
+import type { OpenFile } from '../base/files.ts'
+import type { DiskContext } from './disk-context.ts'
+import { freePath, volumePath, volumesPath } from './layout.ts'
+import { isNotThere } from './shard-files.ts'
+import { ENTRY_ALIGNMENT } from './unit.ts'
+import { type PackedPlace, VOLUME_HEADER_BYTES, type Volumes } from './volumes.ts'
+
+const NOTE_BYTES = 16
+/** Notes read from the end of a file to find the last whole one; a torn batch is shorter than this. */
+const NOTES_BATCH_MAX = 4_096
+
+export interface FreedEntry extends PackedPlace {
+  /** `entryBytesOf` its payload. */
+  readonly bytes: number
+}
+
+export interface Garbage {
+  /**
+   * Notes entries as garbage and drops volumes that are all garbage. Durable when it resolves; may be repeated. Entries of
+   * volumes that are gone are passed over.
+   */
+  free(entries: readonly FreedEntry[]): Promise<void>
+  /** Bytes freed in a volume (an entry that was noted twice counts twice) of those its file has. */
+  usage(volume: number): Promise<{ bytes: number; garbageBytes: number } | undefined>
+  /** Drops the volume if everything in it was freed and it may be dropped. */
+  dropIfGarbage(volume: number): Promise<void>
+}
+
+interface Note {
+  readonly offset: number
+  readonly bytes: number
+  readonly sum: number
+}
+
+const encodeNote = (note: Note, volume: number): Uint8Array => {
+  const bytes = Buffer.alloc(NOTE_BYTES)
+  bytes.writeUInt32LE(note.offset / ENTRY_ALIGNMENT, 0)
+  bytes.writeUInt32LE(note.bytes / ENTRY_ALIGNMENT, 4)
+  bytes.writeUInt32LE(note.sum / ENTRY_ALIGNMENT, 8)
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 12), volume), 12)
+  return bytes
+}
+
+const decodeNotes = (bytes: Uint8Array, volume: number): Note[] => {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const notes: Note[] = []
+  for (let at = 0; at + NOTE_BYTES <= view.length; at += NOTE_BYTES) {
+    // A torn or damaged note is only a place in the volume that is freed later or never.
+    if (view.readUInt32LE(at + 12) !== crc32(view.subarray(at, at + 12), volume)) continue
+    notes.push({
+      offset: view.readUInt32LE(at) * ENTRY_ALIGNMENT,
+      bytes: view.readUInt32LE(at + 4) * ENTRY_ALIGNMENT,
+      sum: view.readUInt32LE(at + 8) * ENTRY_ALIGNMENT,
+    })
+  }
+  return notes
+}
+
+const readNotes = async (file: OpenFile, volume: number, notesMax: number): Promise<Note[]> => {
+  const { size } = await file.stat()
+  const end = size - (size % NOTE_BYTES)
+  const bytes = new Uint8Array(Math.min(end, notesMax * NOTE_BYTES))
+  const count = await file.read(bytes, end - bytes.length)
+  return decodeNotes(bytes.subarray(0, count), volume)
+}
+
+/** Bytes of distinct entries. */
+const distinctBytes = (notes: readonly Note[]): number => {
+  const byOffset = new Map(notes.map((note) => [note.offset, note.bytes]))
+  let total = 0
+  for (const bytes of byOffset.values()) total += bytes
+  return total
+}
+
+export const createGarbage = (
+  context: DiskContext,
+  volumes: Pick<Volumes, 'isDroppable'>,
+  forget: (path: string) => Promise<void>,
+): Garbage => {
+  const { root, files } = context
+  /** Sums of the volumes freed from since the start. */
+  const sums = new Map<number, number>()
+  /** Whose notes could not be synced: no more are added until the disk is opened again. */
+  const failed = new Map<number, unknown>()
+  let last: Promise<void> = Promise.resolve()
+
+  const openNotes = async (volume: number): Promise<{ file: OpenFile; isNew: boolean }> => {
+    try {
+      return { file: await files.open(freePath(root, volume), 'update'), isNew: false }
+    } catch (error) {
+      if (!isNotThere(error)) throw error
+      return { file: await files.open(freePath(root, volume), 'create'), isNew: true }
+    }
+  }
+  const sumOf = async (volume: number, file: OpenFile): Promise<number> =>
+    sums.get(volume) ?? (await readNotes(file, volume, NOTES_BATCH_MAX)).at(-1)?.sum ?? 0
+
+  const appendNotes = async (volume: number, entries: readonly FreedEntry[]): Promise<void> => {
+    const { file, isNew } = await openNotes(volume)
+    try {
+      let sum = await sumOf(volume, file)
+      const notes = entries.map(({ offset, bytes }) => {
+        assert(offset % ENTRY_ALIGNMENT === 0 && bytes % ENTRY_ALIGNMENT === 0, 'entries are aligned')
+        sum += bytes
+        return encodeNote({ offset, bytes, sum }, volume)
+      })
+      const { size } = await file.stat()
+      await file.write(notes, size - (size % NOTE_BYTES))
+      await context.syncFile(file)
+      // Found is not durable: who made it may have died before it synced its name.
+      if (isNew || !sums.has(volume)) await context.syncDirectory(volumesPath(root))
+      sums.set(volume, sum)
+    } catch (error) {
+      failed.set(volume, error)
+      throw error
+    } finally {
+      await file.close()
+    }
+  }
+
+  const isAllGarbage = async (volume: number, bytes: number): Promise<boolean> => {
+    const { file } = await openNotes(volume)
+    try {
+      if ((await sumOf(volume, file)) < bytes) return false
+      return distinctBytes(await readNotes(file, volume, Number.MAX_SAFE_INTEGER)) >= bytes
+    } finally {
+      await file.close()
+    }
+  }
+
+  const drop = async (volume: number): Promise<void> => {
+    // The notes go last: without the volume they mean nothing, without them it would seem to be all alive.
+    await files.remove(volumePath(root, volume))
+    await forget(volumePath(root, volume))
+    await context.syncDirectory(volumesPath(root))
+    await files.remove(freePath(root, volume))
+    sums.delete(volume)
+    context.log.info('disk.volume-dropped', { disk: context.number, volume })
+  }
+
+  const dropIfGarbage = async (volume: number): Promise<void> => {
+    if (!volumes.isDroppable(volume)) return
+    const [stat, notes] = await Promise.all([
+      files.stat(volumePath(root, volume)),
+      files.stat(freePath(root, volume)),
+    ])
+    if (stat === undefined || notes === undefined) return
+    if (await isAllGarbage(volume, stat.size - VOLUME_HEADER_BYTES)) await drop(volume)
+  }
+
+  const freeIn = async (volume: number, entries: readonly FreedEntry[]): Promise<void> => {
+    if ((await files.stat(volumePath(root, volume))) === undefined) return
+    const failure = failed.get(volume)
+    if (failure !== undefined) throw failure
+    for (let at = 0; at < entries.length; at += NOTES_BATCH_MAX) {
+      await appendNotes(volume, entries.slice(at, at + NOTES_BATCH_MAX))
+    }
+    await dropIfGarbage(volume)
+  }
+
+  /** One after another: notes have positions. */
+  const inOrder = (action: () => Promise<void>): Promise<void> => {
+    const done = last.then(() => context.guarded(action))
+    last = done.catch(() => undefined)
+    return done
+  }
+
+  return {
+    free(entries) {
+      const byVolume = new Map<number, FreedEntry[]>()
+      for (const entry of entries) {
+        const known = byVolume.get(entry.volume)
+        if (known === undefined) byVolume.set(entry.volume, [entry])
+        else known.push(entry)
+      }
+      return inOrder(async () => {
+        for (const [volume, freed] of byVolume) await freeIn(volume, freed)
+        await context.checkPresence()
+      })
+    },
+    usage: (volume) =>
+      context.guarded(async () => {
+        const stat = await files.stat(volumePath(root, volume))
+        if (stat === undefined) return undefined
+        const bytes = stat.size - VOLUME_HEADER_BYTES
+        if ((await files.stat(freePath(root, volume))) === undefined) return { bytes, garbageBytes: 0 }
+        const { file } = await openNotes(volume)
+        try {
+          return { bytes, garbageBytes: await sumOf(volume, file) }
+        } finally {
+          await file.close()
+        }
+      }),
+    dropIfGarbage: (volume) => inOrder(() => dropIfGarbage(volume)),
+  }
+}

@@ -1,0 +1,197 @@
+// Large shards: one file each, `shards/ab/WRITEID`, units one after another, written with O_DIRECT from the arena where
+// the file system can. A file has its final name from the start: nobody refers to a shard before its write is committed,
+// and a file that nobody refers to is garbage, never data.
+//
+// The rest of the file is what makes it durable: fdatasync of the file, fsync of its directory, and of the
+// directory above when that one is new.
+import { assert } from '../base/errors.ts'
+import type { OpenFile } from '../base/files.ts'
+import type { WriteId } from '../base/ids.ts'
+import type { DiskContext } from './disk-context.ts'
+import { isWriteId, shardDirectory, shardPath, shardsPath } from './layout.ts'
+import type { Reservation } from './room.ts'
+import { PAGE_BYTES } from './unit.ts'
+
+export interface ShardWriter {
+  readonly write: WriteId
+  /**
+   * Writes a sealed unit, `fileBytesOf(payloadBytes)` bytes of its slab, after those appended before. Not durable
+   * yet. The slab must stay as it is until this settles. After a failure only `abort` is left.
+   */
+  append(unit: Uint8Array): Promise<void>
+  /** The whole shard, its length and its name are durable when it resolves. Nothing can be appended afterwards. */
+  seal(): Promise<void>
+  /** Removes what was written, sealed or not. Idempotent, and waits for writes that still run. */
+  abort(): Promise<void>
+}
+
+export interface ShardFiles {
+  /** `bytes`: what the file is going to take (`StripePlan.diskBytes`). Rejects with DISK_FULL when there is no room. */
+  create(write: WriteId, bytes: number): Promise<ShardWriter>
+  /** Removes shards, those that are not there too; durable when it resolves. */
+  remove(writes: readonly WriteId[]): Promise<void>
+  /** Files in one of the 256 directories: shards by their write id, and names that are none. */
+  list(directory: number): Promise<{ writes: WriteId[]; strays: string[] }>
+}
+
+const NOT_THERE = new Set(['ENOENT', 'ENOTDIR'])
+export const isNotThere = (error: unknown): boolean =>
+  NOT_THERE.has((error as { code?: string } | undefined)?.code ?? '')
+
+/** Writes at a position, leaving O_DIRECT for good when the file system refuses it only now. */
+const createDirectWriter = (context: DiskContext) => {
+  let wantsDirect = true
+  const fallBack = (path: string, reason: string): void => {
+    if (!wantsDirect) return
+    wantsDirect = false
+    context.log.warn('disk.no-direct-io', { disk: context.number, path, reason })
+  }
+  return {
+    async create(path: string): Promise<OpenFile> {
+      const file = await context.files.open(path, 'create', { direct: wantsDirect })
+      if (!file.isDirect) fallBack(path, 'the file system does not offer it')
+      return file
+    },
+    /** Resolves to the file to go on with. */
+    async write(file: OpenFile, unit: Uint8Array, position: number): Promise<OpenFile> {
+      try {
+        await file.write([unit], position)
+        return file
+      } catch (error) {
+        if (!file.isDirect || (error as { code?: string }).code !== 'EINVAL') throw error
+        fallBack(file.path, 'a write was refused')
+        const buffered = await context.files.open(file.path, 'update')
+        await file.close()
+        await buffered.write([unit], position)
+        return buffered
+      }
+    },
+  }
+}
+
+export const createShardFiles = (
+  context: DiskContext,
+  forget: (path: string) => Promise<void>,
+): ShardFiles => {
+  const { root, files, counters, room } = context
+  const direct = createDirectWriter(context)
+  /** Directories known to be durable. */
+  const syncedDirectories = new Set<string>()
+
+  const ensureDirectory = async (path: string): Promise<void> => {
+    if (!syncedDirectories.has(path)) await files.makeDirectory(path)
+  }
+  const syncEntry = async (path: string): Promise<void> => {
+    await context.syncDirectory(path)
+    if (syncedDirectories.has(path)) return
+    // It may have been made by a process that died before it synced it: found is not durable.
+    await context.syncDirectory(shardsPath(root))
+    syncedDirectories.add(path)
+  }
+  const removeFile = async (path: string): Promise<void> => {
+    try {
+      await files.remove(path)
+    } catch (error) {
+      if (!isNotThere(error)) throw error
+    }
+    await forget(path)
+  }
+  const syncRemoval = async (path: string): Promise<void> => {
+    try {
+      await context.syncDirectory(path)
+    } catch (error) {
+      if (!isNotThere(error)) throw error
+    }
+  }
+
+  const openWriter = (write: WriteId, opened: OpenFile, reservation: Reservation): ShardWriter => {
+    const path = opened.path
+    let file = opened
+    let length = 0
+    let state: 'open' | 'sealed' | 'failed' | 'aborted' = 'open'
+    /** Writes follow one another: the kernel has the queue, and a change of file happens between two of them. */
+    let last: Promise<void> = Promise.resolve()
+
+    const failing = async (action: () => Promise<void>): Promise<void> => {
+      try {
+        await context.guarded(action)
+      } catch (error) {
+        if (state === 'open') state = 'failed'
+        throw error
+      }
+    }
+    const writeAt = async (unit: Uint8Array, position: number): Promise<void> => {
+      assert(state === 'open', 'a shard that failed or ended is not appended to')
+      file = await direct.write(file, unit, position)
+      counters.writes += 1
+      counters.writtenBytes += unit.length
+      reservation.use(unit.length)
+    }
+    const ended = async (): Promise<void> => {
+      // Whoever appended was told of the failure; here only the end of the write matters.
+      await last.catch(() => undefined)
+    }
+    return {
+      write,
+      append(unit) {
+        assert(unit.length % PAGE_BYTES === 0, 'a unit is written in whole pages')
+        const position = length
+        length += unit.length
+        last = last.then(() => failing(() => writeAt(unit, position)))
+        return last
+      },
+      async seal() {
+        await last
+        assert(state === 'open', 'a shard is sealed once')
+        await failing(async () => {
+          await Promise.all([context.syncFile(file), syncEntry(shardDirectory(root, write))])
+          state = 'sealed'
+          await file.close()
+        })
+        reservation.release()
+      },
+      async abort() {
+        await ended()
+        if (state === 'aborted') return
+        state = 'aborted'
+        reservation.release()
+        await context.guarded(async () => {
+          await file.close()
+          await removeFile(path)
+        })
+      },
+    }
+  }
+
+  return {
+    create: (write, bytes) =>
+      context.guarded(async () => {
+        const reservation = await room.take(bytes)
+        try {
+          await ensureDirectory(shardDirectory(root, write))
+          return openWriter(write, await direct.create(shardPath(root, write)), reservation)
+        } catch (error) {
+          reservation.release()
+          throw error
+        }
+      }),
+    remove: (writes) =>
+      context.guarded(async () => {
+        await Promise.all(writes.map((write) => removeFile(shardPath(root, write))))
+        // Also where nothing was there: who removed it may not have lived to sync that.
+        const directories = new Set(writes.map((write) => shardDirectory(root, write)))
+        await Promise.all([...directories].map(syncRemoval))
+        await context.checkPresence()
+      }),
+    list: (directory) =>
+      context.guarded(async () => {
+        const path = `${shardsPath(root)}/${directory.toString(16).padStart(2, '0')}`
+        if ((await files.stat(path)) === undefined) return { writes: [], strays: [] }
+        const names = await files.list(path)
+        return {
+          writes: names.filter(isWriteId),
+          strays: names.filter((name) => !isWriteId(name)),
+        }
+      }),
+  }
+}

@@ -55,7 +55,7 @@ test.run()
 // Older engines have relaxed SIMD behind a flag; the kernel is tested on them all the same.
 const contract = (name: KernelName): void =>
   kernelContract(name, (shared, reservedOffset) => {
-    if (name === 'relaxed-simd') setFlagsFromString('--experimental-wasm-relaxed-simd')
+    if (!isKernelSupported(name)) setFlagsFromString('--experimental-wasm-relaxed-simd')
     return createKernel({ memory: shared, reservedOffset, name })
   })
 contract('scalar')

@@ -9,11 +9,10 @@ import { type ActorSpec, Deferred } from './actor.ts'
 import type { Hub } from './hub.ts'
 import { Life } from './life.ts'
 import { type Envelope, Mailbox, type Occupancy } from './mailbox.ts'
-import { type Member, type MemberState, type Owner, stopped } from './member.ts'
+import { type Member, type MemberState, NO_OWNER, type Owner, stopped } from './member.ts'
 import type { Turn } from './scheduler.ts'
 
 const STOP_WITHIN_MS = 5 * SECOND
-const NOBODY: Owner = { faulted: () => undefined, finished: () => undefined }
 
 type Handler = (message: unknown) => unknown
 
@@ -24,7 +23,7 @@ export class Cell implements Member, Turn {
   readonly hub: Hub
   /** Made at run time: it never comes back. */
   isTemporary = false
-  owner: Owner = NOBODY
+  owner: Owner = NO_OWNER
   state: MemberState = 'starting'
   #life: Life | undefined
   #handlers: Readonly<Record<string, Handler>> = {}

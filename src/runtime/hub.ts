@@ -6,15 +6,17 @@ import type { Clock } from '../base/clock.ts'
 import { assert, type MoraineError, unavailable } from '../base/errors.ts'
 import type { Log, LogFields } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
-import { MINUTE } from '../base/units.ts'
 import type { ActorRef, ActorSpec, Protocol } from './actor.ts'
 import type { Arena, Slab } from './arena.ts'
+import { LocalAsk } from './ask.ts'
 import { Cell } from './cell.ts'
-import { Deadlines, Expiring } from './deadlines.ts'
+import { Deadlines } from './deadlines.ts'
 import type { Link } from './link.ts'
-import { Occupancy, type ReplyTo } from './mailbox.ts'
+import { type Envelope, Occupancy } from './mailbox.ts'
 import { stopped } from './member.ts'
-import { moveBytes, releaseSlabs, weigh } from './payload.ts'
+import { Notices } from './notices.ts'
+import { moveBytes, weigh } from './payload.ts'
+import { Ref } from './ref.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /** Where an address leads, seen from this thread. One object per address, so that a ref stays good when it changes. */
@@ -25,6 +27,8 @@ export interface Place {
   /** An actor of another thread. Its counters are known if it is part of the tree. */
   readonly thread: number
   occupancy: Occupancy | undefined
+  /** An actor of another thread that is known to have ended for good. */
+  hasEnded: boolean
 }
 
 export interface HubOptions {
@@ -66,6 +70,8 @@ export class Hub {
   readonly #arena: Arena | undefined
   readonly #movesBytes: boolean
   readonly #places = new Map<string, Place>()
+  /** Threads that watch an actor of this one, made at run time. */
+  readonly #watchedFrom = new Map<string, Set<number>>()
   readonly #watches = new Map<string, Set<Watch & { fire(): void }>>()
 
   constructor(options: HubOptions) {
@@ -96,13 +102,13 @@ export class Hub {
   /** An actor of the tree, on this thread. */
   createCell(path: string, spec: ActorSpec, occupancy: Occupancy): Cell {
     const cell = new Cell(this, path, spec, occupancy)
-    this.#places.set(path, { path, cell, thread: this.thread, occupancy })
+    this.#places.set(path, { path, cell, thread: this.thread, occupancy, hasEnded: false })
     return cell
   }
 
   /** An actor of the tree, on another thread. */
   addRemote(path: string, thread: number): void {
-    this.#places.set(path, { path, cell: undefined, thread, occupancy: undefined })
+    this.#places.set(path, { path, cell: undefined, thread, occupancy: undefined, hasEnded: false })
   }
 
   /** A child made at run time. */
@@ -141,13 +147,13 @@ export class Hub {
         break
       }
     }
-    return { path, cell: undefined, thread, occupancy: undefined }
+    return { path, cell: undefined, thread, occupancy: undefined, hasEnded: false }
   }
 
   // -- Messages. --
 
   tell(place: Place, type: string, message: unknown): boolean {
-    const verdict = this.#send(place, type, message, undefined, 0)
+    const verdict = this.#send(place, type, message, undefined)
     if (verdict === 'sent') return true
     if (verdict === 'MAILBOX_FULL') this.refusals.add(place.path, type)
     else this.deadLetters.add(place.path, type)
@@ -158,7 +164,7 @@ export class Hub {
     assert(withinMs >= 0 && withinMs < Number.POSITIVE_INFINITY, 'an ask has a deadline')
     return new Promise((resolve, reject) => {
       const ask = new LocalAsk(this, place.path, type, withinMs, resolve, reject)
-      const verdict = this.#send(place, type, message, ask, withinMs)
+      const verdict = this.#send(place, type, message, ask)
       if (verdict === 'sent') this.deadlines.add(ask)
       else
         reject(
@@ -169,7 +175,7 @@ export class Hub {
     })
   }
 
-  #send(place: Place, type: string, message: unknown, ask: LocalAsk | undefined, withinMs: number): Verdict {
+  #send(place: Place, type: string, message: unknown, ask: LocalAsk | undefined): Verdict {
     found.length = 0
     const bytes = weigh(message, found)
     const { cell } = place
@@ -181,18 +187,37 @@ export class Hub {
       cell.accept({ type, message: sent, bytes, slabs, ask, ticker: undefined })
       return 'sent'
     }
-    if (place.thread === this.thread) return 'ACTOR_STOPPED'
+    if (place.thread === this.thread || place.hasEnded) return 'ACTOR_STOPPED'
     const link = this.links[place.thread]
     if (!link) return 'THREAD_EXITED'
     if (place.occupancy?.isGone) return 'ACTOR_STOPPED'
     if (place.occupancy && !place.occupancy.reserve(bytes)) return 'MAILBOX_FULL'
     try {
-      link.send(place.path, type, message, bytes, ask, withinMs)
+      link.send(place, type, message, bytes, ask)
     } catch (error) {
       place.occupancy?.free(bytes)
       throw error
     }
+    if (this.#movesBytes) moveBytes(message)
     return 'sent'
+  }
+
+  /** What came from another thread: the sender reserved the room if the actor is one of the tree. */
+  receive(path: string, envelope: Envelope): void {
+    const cell = this.cellOf(path)
+    const { ask, slabs, bytes } = envelope
+    if (!cell || cell.state === 'ended') {
+      if (ask) ask.reject(stopped(path))
+      else this.deadLetters.add(path, envelope.type)
+      if (cell && !cell.isTemporary) cell.mailbox.occupancy.free(bytes)
+    } else if (cell.isTemporary && !cell.mailbox.occupancy.reserve(bytes)) {
+      if (ask) ask.reject(unavailable('MAILBOX_FULL', `the mailbox of ${path} is full`, { path }))
+      else this.refusals.add(path, envelope.type)
+    } else {
+      cell.accept(envelope)
+      return
+    }
+    for (const slab of slabs ?? []) slab.release()
   }
 
   /** A tell whose handler refused: nobody hears of it but the operator. */
@@ -230,28 +255,66 @@ export class Hub {
     if (place.thread === this.thread) return true
     // An actor of the tree outlives its thread; what was made at run time does not.
     const isOfTree = this.#places.has(place.path)
-    return isOfTree ? (place.occupancy?.isGone ?? false) : this.links[place.thread] === undefined
+    if (!isOfTree) return this.links[place.thread] === undefined
+    return place.hasEnded || (place.occupancy?.isGone ?? false)
   }
 
-  /** Set by the system or the thread's host: the other threads must hear of it too. */
-  onEnded: (cell: Cell) => void = () => undefined
-
+  /** From a cell of this thread. Of an actor of the tree all threads hear, of another those that watch it. */
   ended(cell: Cell): void {
+    const { path, isTemporary } = cell
     // The path of an actor made at run time is free again; those of the tree are known for good.
-    if (cell.isTemporary) this.#places.delete(cell.path)
-    this.fireWatches(cell.path)
-    this.onEnded(cell)
+    if (isTemporary) this.#places.delete(path)
+    const peers = isTemporary ? (this.#watchedFrom.get(path) ?? []) : this.links.keys()
+    for (const peer of peers) this.links[peer]?.ended(path)
+    this.#watchedFrom.delete(path)
+    this.#fire(path)
   }
 
-  /** The end of an actor, wherever it was. */
-  fireWatches(path: string): void {
+  /** From another thread: one of its actors has ended for good. */
+  endedElsewhere(path: string): void {
+    const place = this.#places.get(path)
+    if (place) place.hasEnded = true
+    this.#fire(path)
+  }
+
+  /** Another thread watches an actor of this one that was made at run time. */
+  watchedFrom(peer: number, path: string): void {
+    const cell = this.cellOf(path)
+    if (!cell || cell.state === 'ended') {
+      this.links[peer]?.ended(path)
+      return
+    }
+    const peers = this.#watchedFrom.get(path)
+    if (peers) peers.add(peer)
+    else this.#watchedFrom.set(path, new Set([peer]))
+  }
+
+  #fire(path: string): void {
     for (const watch of [...(this.#watches.get(path) ?? [])]) watch.fire()
   }
 
-  /** A thread has exited: what was made on it at run time is gone. */
-  fireWatchesOn(thread: number): void {
+  // -- Other threads. --
+
+  /** A thread is there, or there again; `occupancies` are those of its actors of the tree. */
+  connect(thread: number, link: Link, occupancies: ReadonlyMap<string, Occupancy>): void {
+    this.links[thread] = link
+    for (const [path, occupancy] of occupancies) {
+      const place = this.#places.get(path)
+      if (!place) continue
+      place.occupancy = occupancy
+      place.hasEnded = occupancy.isGone
+    }
+  }
+
+  /** A thread has exited. Asks in flight to it are rejected with `error`; what was made on it at run time is gone. */
+  disconnect(thread: number, error: MoraineError): void {
+    this.links[thread]?.close(error)
+    this.links[thread] = undefined
+    for (const place of this.#places.values()) {
+      if (place.thread === thread) place.occupancy = undefined
+    }
     for (const path of [...this.#watches.keys()]) {
-      if (!this.#places.has(path) && this.place(path).thread === thread) this.fireWatches(path)
+      if (!this.#places.has(path) && this.place(path).thread === thread) this.#fire(path)
     }
   }
 
@@ -308,100 +371,3 @@ export class Hub {
 
 /** Slabs of the message at hand: refilled by every send, which is synchronous. */
 const found: Slab[] = []
-
-/** An ask of this thread, wherever it went: a promise and its deadline. */
-export class LocalAsk extends Expiring implements ReplyTo {
-  readonly #hub: Hub
-  readonly #resolve: (value: unknown) => void
-  readonly #reject: (error: MoraineError) => void
-  #isSettled = false
-  /** Called once it is settled, by a link that keeps a list of what is in flight. */
-  onSettled: (() => void) | undefined
-
-  constructor(
-    hub: Hub,
-    path: string,
-    type: string,
-    withinMs: number,
-    resolve: (value: unknown) => void,
-    reject: (error: MoraineError) => void,
-  ) {
-    super(hub.clock.monotonicMs() + withinMs, () =>
-      this.reject(
-        unavailable('ASK_TIMEOUT', `${path} did not answer ${type} within ${withinMs} ms`, { path }),
-      ),
-    )
-    this.#hub = hub
-    this.#resolve = resolve
-    this.#reject = reject
-  }
-
-  resolve(value: unknown): void {
-    if (this.#settle()) this.#resolve(value)
-    else releaseSlabs(value)
-  }
-
-  reject(error: MoraineError): void {
-    if (this.#settle()) this.#reject(error)
-  }
-
-  #settle(): boolean {
-    if (this.#isSettled) return false
-    this.#isSettled = true
-    this.#hub.deadlines.remove(this)
-    this.onSettled?.()
-    return true
-  }
-}
-
-/** What `context.ref` gives out. The compiler knows it as an ActorRef of some protocol. */
-export class Ref {
-  readonly #hub: Hub
-  #place: Place
-  constructor(hub: Hub, place: Place) {
-    this.#hub = hub
-    this.#place = place
-  }
-
-  get path(): string {
-    return this.#place.path
-  }
-
-  tell(type: string, message: unknown): boolean {
-    return this.#hub.tell(this.#place, type, message)
-  }
-
-  ask(type: string, message: unknown, limit: { withinMs: number }): Promise<unknown> {
-    return this.#hub.ask(this.#place, type, message, limit.withinMs)
-  }
-}
-
-/** Things that went astray: counted always, logged once per path per minute. */
-export class Notices {
-  readonly #what: string
-  readonly #clock: Clock
-  readonly #log: Log
-  readonly #loggedAtMs = new Map<string, number>()
-  #count = 0
-
-  constructor(what: string, { clock, log }: { clock: Clock; log: Log }) {
-    this.#what = what
-    this.#clock = clock
-    this.#log = log
-  }
-
-  get count(): number {
-    return this.#count
-  }
-
-  add(path: string, type: string, fields: LogFields = {}): void {
-    this.#count++
-    const nowMs = this.#clock.monotonicMs()
-    const lastMs = this.#loggedAtMs.get(path)
-    if (lastMs !== undefined && nowMs - lastMs < MINUTE) return
-    // Paths of short-lived actors are many: what is too old to matter, or too much, is forgotten.
-    if (this.#loggedAtMs.size >= 1000) this.#loggedAtMs.clear()
-    this.#loggedAtMs.set(path, nowMs)
-    this.#log.warn(this.#what, { actor: path, type, count: this.#count, ...fields })
-  }
-}

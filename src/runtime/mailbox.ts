@@ -39,7 +39,7 @@ export class Occupancy {
   readonly #counters: Int32Array
   readonly #slot: number
   readonly #bounds: Bounds
-  constructor(bounds: Bounds, counters = new Int32Array(OCCUPANCY_WORDS), slot = 0) {
+  constructor(bounds: Bounds, counters: Int32Array = new Int32Array(OCCUPANCY_WORDS), slot = 0) {
     this.#bounds = bounds
     this.#counters = counters
     this.#slot = slot

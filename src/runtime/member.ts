@@ -8,6 +8,9 @@ export interface Owner {
   finished(): void
 }
 
+/** Before a supervisor takes it. */
+export const NO_OWNER: Owner = { faulted: () => undefined, finished: () => undefined }
+
 /** `restarting`: between two lives. `ended`: for good, unless its supervisor itself starts over. */
 export type MemberState = 'starting' | 'up' | 'faulted' | 'stopping' | 'restarting' | 'ended'
 

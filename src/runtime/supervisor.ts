@@ -8,7 +8,7 @@ import { asMoraineError, type MoraineError, unavailable } from '../base/errors.t
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
 import type { Decision, RestartType, SupervisorSpec } from './actor.ts'
-import type { Member, MemberState, Owner } from './member.ts'
+import { type Member, type MemberState, NO_OWNER, type Owner } from './member.ts'
 
 export interface Child {
   readonly member: Member
@@ -53,7 +53,7 @@ class GaveUp {
 
 export class Supervisor implements Member {
   readonly path: string
-  owner: Owner = { faulted: () => undefined, finished: () => undefined }
+  owner: Owner = NO_OWNER
   state: MemberState = 'starting'
   readonly #spec: SupervisorSpec
   readonly #environment: Environment
@@ -87,9 +87,8 @@ export class Supervisor implements Member {
   }
 
   /** Restarts of the child `path` since the system started. */
-  restartsOf(path: string): number {
-    return this.#children.find(({ member }) => member.path === path)?.restarts ?? 0
-  }
+  restartsOf = (path: string): number =>
+    this.#children.find(({ member }) => member.path === path)?.restarts ?? 0
 
   // -- The member. --
 

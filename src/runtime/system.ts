@@ -3,21 +3,28 @@
 //
 // Invariant: every path of the tree leads to its actor from the first moment to the last, whatever restarts meanwhile.
 import { type Clock, systemClock } from '../base/clock.ts'
-import type { MoraineError } from '../base/errors.ts'
+import { asMoraineError, assert, type MoraineError } from '../base/errors.ts'
 import { type Log, silentLog } from '../base/log.ts'
 import { type Random, systemRandom } from '../base/prng.ts'
 import { SECOND } from '../base/units.ts'
-import type { ActorRef, ActorSpec, ChildSpec, Protocol, RestartType, SupervisorSpec } from './actor.ts'
+import type { ActorRef, ActorSpec, Protocol, SupervisorSpec } from './actor.ts'
 import type { Arena } from './arena.ts'
 import { Hub } from './hub.ts'
-import { Occupancy } from './mailbox.ts'
+import type { Bounds } from './mailbox.ts'
 import type { Member, MemberState } from './member.ts'
+import { MAIN_THREAD, type Placed, type Placement, planPlacement } from './placement.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
-import { type Child, Supervisor } from './supervisor.ts'
+import { type Child, type Environment, Supervisor } from './supervisor.ts'
+import type { ThreadOptions } from './thread.ts'
+import { Threads } from './threads.ts'
 
 export interface SystemOptions {
   /** The whole tree; its name is 'root'. */
   readonly spec: SupervisorSpec
+  /** Path or place -> thread; what it does not mention runs on the main thread. */
+  readonly placement?: Placement
+  /** By thread name: memory limits. */
+  readonly threads?: Readonly<Record<string, ThreadOptions>>
   readonly clock?: Clock
   readonly random?: Random
   readonly log?: Log
@@ -41,28 +48,33 @@ export interface ActorView {
     readonly messagesMax: number
     readonly bytesMax: number
   }
+  /** Made at run time by its parent. */
+  readonly isTemporary: boolean
+}
+
+export interface SystemView {
+  /** Every actor, in the order of the tree; then those made at run time. */
+  readonly actors: readonly ActorView[]
+  /** Tells to addresses where nobody lives, since each thread started. */
+  readonly deadLetters: number
+  /** Tells that found a full mailbox, or whose handler refused. */
+  readonly refused: number
 }
 
 export interface System {
   /** The actor at `path`, for use outside of any actor. */
   ref<P extends Protocol<P>>(path: string): ActorRef<P>
-  /** Every actor, those made at run time too, in the order of the tree. */
-  inspect(): Promise<readonly ActorView[]>
+  inspect(): Promise<SystemView>
   /** Settles when the system has ended: undefined after `close`, the fault when the root gave up. Never rejects. */
   readonly closed: Promise<MoraineError | undefined>
   /** Stops the tree in reverse order. Idempotent; resolves when nothing of it is left, within about `withinMs`. */
   close(limit?: { withinMs: number }): Promise<void>
-  /** Messages that nobody took, since the system started. */
-  readonly counts: { readonly deadLetters: number; readonly refused: number }
+  /** For tests: ends the worker of a thread at once. Resolves when nothing of it is left; it is started again. */
+  killThread(name: string): Promise<void>
 }
 
-interface Entry {
-  readonly path: string
-  readonly spec: ActorSpec
-  readonly member: Member
-  readonly occupancy: () => Occupancy
-  readonly thread: string
-}
+/** A root that does not stop in time is left behind; its threads are ended all the same. */
+const CLOSE_WITHIN_MS = 10 * SECOND
 
 /** Resolves when the whole tree is up. Rejects with the fault, and leaves nothing, when the root gave up before that. */
 export const createSystem = async (options: SystemOptions): Promise<System> => {
@@ -71,43 +83,39 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     random: options.random ?? systemRandom,
     log: options.log ?? silentLog,
   }
+  const { arena, workerData, movesBytes = false } = options
   const hub = new Hub({
     ...environment,
     thread: 0,
     scheduler: options.scheduler ?? createScheduler(),
-    arena: options.arena,
-    workerData: options.workerData,
-    movesBytes: options.movesBytes ?? false,
+    arena,
+    workerData,
+    movesBytes,
   })
-  const entries: Entry[] = []
-  const supervisors: Supervisor[] = []
+  const placed = planPlacement(options.spec, options.placement ?? {})
+  const threads = new Threads({
+    hub,
+    log: environment.log,
+    placed,
+    arena,
+    workerData,
+    movesBytes,
+    threads: options.threads ?? {},
+  })
+  assert(threads.isEmpty || environment.clock === systemClock, 'only one thread can have a clock of its own')
+  const { root, viewOf } = buildTree(options.spec, placed, hub, threads, environment)
 
-  const actor = (path: string, spec: ActorSpec): Child => {
-    const occupancy = new Occupancy(spec.behavior.mailbox)
-    const member = hub.createCell(path, spec, occupancy)
-    entries.push({ path, spec, member, occupancy: () => occupancy, thread: 'main' })
-    return { member, restart: spec.restart ?? 'permanent' }
-  }
-  const supervisor = (path: string, spec: SupervisorSpec): Child => {
-    const children = spec.children.map((child) => member(`${path}/${child.name}`, child))
-    const made = new Supervisor(spec, path, children, environment)
-    supervisors.push(made)
-    return { member: made, restart: 'permanent' satisfies RestartType }
-  }
-  const member = (path: string, spec: ChildSpec): Child =>
-    'children' in spec ? supervisor(path, spec) : actor(path, spec)
-
-  const root = supervisor(options.spec.name, options.spec).member
   let settleClosed: (error: MoraineError | undefined) => void
   const closed = new Promise<MoraineError | undefined>((resolve) => {
     settleClosed = resolve
   })
-  let closing: Promise<void> | undefined
-  const shutDown = async (withinMs: number, cause: MoraineError | undefined): Promise<void> => {
+  const shutDown = async (withinMs: number, cause?: MoraineError): Promise<void> => {
     await hub.within(withinMs, root.end(cause))
+    await threads.close()
     hub.close()
     settleClosed(cause)
   }
+  let closing: Promise<void> | undefined
   const close = (withinMs: number, cause?: MoraineError): Promise<void> => {
     closing ??= shutDown(withinMs, cause)
     return closing
@@ -116,34 +124,90 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     faulted: (error) => void close(CLOSE_WITHIN_MS, error),
     finished: () => undefined,
   }
-
-  const restartsOf = (path: string): number =>
-    supervisors.reduce((sum, supervisor) => sum + supervisor.restartsOf(path), 0)
-
-  const system: System = {
+  try {
+    await threads.run()
+    await root.start()
+  } catch (error) {
+    await close(CLOSE_WITHIN_MS, asMoraineError(error))
+    throw error
+  }
+  const temporariesHere = (): ActorView[] =>
+    hub.cells
+      .filter((cell) => cell.isTemporary)
+      .map(({ path, state, spec, mailbox }) =>
+        viewTemporary(path, MAIN_THREAD, state, mailbox.occupancy, spec.behavior.mailbox),
+      )
+  return {
     ref: (path) => hub.ref(path),
     closed,
     close: (limit = { withinMs: CLOSE_WITHIN_MS }) => close(limit.withinMs),
+    killThread: (name) => threads.kill(name),
     async inspect() {
-      return entries.map(({ path, spec, member, occupancy, thread }) => ({
-        path,
-        thread,
-        state: member.state,
-        restarts: restartsOf(path),
-        mailbox: { messages: occupancy().messages, bytes: occupancy().bytes, ...spec.behavior.mailbox },
-      }))
-    },
-    get counts() {
-      return { deadLetters: hub.deadLetters.count, refused: hub.refusals.count }
+      const elsewhere = await threads.inspect()
+      const temporaries = elsewhere.flatMap(({ thread, temporaries }) =>
+        temporaries.map((seen) => viewTemporary(seen.path, thread, seen.state, seen, seen.bounds)),
+      )
+      const sum = (what: 'deadLetters' | 'refused') =>
+        elsewhere.reduce((total, seen) => total + seen[what], 0)
+      return {
+        actors: [...placed.map(viewOf), ...temporariesHere(), ...temporaries],
+        deadLetters: hub.deadLetters.count + sum('deadLetters'),
+        refused: hub.refusals.count + sum('refused'),
+      }
     },
   }
-  try {
-    await root.start()
-  } catch (error) {
-    await close(CLOSE_WITHIN_MS, error as MoraineError)
-    throw error
-  }
-  return system
 }
 
-const CLOSE_WITHIN_MS = 10 * SECOND
+/** The spec come alive: a member for each actor, a supervisor for each group. */
+const buildTree = (
+  spec: SupervisorSpec,
+  placed: readonly Placed[],
+  hub: Hub,
+  threads: Threads,
+  environment: Environment,
+): { root: Supervisor; viewOf: (actor: Placed) => ActorView } => {
+  const members = new Map<string, Member>()
+  const supervisors: Supervisor[] = []
+  const actor = (path: string, actorSpec: ActorSpec): Child => {
+    const { thread } = placed.find((other) => other.path === path)!
+    const isHere = thread === MAIN_THREAD
+    const member = isHere
+      ? hub.createCell(path, actorSpec, threads.occupancyInMain(path))
+      : threads.createActor(path, thread)
+    members.set(path, member)
+    return { member, restart: actorSpec.restart ?? 'permanent' }
+  }
+  const supervisor = (path: string, node: SupervisorSpec): Supervisor => {
+    const children = node.children.map((child): Child => {
+      const at = `${path}/${child.name}`
+      return 'children' in child ? { member: supervisor(at, child), restart: 'permanent' } : actor(at, child)
+    })
+    const made = new Supervisor(node, path, children, environment)
+    supervisors.push(made)
+    return made
+  }
+  const root = supervisor(spec.name, spec)
+  const viewOf = ({ path, thread, spec: { behavior } }: Placed): ActorView => {
+    const { messages = 0, bytes = 0 } = hub.place(path).occupancy ?? {}
+    const restarts = supervisors.reduce((sum, { restartsOf }) => sum + restartsOf(path), 0)
+    const { messagesMax, bytesMax } = behavior.mailbox
+    const mailbox = { messages, bytes, messagesMax, bytesMax }
+    return { path, thread, state: members.get(path)!.state, restarts, mailbox, isTemporary: false }
+  }
+  return { root, viewOf }
+}
+
+const viewTemporary = (
+  path: string,
+  thread: string,
+  state: MemberState,
+  { messages, bytes }: { readonly messages: number; readonly bytes: number },
+  { messagesMax, bytesMax }: Bounds,
+): ActorView => ({
+  path,
+  thread,
+  state,
+  restarts: 0,
+  mailbox: { messages, bytes, messagesMax, bytesMax },
+  isTemporary: true,
+})

@@ -2,7 +2,7 @@
 // a test wants to see handled: throw, hang, take its time.
 
 import { type ErrorCode, type ErrorKind, MoraineError } from '../../src/base/errors.ts'
-import { KiB } from '../../src/base/units.ts'
+import { MiB } from '../../src/base/units.ts'
 import { behavior, deferReply } from '../../src/runtime/actor.ts'
 
 export interface ProbeProtocol {
@@ -26,7 +26,7 @@ export interface ProbeArgs {
 }
 
 export const probe = behavior<ProbeProtocol, ProbeArgs>(import.meta.url, 'probe', {
-  mailbox: { messagesMax: 64, bytesMax: 64 * KiB },
+  mailbox: { messagesMax: 64, bytesMax: 8 * MiB },
   interleave: { query: 4 },
   setup(context, { watches = [] }) {
     const notes: string[] = []

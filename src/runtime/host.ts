@@ -1,0 +1,121 @@
+// Inside of a thread: the entry of a worker. It makes a hub, gives a cell to each actor it was assigned, and does what the
+// main thread asks of it. It starts nothing by itself and catches nothing: what no actor catches ends the thread, and
+// that is a fault of every actor on it.
+import { workerData } from 'node:worker_threads'
+import { type Endpoint, expose } from 'comlink'
+import { systemClock } from '../base/clock.ts'
+import { assert } from '../base/errors.ts'
+import type { Log, LogFields } from '../base/log.ts'
+import { systemRandom } from '../base/prng.ts'
+import type { UntypedBehavior } from './actor.ts'
+import { attachArena } from './arena.ts'
+import type { Cell } from './cell.ts'
+import type { Assignment, Boot, Connection, Control, Listing, ThreadReport } from './control.ts'
+import { Hub } from './hub.ts'
+import { Link } from './link.ts'
+import { Occupancy } from './mailbox.ts'
+import { createScheduler } from './scheduler.ts'
+import { decodeError, encodeError } from './wire.ts'
+
+const boot = workerData as Boot
+
+const report = (message: ThreadReport): void => boot.reports.postMessage(message)
+
+/** Fields of a log line as plain data: an Error keeps its code and stack, what cannot be cloned its text. */
+const plainFields = (fields: LogFields = {}): LogFields =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      if (value instanceof Error) return [name, encodeError(value)]
+      return [name, typeof value === 'object' || typeof value === 'function' ? String(value) : value]
+    }),
+  )
+
+const logAs =
+  (level: 'debug' | 'info' | 'warn' | 'error') =>
+  (event: string, fields?: LogFields): void =>
+    report({ kind: 'log', level, event, fields: plainFields(fields) })
+
+const log: Log = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') }
+
+const hub = new Hub({
+  thread: boot.thread,
+  clock: systemClock,
+  random: systemRandom,
+  log,
+  scheduler: createScheduler(),
+  arena: boot.arena && attachArena(boot.arena, boot.thread),
+  workerData: boot.workerData,
+  movesBytes: boot.movesBytes,
+})
+
+const occupanciesOf = (thread: number, counters: SharedArrayBuffer): Map<string, Occupancy> => {
+  const words = new Int32Array(counters)
+  const ofThread = boot.listings.filter((listing) => listing.thread === thread)
+  return new Map(ofThread.map((listing) => [listing.path, new Occupancy(listing, words, listing.slot)]))
+}
+
+/** The behaviour by the name under which its module exports it. */
+const load = async ({ origin, path }: Assignment): Promise<UntypedBehavior> => {
+  const module = (await import(origin.module)) as Record<string, unknown>
+  const found = module[origin.name] as UntypedBehavior | undefined
+  assert(found?.setup, `${origin.module} exports no behaviour ${origin.name} for ${path}`)
+  return found
+}
+
+const own = occupanciesOf(boot.thread, boot.counters)
+for (const { path, thread } of boot.listings as readonly Listing[]) {
+  if (thread !== boot.thread) hub.addRemote(path, thread)
+}
+for (const assignment of boot.assignments) {
+  const { path, name, args, stopWithinMs } = assignment
+  const behavior = await load(assignment)
+  const cell = hub.createCell(
+    path,
+    { name, behavior, args, ...(stopWithinMs === undefined ? {} : { stopWithinMs }) },
+    own.get(path)!,
+  )
+  if (assignment.hasEnded) await cell.end()
+}
+
+const cellAt = (path: string): Cell => {
+  const cell = hub.cellOf(path)
+  assert(cell, `${path} is not on this thread`)
+  return cell
+}
+
+const control: Control = {
+  connect({ thread, end, counters }: Connection) {
+    hub.connect(thread, new Link(hub, thread, end), occupanciesOf(thread, counters))
+  },
+  disconnect: (thread, error) => hub.disconnect(thread, decodeError(error)),
+  async start(path, life) {
+    const cell = cellAt(path)
+    cell.owner = {
+      faulted: (error) => report({ kind: 'faulted', path, life, error: encodeError(error) }),
+      finished: () => report({ kind: 'finished', path, life }),
+    }
+    try {
+      await cell.start()
+      return { error: undefined }
+    } catch (error) {
+      return { error: encodeError(error) }
+    }
+  },
+  halt: (path) => cellAt(path).halt(),
+  end: (path, cause) => cellAt(path).end(cause && decodeError(cause)),
+  resume: (path) => cellAt(path).resume(),
+  inspect: () => ({
+    temporaries: hub.cells
+      .filter((cell) => cell.isTemporary)
+      .map(({ path, state, spec, mailbox: { occupancy } }) => {
+        const { messagesMax, bytesMax } = spec.behavior.mailbox
+        const bounds = { messagesMax, bytesMax }
+        return { path, state, messages: occupancy.messages, bytes: occupancy.bytes, bounds }
+      }),
+    deadLetters: hub.deadLetters.count,
+    refused: hub.refusals.count,
+  }),
+}
+
+expose(control, boot.control as unknown as Endpoint)
+report({ kind: 'ready' })

@@ -148,19 +148,20 @@ const completeChecksum = (upload: UploadRecord, parts: readonly Part[]): Checksu
   return { algorithm, type, value: `${base64(digestOf(name, ofParts))}-${parts.length}` }
 }
 
-/** The parts a client lists, as they were uploaded. */
-const chooseParts = ({ parts: uploaded }: Upload, listed: readonly CompletePart[]): Part[] =>
-  listed.map(({ partNumber, etag, checksum }, index) => {
-    if (index > 0 && partNumber <= listed[index - 1]!.partNumber) return no('InvalidPartOrder')
+/** The parts a client lists, as they were uploaded. The order of the list is judged first, then each part, then sizes. */
+const chooseParts = ({ parts: uploaded }: Upload, listed: readonly CompletePart[]): Part[] => {
+  const isOrdered = listed.every(({ partNumber }, i) => i === 0 || partNumber > listed[i - 1]!.partNumber)
+  if (!isOrdered) no('InvalidPartOrder')
+  const parts = listed.map(({ partNumber, etag, checksum: named }) => {
     const part = uploaded.get(partNumber)
     if (part === undefined || part.record.etag !== etag) return no('InvalidPart')
-    if (checksum !== undefined) {
-      const known = part.record.checksum
-      if (known?.algorithm !== checksum.algorithm || known.value !== checksum.value) return no('InvalidPart')
-    }
-    if (index < listed.length - 1 && part.bytes.length < PART_BYTES_MIN) return no('EntityTooSmall')
+    const known = part.record.checksum
+    if (named && (named.algorithm !== known?.algorithm || named.value !== known.value)) no('InvalidPart')
     return part
   })
+  if (parts.slice(0, -1).some(({ bytes }) => bytes.length < PART_BYTES_MIN)) no('EntityTooSmall')
+  return parts
+}
 
 const checkClaims = (
   { checksum: claimed, checksumType, size: claimedSize }: CompleteRequest,

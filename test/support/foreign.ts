@@ -36,6 +36,11 @@ export interface RunOptions {
   readonly cwd?: string
 }
 
+/** What the user of this machine has set for AWS is none of the tests' business. */
+const withoutOwnAws = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_')),
+)
+
 /** Runs a client to its end; anything but exit code 0 fails the test with what it said. */
 export const runClient = async (
   command: string,
@@ -57,7 +62,7 @@ export const tryClient = (
   new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment },
+      env: { ...withoutOwnAws, ...environment },
       cwd,
     })
     let stdout = ''

@@ -5,11 +5,26 @@
 import { refusal } from '../base/errors.ts'
 import type { S3Request, S3Response } from '../s3/exchange.ts'
 
+/** What `health/redundancy` shows. Full redundancy: nothing waits, and every disk is present. */
+export interface Redundancy {
+  /** What does not lie where it should: exact, from the counters in the commits. */
+  readonly waiting: { readonly shards: number; readonly bytes: number }
+  readonly disks: readonly DiskState[]
+}
+
+export interface DiskState {
+  /** In the order of the configuration, from 1. */
+  readonly position: number
+  readonly directory: string
+  /** `out`: counts for nothing until it is back or replaced; `message` says why. */
+  readonly state: 'present' | 'out'
+  readonly message?: string
+}
+
 export interface AdminDependencies {
   /** Whether requests are served: not while starting, draining or without enough disks. */
   isReady(): boolean
-  /** What waits for repair and the state of each disk; any JSON value. */
-  redundancy(): Promise<unknown>
+  redundancy(): Promise<Redundancy>
   /** Path, thread, state, mailbox and restarts of each actor; any JSON value. */
   actors(): unknown
 }

@@ -1,5 +1,5 @@
 // The administration paths behind the real gateway: who may see what, and what is left to S3.
-import { createAdmin } from '../../src/admin/admin.ts'
+import { createAdmin, type Redundancy } from '../../src/admin/admin.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { fault } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
@@ -17,6 +17,11 @@ test.after.each(async () => {
 
 const identity = { kind: 'root', canonicalId: '0'.repeat(64), displayName: 'root', accessKeyId: KEY } as const
 
+const STATE: Redundancy = {
+  waiting: { shards: 2, bytes: 2048 },
+  disks: [{ position: 1, directory: '/mnt/disk1', state: 'out', message: 'it is not mounted' }],
+}
+
 interface Stage {
   get(path: string, headers?: Record<string, string>, method?: string): Promise<Response>
   /** The same, signed by root. */
@@ -24,7 +29,7 @@ interface Stage {
 }
 
 const start = async (
-  changes: { isReady?: boolean; redundancy?: () => Promise<unknown>; domain?: string } = {},
+  changes: { isReady?: boolean; redundancy?: () => Promise<Redundancy>; domain?: string } = {},
 ): Promise<Stage> => {
   const gateway = createGateway({
     dispatch: async () => ({ status: 299, headers: [] }),
@@ -36,7 +41,7 @@ const start = async (
     authorize: () => undefined,
     adminHandler: createAdmin({
       isReady: () => changes.isReady ?? true,
-      redundancy: changes.redundancy ?? (async () => ({ waiting: { shards: 2, bytes: 2048 } })),
+      redundancy: changes.redundancy ?? (async () => STATE),
       actors: () => [{ path: 'root' }],
     }),
     clock: systemClock,
@@ -87,7 +92,7 @@ test(
       assert.is((await get(path)).status, 403, path)
     }
     const redundancy = await signed('/-/health/redundancy')
-    assert.equal(await redundancy.json(), { waiting: { shards: 2, bytes: 2048 } })
+    assert.equal(await redundancy.json(), STATE)
     assert.equal(await (await signed('/-/actors')).json(), [{ path: 'root' }])
     assert.is((await signed('/-/no/such/page')).status, 404)
   }),

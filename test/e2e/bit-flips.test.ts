@@ -1,0 +1,130 @@
+// Bytes flip in every kind of file that a disk holds: what is read is right all the same, what was found is logged, and
+// what is in shards is repaired.
+import { join } from 'node:path'
+import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { createPrng } from '../../src/base/prng.ts'
+import { KiB, MiB } from '../../src/base/units.ts'
+import { emptyDirectory, filesIn, flipBytes } from '../support/disk-damage.ts'
+import { waitForRedundancy } from '../support/redundancy.ts'
+import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
+import { type ServerProcess, startProcess } from '../support/server-process.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('bit flips')
+const LIMIT_MS = 120_000
+const REPAIR_LIMIT_MS = 60_000
+const BUCKET = 'flips'
+const SIZES = [100, 10 * KiB, 40 * KiB, 500 * KiB, MiB, 6 * MiB + 1]
+const INDEXES = Array.from({ length: 24 }, (_, index) => index)
+const running: ServerProcess[] = []
+test.after.each(async () => {
+  for (const server of running.splice(0)) await server.kill()
+})
+
+const start = async (options: Parameters<typeof startProcess>[0]): Promise<ServerProcess> => {
+  const server = await startProcess(options)
+  running.push(server)
+  return server
+}
+const sizeOf = (index: number): number => SIZES[index % SIZES.length] ?? 0
+const readAll = (client: S3Client): Promise<void> =>
+  inParallel(INDEXES, 4, async (index) => {
+    const found = await readObject(client, BUCKET, `${index}`)
+    assert.is(sha256(found), sha256(bodyOf(index, sizeOf(index))), `object ${index}`)
+  })
+const filled = async (): Promise<ServerProcess> => {
+  const server = await start({})
+  const client = createS3Client(server)
+  await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
+  await inParallel(INDEXES, 4, async (index) => {
+    const Body = bodyOf(index, sizeOf(index))
+    await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${index}`, Body }))
+  })
+  return server
+}
+const disksOf = (server: ServerProcess): string[] =>
+  [1, 2, 3, 4, 5, 6].map((number) => join(server.data, `d${number}`))
+/** Flips bytes in every file of that kind on these disks; there must be some. */
+const damage = (disks: readonly string[], kind: RegExp, perFile: number): void => {
+  const random = createPrng(7)
+  let count = 0
+  for (const disk of disks) {
+    for (const file of filesIn(disk).filter((name) => kind.test(name))) {
+      flipBytes(join(disk, file), random, perFile)
+      count++
+    }
+  }
+  assert.ok(count > 0, `there is no file like ${kind}`)
+}
+
+for (const [what, kind] of [
+  ['packed shards', /^volumes\//],
+  ['large shards', /^shards\//],
+] as const) {
+  test(
+    `${what}: read right while running, logged, and repaired`,
+    deadline(LIMIT_MS, async () => {
+      const server = await filled()
+      const client = createS3Client(server)
+      const disks = disksOf(server)
+      damage(disks.slice(0, 2), kind, 6)
+      await readAll(client)
+      assert.match(server.stderr(), /corrupt|damaged/)
+      // What was found is repaired; a second reading finds the rest that the first had no need to touch.
+      await waitForRedundancy(server, REPAIR_LIMIT_MS)
+      await readAll(client)
+      await waitForRedundancy(server, REPAIR_LIMIT_MS)
+      await server.stop()
+      const logged = server.stderr().length
+      const again = await start({ data: server.data, credentials: server.credentials })
+      await readAll(createS3Client(again))
+      assert.ok(logged > 0)
+      assert.not.match(again.stderr(), /corrupt/, 'what was read was repaired')
+    }),
+  )
+}
+
+for (const [what, kind] of [
+  ['the journal', /^journal\//],
+  ['an index', /^index\/.*\.(ldb|log)$/],
+  ['the manifest of an index', /^index\/.*\/(MANIFEST|CURRENT)/],
+  ['disk.json', /^disk\.json$/],
+  ['store.key', /^store\.key$/],
+] as const) {
+  test(
+    `${what}: found at the start, and everything reads right`,
+    deadline(LIMIT_MS, async () => {
+      const server = await filled()
+      await server.stop()
+      const disks = disksOf(server).filter((disk) => filesIn(disk).some((name) => kind.test(name)))
+      damage(disks.slice(0, 1), kind, 4)
+      const again = await start({ data: server.data, credentials: server.credentials })
+      await readAll(createS3Client(again))
+      const Body = bodyOf(99, 40 * KiB)
+      const client = createS3Client(again, { maxAttempts: 5 })
+      await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'new', Body }))
+      await again.stop()
+      const third = await start({ data: server.data, credentials: server.credentials })
+      await readAll(createS3Client(third))
+      assert.is(sha256(await readObject(createS3Client(third), BUCKET, 'new')), sha256(Body))
+    }),
+  )
+}
+
+test(
+  'a flipped byte on each of two disks and two more disks empty is too much: an error, never wrong bytes',
+  deadline(LIMIT_MS, async () => {
+    const server = await filled()
+    const disks = disksOf(server)
+    damage(disks.slice(0, 2), /^(volumes|shards)\//, 40)
+    for (const disk of disks.slice(2, 4)) emptyDirectory(disk)
+    const client = createS3Client(server)
+    for (const index of INDEXES) {
+      const found = await readObject(client, BUCKET, `${index}`).catch(() => undefined)
+      if (found) assert.is(sha256(found), sha256(bodyOf(index, sizeOf(index))))
+    }
+    assert.ok(server.isRunning())
+  }),
+)
+
+test.run()

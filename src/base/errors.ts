@@ -142,11 +142,16 @@ export const fault = (
   cause?: unknown,
 ): MoraineError => new MoraineError('fault', code, message, detail, cause)
 
+/** Total: an object may have no way to become a string. */
+const messageOf = (error: unknown): string => {
+  if (error instanceof Error) return error.message
+  return typeof error === 'object' ? 'an object that is no error was thrown' : String(error)
+}
+
 /** Anything caught, as one of the four kinds: ours stay as they are, all else is a bug. */
 export const asMoraineError = (error: unknown): MoraineError => {
   if (error instanceof MoraineError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new MoraineError('bug', 'UNEXPECTED', message, {}, error)
+  return new MoraineError('bug', 'UNEXPECTED', messageOf(error), {}, error)
 }
 
 /** The code of anything caught; `UNEXPECTED` for what is not ours. */

@@ -20,6 +20,8 @@ export interface SocketSource extends BodySource {
   check(nowMs: number): void
   /** True when every byte of the body has been received. */
   isComplete(): boolean
+  /** True when no more of it can come: the client was too slow, or its connection broke. */
+  isBroken(): boolean
   /** Nobody asks any more: what is ahead is dropped, and the message is left to whoever reads it then. */
   abandon(): void
 }
@@ -118,6 +120,7 @@ export const createSocketSource = (
       }
     },
     isComplete: () => ended || message.complete,
+    isBroken: () => failure !== undefined,
     abandon() {
       fail(incompleteBody())
       message.off('data', onData)

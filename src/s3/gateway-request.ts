@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Authenticated, Authenticator } from '../auth/authenticate.ts'
 import { decodeUtf8, parseQuery, type QueryParameter } from '../auth/encoding.ts'
+import { refusal } from '../base/errors.ts'
 import type { Pairs } from '../metadata/records.ts'
 import { type BodySource, createBody } from './bodies.ts'
 import type { RequestBody, S3Request } from './exchange.ts'
@@ -92,8 +93,13 @@ const bodyOf = (
 
 /** Throws the refusal of whatever is wrong with target, credentials or the body's headers. */
 export const receive = (message: IncomingMessage, context: ArrivalContext): Arrival => {
+  if (message.httpVersionMajor !== 1)
+    throw refusal('BadRequest', 'Only HTTP/1.1 and HTTP/1.0 are spoken here.')
   const method = message.method ?? ''
   const headers = readHeaders(message.rawHeaders)
+  if (message.httpVersionMinor > 0 && !headers.has('host')) {
+    throw refusal('BadRequest', 'A request must name its host.')
+  }
   const { path, query } = splitTarget(message.url ?? '')
   const host = headers.get('host') ?? ''
   const target = targetOf(path, host, context.domain)

@@ -95,44 +95,69 @@ const sendBytes = async (
   if (response.writableLength > 0) guardStall(response, options.writeStallMs, () => true)
 }
 
+/** True when the stream had as many bytes as it said and all went to the socket; otherwise the answer is short. */
+const pump = async (
+  response: ServerResponse,
+  length: number,
+  stream: AsyncIterator<Chunk>,
+  socket: { write(chunk: Chunk): void; idle(): Promise<void> },
+): Promise<boolean> => {
+  /** Fetched, and not yet the socket's to release. */
+  let ready: Chunk | undefined
+  let sent = 0
+  try {
+    for (let next = await stream.next(); !next.done; next = await stream.next()) {
+      ready = next.value
+      sent += ready.bytes.length
+      // The last bytes wait until the stream says that they are: a short answer cannot pass for a whole one.
+      const end = sent === length ? await stream.next() : undefined
+      if (end && !end.done) end.value.release()
+      // One chunk is with the socket while the next is fetched; more would only hold memory.
+      await socket.idle()
+      if (response.destroyed || sent > length || end?.done === false) {
+        await stream.return?.()
+        return false
+      }
+      socket.write(ready)
+      ready = undefined
+      if (end) return true
+    }
+    return sent === length
+  } finally {
+    ready?.release()
+  }
+}
+
 const sendStream = async (
   response: ServerResponse,
   body: { readonly length: number; readonly stream: AsyncIterable<Chunk> },
   writeStallMs: number,
 ): Promise<void> => {
-  const held = new Set<Chunk>()
-  let writing = 0
-  let taken: (() => void) | undefined
-  guardStall(response, writeStallMs, () => writing > 0)
-  const settle = (chunk: Chunk): void => {
-    if (!held.delete(chunk)) return
-    chunk.release()
-    writing--
-    taken?.()
+  let writing: Chunk | undefined
+  let wake: (() => void) | undefined
+  const settle = (): void => {
+    writing?.release()
+    writing = undefined
+    wake?.()
   }
-  // A connection that breaks may never call back for what waited behind it.
-  const onClose = (): void => {
-    for (const chunk of [...held]) settle(chunk)
+  // A connection that breaks may never call back for what waited behind another answer.
+  response.once('close', settle)
+  guardStall(response, writeStallMs, () => writing !== undefined)
+  const socket = {
+    write(chunk: Chunk): void {
+      writing = chunk
+      response.write(chunk.bytes, settle)
+    },
+    async idle(): Promise<void> {
+      while (writing !== undefined && !response.destroyed) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
   }
-  response.once('close', onClose)
-  let sent = 0
-  for await (const chunk of body.stream) {
-    sent += chunk.bytes.length
-    // One chunk is with the socket while the next is fetched; more would only hold memory.
-    while (writing > 0 && !response.destroyed) {
-      await new Promise<void>((resolve) => {
-        taken = resolve
-      })
-    }
-    if (response.destroyed || sent > body.length) {
-      chunk.release()
-      break
-    }
-    held.add(chunk)
-    writing++
-    response.write(chunk.bytes, () => settle(chunk))
-  }
-  if (sent === body.length && !response.destroyed) response.end()
+  const isWhole = await pump(response, body.length, body.stream[Symbol.asyncIterator](), socket)
+  if (isWhole && !response.destroyed) response.end()
   else response.destroy()
 }
 

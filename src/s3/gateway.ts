@@ -47,6 +47,9 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   lingerMs: 2 * SECOND,
 }
 
+/** After these nothing on the connection can be trusted to begin where it seems to. */
+const CLOSING: ReadonlySet<string> = new Set(['BadRequest', 'RequestHeaderSectionTooLarge', 'RequestTimeout'])
+
 /** Beyond `connectionsMax` so many more are told so; the ones after them are dropped. */
 const SURPLUS_MAX = 256
 
@@ -140,6 +143,10 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   const surplus = new WeakSet<Socket>()
   /** Sockets with a request under way, and how many. */
   const busy = new WeakMap<Socket, number>()
+  /** The body a socket brought last: the one that a parse error cuts short. */
+  const lastBody = new WeakMap<Socket, SocketSource>()
+  /** Sockets with an answer under way that is their last: whatever comes behind its request is not looked at. */
+  const last = new WeakSet<Socket>()
   let inFlight = 0
   let draining = false
   let whenIdle: (() => void) | undefined
@@ -164,6 +171,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     inFlight++
     busy.set(socket, (busy.get(socket) ?? 0) + 1)
     if (source) {
+      lastBody.set(socket, source)
       bodies.add(source)
       if (!isWatching) {
         isWatching = true
@@ -174,11 +182,14 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       inFlight--
       busy.set(socket, (busy.get(socket) ?? 1) - 1)
       if (source) bodies.delete(source)
+      if (last.has(socket)) socket.destroySoon()
       if (inFlight === 0) whenIdle?.()
     })
   }
 
   const refuseOverload = (message: IncomingMessage): void => {
+    if (last.has(message.socket))
+      throw refusal('BadRequest', 'The request before this one ended the connection.')
     if (draining)
       throw unavailable('DRAINING', 'The server is going down. Please try again elsewhere or later.')
     if (surplus.has(message.socket) || inFlight > limits.requestsMax) {
@@ -204,6 +215,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       return await options.dispatch(request)
     } catch (caught) {
       const error = asMoraineError(caught)
+      if (CLOSING.has(error.code)) last.add(message.socket)
       if (error.kind === 'bug' || error.kind === 'fault') {
         log.error('request-failed', { id, code: error.code, message: error.message, stack: error.stack })
       }
@@ -228,9 +240,13 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       if (typeof answer.body === 'object' && 'close' in answer.body) answer.body.close()
       return
     }
+    const isBroken = source?.isBroken() === true
+    if (draining || isBroken || surplus.has(message.socket)) last.add(message.socket)
+    const isLast = last.has(message.socket)
     const isPartial = source !== undefined && !source.isComplete()
+    const isUnread = isPartial && !isBroken && (isLast || expects || !isSmallBody(message.rawHeaders))
+    if (isUnread) last.add(message.socket)
     source?.abandon()
-    const isUnread = isPartial && (expects || !isSmallBody(message.rawHeaders))
     // The little that is left is taken off the wire, and the connection goes on.
     if (isPartial && !isUnread) message.resume()
     const common = ['x-amz-request-id', id, 'x-amz-id-2', hostId, 'Server', 'Moraine']
@@ -239,7 +255,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
       clock,
       common,
       isUnread,
-      isLast: draining || surplus.has(message.socket),
+      isLast,
     }
     try {
       await respond(message, response, answer, respondOptions)
@@ -265,9 +281,15 @@ export const createGateway = (options: GatewayOptions): Gateway => {
   }
 
   const onClientError = (error: Error, socket: Socket): void => {
-    // With an answer under way, whatever is written now would end up inside it.
-    if (!socket.writable || (busy.get(socket) ?? 0) > 0 || codeOf(error) === 'ECONNRESET') {
+    if (!socket.writable || codeOf(error) === 'ECONNRESET') {
       socket.destroy()
+      return
+    }
+    if ((busy.get(socket) ?? 0) > 0) {
+      // What is written now would end up inside an answer under way: that one becomes the last.
+      last.add(socket)
+      const body = lastBody.get(socket)
+      if (body && !body.isComplete()) body.abandon()
       return
     }
     const id = nextId()
@@ -292,7 +314,8 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     keepAliveInitialDelay: 30 * SECOND,
     noDelay: true,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Checked by us, so that the answer is one of ours.
+    requireHostHeader: false,
   })
   // 0 stands for any number: readHeaders counts them, where node would drop the rest unseen.
   server.maxHeadersCount = 0

@@ -101,8 +101,10 @@ const prepare = (input: SignInput): Prepared => {
 }
 
 /** Signs in the Authorization header; adds x-amz-date and x-amz-content-sha256 unless they are given. */
-export const signHeader = (given: SignInput): Signed => {
-  const timestamp = amzDate(given.timeMs ?? Date.now())
+export const signHeader = (asked: SignInput): Signed => {
+  // One reading of the clock: two could fall into different seconds.
+  const given = { ...asked, timeMs: asked.timeMs ?? Date.now() }
+  const timestamp = amzDate(given.timeMs)
   const payload = given.payload ?? given.headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD'
   const headers: Record<string, string> = {
     'x-amz-date': timestamp,

@@ -10,7 +10,7 @@ import { createInverseCache } from './inverse-cache.ts'
 import { type Kernel, RECOVER_BYTES_MIN } from './kernel.ts'
 import { createParityMatrix, multiplyRow, shardRow } from './matrix.ts'
 
-export { CODEC_RESERVED_BYTES, createKernel, type Kernel, type KernelName } from './kernel.ts'
+export { CODEC_RESERVED_BYTES, createKernel, type Kernel } from './kernel.ts'
 export { SHARDS_MAX } from './matrix.ts'
 
 /** Offsets are bytes from the start of the kernel's memory. */

@@ -13,6 +13,8 @@ import type { Table } from './table.ts'
 export interface IndexPairOptions {
   readonly partition: number
   readonly table: Table
+  /** How many indexes there are when none is lost. */
+  readonly expected: number
   readonly clock: Clock
   readonly log: Log
   /** Past it the slower index is dropped, then commits wait. */
@@ -37,6 +39,8 @@ export class IndexPair {
   #timer: Timer | undefined
   #waiting: (() => void)[] = []
   #isClosed = false
+  /** While it is true no index gets anything: what is in the table is not known to be synced. */
+  isHeld = false
 
   constructor(options: IndexPairOptions) {
     this.#options = options
@@ -55,10 +59,15 @@ export class IndexPair {
   /** No longer used; the caller brings it back when it is rebuilt. */
   lose(slot: IndexSlot, cause: string): void {
     if (!this.#slots.includes(slot)) return
-    this.#slots = this.#slots.filter((other) => other !== slot)
     this.#options.log.warn('index-lost', { partition: this.#options.partition, index: slot.position, cause })
-    this.#settle()
+    this.detach(slot)
     this.#options.onLost?.(slot.position, cause)
+  }
+
+  /** No longer used, because the caller says so. */
+  detach(slot: IndexSlot): void {
+    this.#slots = this.#slots.filter((other) => other !== slot)
+    this.#settle()
   }
 
   /** What synced commits left under `key`. A deleted or unknown key is undefined. */
@@ -118,6 +127,19 @@ export class IndexPair {
     this.lose(slot, 'damaged')
   }
 
+  get isComplete(): boolean {
+    return this.#slots.length >= this.#options.expected
+  }
+
+  /** Something will be removed because a key is missing: that takes the word of all indexes. */
+  assertAgreement(): void {
+    if (this.isComplete) return
+    throw unavailable(
+      'PARTITION_RECOVERING',
+      'an index is missing: nothing is removed on the word of the other',
+    )
+  }
+
   /** A dispute ends when no index that took part in it is left. */
   hasDispute(): boolean {
     return this.#disputed.size > 0
@@ -164,6 +186,7 @@ export class IndexPair {
   #flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+    if (this.isHeld) return
     for (const slot of this.#slots) if (!this.#busy.has(slot)) void this.#flushSlot(slot)
   }
 
@@ -187,13 +210,16 @@ export class IndexPair {
       this.#table.applied(Math.min(...this.#slots.map(({ appliedFrame }) => appliedFrame)))
     }
     for (const wake of this.#waiting.splice(0)) wake()
-    const isBehind = this.#slots.some(({ appliedFrame }) => appliedFrame < this.#table.lastNumber)
-    if (isBehind && !this.#isClosed) this.follow()
+    if (this.#isBehind() && !this.#isClosed) this.follow()
+  }
+
+  #isBehind(): boolean {
+    return this.#slots.some(({ appliedFrame }) => appliedFrame < this.#table.lastNumber)
   }
 
   /** Brings every index that follows up to the table's end. */
   async drain(): Promise<void> {
-    while (this.#slots.some(({ appliedFrame }) => appliedFrame < this.#table.lastNumber) && !this.#isClosed) {
+    while (this.#isBehind() && !this.#isClosed && !this.isHeld) {
       this.#flush()
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }

@@ -71,6 +71,12 @@ export const openSlots = async (
   })
   const ready: IndexSlot[] = []
   for (const slot of usable) {
+    if (!(await holdsTail(slot, journal, last))) {
+      log.warn('index-lacks-records', { partition, index: slot.position })
+      await slot.clear()
+      lost.push(slot)
+      continue
+    }
     await replayInto(slot, journal.replay(slot.sequence))
     ready.push(slot)
   }
@@ -86,6 +92,34 @@ export const openSlots = async (
     ready.push(first)
   }
   return { ready, later: lost }
+}
+
+/** Whether the index has, as the journal says, what it took in last: see `settled` of its mark. */
+const holdsTail = async (
+  slot: IndexSlot,
+  journal: Journal,
+  last: FrameContent | undefined,
+): Promise<boolean> => {
+  const newest = new Map<BinaryKey, Entry>()
+  const take = (frame: FrameContent): void => {
+    for (const entry of [...frame.commits.flat(), ...frame.counters]) newest.set(entry.key, entry)
+  }
+  for await (const frame of journal.replay(slot.settled)) {
+    if (lastSequenceOf(frame) > slot.sequence) break
+    take(frame)
+  }
+  if (last && lastSequenceOf(last) <= slot.sequence) take(last)
+  return [...newest.values()].every((entry) => isHeld(slot.get(entry.key), entry))
+}
+
+const isHeld = (held: ReturnType<IndexSlot['get']>, entry: Entry): boolean => {
+  if (held === 'damaged') return false
+  if (held === undefined || entry.payload === undefined)
+    return held === undefined && entry.payload === undefined
+  // Counters carry no sequence of their own.
+  return keepsAlive(entry.key)
+    ? held.sequence === entry.sequence
+    : Buffer.compare(held.payload!, entry.payload) === 0
 }
 
 /** Frames after the slot's mark, with the liveness counted against what the slot holds. */
@@ -134,12 +168,12 @@ const rebuild = async (slot: IndexSlot, journal: Journal): Promise<void> => {
     }
     sequence = lastSequenceOf(frame)
     if (bytes < BATCH_BYTES) continue
-    // Without the mark's liveness a crash on the way starts anew: the mark says -1 until the count is done.
-    await slot.applyEntries(batch.values(), -1, new Map())
+    // A crash on the way starts anew: the mark claims nothing until the liveness is counted.
+    await slot.applyUnclaimed(batch.values(), sequence)
     batch = new Map()
     bytes = 0
   }
-  await slot.applyEntries(batch.values(), -1, new Map())
+  await slot.applyUnclaimed(batch.values(), sequence)
   const live = new Map<number, Liveness>()
   const iterator = slot.iterator(SPACE.bucket, undefined)
   try {

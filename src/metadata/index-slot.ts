@@ -36,6 +36,11 @@ interface Mark {
   readonly partition: number
   /** Every commit up to this one is in the index. */
   readonly sequence: number
+  /**
+   * What the index took in after this commit may still be in the database's own log, which is dropped record by record,
+   * without a word, where a bit of it flipped: a start compares it with the journal.
+   */
+  readonly settled: number
   /** [segment, live entries, live bytes] */
   readonly live: readonly (readonly [number, number, number])[]
 }
@@ -46,12 +51,22 @@ const MARK_BYTES = keyBytes(MARK_KEY)
 /** A page of a listing in one trip to LevelDB's thread: 1,000 versions of some 400 bytes. */
 const READ_AHEAD_BYTES = MiB
 
+/** Twice what classic-level keeps in its log before it turns it into tables, with as much again for the one before. */
+const LOG_BYTES_MAX = 16 * MiB
+
 export class IndexSlot {
   readonly position: IndexPosition
   readonly #store: IndexStore
   readonly #partition: number
   /** Last commit in the index; -1 when it holds nothing that can be believed. */
   sequence = -1
+  /** Everything up to this commit has long been in tables; see `Mark`. */
+  settled = 0
+  /** Of the last batches, oldest first: the sequence before each, and the bytes it put into the log. */
+  #recent: { before: number; bytes: number }[] = []
+  #recentBytes = 0
+  /** Last commit that was written, claimed or not. */
+  #written = 0
   /** Number of the last table frame in the index. */
   appliedFrame = 0
   live = new Map<number, Liveness>()
@@ -68,6 +83,8 @@ export class IndexSlot {
     const mark = raw && (decodeEnvelope(MARK_KEY, MARK_BYTES, raw)?.record as Mark | undefined)
     if (mark?.format !== 1 || mark.partition !== this.#partition) return
     this.sequence = mark.sequence
+    this.settled = mark.settled
+    this.#written = mark.sequence
     this.live = new Map(mark.live.map(([segment, entries, bytes]) => [segment, { entries, bytes }]))
   }
 
@@ -85,6 +102,10 @@ export class IndexSlot {
 
   async clear(): Promise<void> {
     this.sequence = -1
+    this.settled = 0
+    this.#recent = []
+    this.#recentBytes = 0
+    this.#written = 0
     this.live = new Map()
     await this.#store.clear()
   }
@@ -108,6 +129,12 @@ export class IndexSlot {
     await this.#write(newest, sequence, live)
   }
 
+  /** Part of a rebuild up to commit `through`: the mark claims nothing yet. */
+  async applyUnclaimed(newest: Iterable<Entry>, through: number): Promise<void> {
+    await this.#write(newest, -1, new Map())
+    this.#written = through
+  }
+
   async #write(newest: Iterable<Entry>, sequence: number, live: Map<number, Liveness>): Promise<void> {
     const operations: IndexOperation[] = []
     for (const entry of newest) {
@@ -117,10 +144,24 @@ export class IndexSlot {
           : { type: 'put', key: keyBytes(entry.key), value: encodeEnvelope(entry) },
       )
     }
+    this.#settle(operations)
     operations.push({ type: 'put', key: MARK_BYTES, value: this.#encodeMark(sequence, live) })
     await this.#store.batch(operations, { sync: true })
     this.sequence = Math.max(this.sequence, sequence)
+    this.#written = Math.max(this.#written, sequence)
     this.live = live
+  }
+
+  /** Lets go of batches that so much was written after that the database's log no longer holds them. */
+  #settle(operations: readonly IndexOperation[]): void {
+    const bytes = operations.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
+    this.#recent.push({ before: this.#written, bytes })
+    this.#recentBytes += bytes
+    while (this.#recentBytes - this.#recent[0]!.bytes > LOG_BYTES_MAX) {
+      this.#recentBytes -= this.#recent.shift()!.bytes
+    }
+    // After a start the log may hold more than this process wrote: its mark stands until enough came after it.
+    if (this.#recentBytes > LOG_BYTES_MAX) this.settled = Math.max(this.settled, this.#recent[0]!.before)
   }
 
   #encodeMark(sequence: number, live: ReadonlyMap<number, Liveness>): Buffer {
@@ -128,6 +169,7 @@ export class IndexSlot {
       format: 1,
       partition: this.#partition,
       sequence,
+      settled: this.settled,
       live: [...live].map(([segment, { entries, bytes }]) => [segment, entries, bytes]),
     }
     const payload = Buffer.from(JSON.stringify(mark))

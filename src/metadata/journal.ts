@@ -53,6 +53,18 @@ const LAG_MS = SECOND
 /** When no copy at all answers, there is no peer to compare with: the whole set may be slow. Then this long. */
 const STALL_MS = 10 * SECOND
 
+const sealedOf = (header: SegmentHeader, length: number, hash: Uint8Array): SealedSegment => ({
+  segment: header.segment,
+  id: header.id,
+  length,
+  hash,
+  firstSequence: header.firstSequence,
+  disks: header.disks,
+})
+
+/** What a segment listed when it was begun is history; a thousand such lists would be megabytes. */
+const withoutList = (header: SegmentHeader): SegmentHeader => ({ ...header, live: [] })
+
 export class Journal {
   readonly #options: JournalOptions
   readonly #segmentBytes: number
@@ -72,7 +84,7 @@ export class Journal {
     this.#nextNumber = start.nextNumber
     this.#live = start.sealed.map(({ sealed, header, copies }) => ({
       sealed,
-      header,
+      header: withoutList(header),
       copies: new Set(copies.map(({ disk }) => disk)),
     }))
     const { newest } = start
@@ -80,8 +92,8 @@ export class Journal {
       // Sealed before its last frame: that one may be in doubt and is written anew.
       const { header, copies } = newest.readable
       this.#live.push({
-        sealed: { ...header, length: newest.content.length, hash: newest.content.hash },
-        header,
+        sealed: sealedOf(header, newest.content.length, newest.content.hash),
+        header: withoutList(header),
         copies: new Set(copies.map(({ disk }) => disk)),
       })
     }
@@ -186,8 +198,8 @@ export class Journal {
       return
     }
     this.#live.push({
-      sealed: { ...open.header, length: open.length, hash: open.hash.digest() },
-      header: open.header,
+      sealed: sealedOf(open.header, open.length, open.hash.digest()),
+      header: withoutList(open.header),
       copies: new Set(open.header.disks),
     })
   }
@@ -195,7 +207,10 @@ export class Journal {
   async #openNext(firstSequence: number): Promise<void> {
     const { partition, members, random, log } = this.#options
     for (;;) {
-      const disks = members.choose(this.#lastDisks, this.#wanted?.only)
+      const only = this.#wanted?.only
+      // Asked once: when these disks cannot take it, the commit that wanted them fails and the next goes anywhere.
+      this.#wanted = undefined
+      const disks = members.choose(this.#lastDisks, only)
       const segment = this.#nextNumber++
       const { bytes, header } = encodeSegmentHeader({
         partition,
@@ -215,11 +230,11 @@ export class Journal {
           hash: createHash('sha256').update(bytes),
         }
         this.#lastDisks = header.disks
-        this.#wanted = undefined
         log.debug('segment-opened', { partition, segment, disks: header.disks })
         return
       }
       for (const { disk } of disks) this.#void.push({ disk, segment })
+      if (only) this.#wanted = { only }
     }
   }
 
@@ -328,9 +343,10 @@ export class Journal {
     if (this.#open?.header.segment === segment) {
       return { header: this.#open.header, copies: this.#present(this.#open.header.disks) }
     }
+    // The newest segment of before, read only for the last frame while that could not be written anew.
+    const newest = this.#start?.newest?.readable
     const live = this.#live.find(({ sealed }) => sealed.segment === segment)
     if (live) return { header: live.header, copies: this.#present([...live.copies]) }
-    const newest = this.#start?.newest?.readable
     return newest?.header.segment === segment
       ? { ...newest, copies: newest.copies.filter((disk) => members.io(disk.disk)) }
       : undefined

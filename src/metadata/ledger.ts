@@ -149,6 +149,8 @@ export class Ledger {
   /** Sequence of the last synced commit. */
   #durable = 0
   #next = 1
+  /** The last frame of the journal while there are too few disks to write it anew. */
+  #unwritten: FrameContent | undefined
   #isPumping = false
   #isClosed = false
   /** Catching up reads segments: none is dropped meanwhile. */
@@ -162,6 +164,7 @@ export class Ledger {
     this.indexes = new IndexPair({
       partition,
       table: this.table,
+      expected: options.indexes.length,
       clock,
       log,
       ...(onLost && { onLost }),
@@ -196,29 +199,59 @@ export class Ledger {
     const { ready, later } = await openSlots(indexes, { partition, journal: this.journal, last, log })
     for (const slot of ready) this.indexes.attach(slot)
     await loadCounters(this.counters, ready[0]!)
-    if (last) await this.#rewrite(last)
+    if (last) {
+      this.counters.acknowledge(last.counters)
+      await this.#rewriteAtStart(last)
+    } else {
+      this.journal.endStart()
+    }
     this.#next = this.#durable + 1
-    this.journal.endStart()
     for (const slot of later) void this.#rebuild(slot)
   }
 
-  /** The last frame may be in doubt: as the first of a new segment it no longer is. */
+  /**
+   * The last frame may be in doubt: as the first of a new segment it no longer is. With too few disks for that the
+   * partition is read-only: the frame is shown from where it is, no index gets it, and the next commit tries again.
+   */
+  async #rewriteAtStart(last: FrameContent): Promise<void> {
+    try {
+      await this.#rewrite(last)
+    } catch (error) {
+      const { code } = asMoraineError(error)
+      if (code !== 'TOO_FEW_DISKS' && code !== 'DISK_FULL') throw error
+      this.#options.log.warn('partition-read-only', { partition: this.#options.partition, code })
+      this.#unwritten = last
+      this.indexes.isHeld = true
+      this.#enter(last, this.#previousOf(last))
+    }
+  }
+
   async #rewrite(last: FrameContent): Promise<void> {
-    this.counters.acknowledge(last.counters)
-    const commits = last.commits.map((entries) => entries.map((entry) => ({ ...entry })))
+    const commits = last.commits.map((entries) =>
+      entries.map((entry) => ({ ...entry, body: entry.body && { ...entry.body } })),
+    )
     const content: FrameContent = {
       firstSequence: last.firstSequence,
       commits,
       counters: this.counters.entriesFor([], true),
     }
+    const previousOf = this.#previousOf(content)
+    await this.journal.append(() => content)
+    this.#unwritten = undefined
+    this.indexes.isHeld = false
+    this.#enter(content, previousOf)
+    this.journal.endStart()
+  }
+
+  /** What each entry of a frame replaces, those of its own frame included. */
+  #previousOf(content: FrameContent): (entry: Entry) => Entry | undefined {
     const previous = new Map<Entry, Entry | undefined>()
     const seen = new Map<BinaryKey, Entry>()
-    for (const entry of commits.flat()) {
+    for (const entry of content.commits.flat()) {
       previous.set(entry, seen.get(entry.key) ?? this.indexes.get(entry.key))
       seen.set(entry.key, entry)
     }
-    await this.journal.append(() => content)
-    this.#enter(content, (entry) => previous.get(entry))
+    return (entry) => previous.get(entry)
   }
 
   /** What synced commits left under `key`. */
@@ -319,6 +352,7 @@ export class Ledger {
       this.#writing = group
       try {
         await this.indexes.room()
+        if (this.#unwritten) await this.#rewrite(this.#unwritten)
         await this.#write(group)
       } catch (error) {
         this.#fail(group, asMoraineError(error))
@@ -387,8 +421,9 @@ export class Ledger {
 
   /** Brings a reopened or emptied index up to the journal in the background, then it follows again. */
   async attachIndex(position: IndexPosition, store: IndexStore): Promise<void> {
-    const slot = new IndexSlot(position, store, this.#options.partition)
-    await this.#rebuild(slot)
+    const following = this.indexes.slots().find((slot) => slot.position === position)
+    if (following) this.indexes.detach(following)
+    await this.#rebuild(new IndexSlot(position, store, this.#options.partition))
   }
 
   async #rebuild(slot: IndexSlot): Promise<void> {

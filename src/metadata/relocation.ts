@@ -47,6 +47,7 @@ export const relocate = (
     (decision) =>
       relocations.map(({ write, shard, from, to }) => {
         const holder = holderOf(decision, write)
+        if (!holder) ledger.indexes.assertAgreement()
         if (!holder || !isSamePlace(holder.shards.places[shard], from)) return false
         const places = holder.shards.places.map((place, i) => (i === shard ? to : place))
         const record = holder.record as Holder
@@ -69,7 +70,11 @@ const sequenceOf = (entry: Entry): number => (entry.record as StoredVersion).seq
  * agree; with it, and no running write of that id, its shards are orphans.
  */
 export const isKnownWrite = async ({ ledger }: Room, write: WriteId): Promise<boolean> =>
-  ledger.decide((decision) => decision.get(writeKey(write)) !== undefined)
+  ledger.decide((decision) => {
+    const isKnown = decision.get(writeKey(write)) !== undefined
+    if (!isKnown) ledger.indexes.assertAgreement()
+    return isKnown
+  })
 
 /** The data of a write, for who found its shard on a disk; undefined when no version or part holds it. */
 export const dataOfWrite = ({ ledger }: Room, write: WriteId): ShardsData | undefined =>

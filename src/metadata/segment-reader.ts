@@ -7,7 +7,6 @@ import type { BodyPlace } from './entry.ts'
 import {
   decodeFrame,
   decodeFrameHeader,
-  FRAME_BYTES_MAX,
   FRAME_HEADER_BYTES,
   type FrameContent,
   type FrameContext,
@@ -27,6 +26,8 @@ export interface ReadFrame {
   readonly offset: number
   readonly header: FrameHeader
   readonly content: FrameContent
+  /** The whole frame when bodies are read, else without them. */
+  readonly bytes: Buffer
 }
 
 const WINDOW_BYTES = 256 * KiB
@@ -116,7 +117,7 @@ export class FrameWalk {
     const length = this.#withBodies ? header.length : FRAME_HEADER_BYTES + header.recordsLength
     const bytes = await copy.at(this.#offset, length)
     const content = decodeFrame(header, bytes, this.#segment.segment, this.#offset, this.#withBodies)
-    return content && { offset: this.#offset, header, content }
+    return content && { offset: this.#offset, header, content, bytes }
   }
 }
 
@@ -137,9 +138,11 @@ export interface NewestSegment {
  */
 export const readNewest = async (readable: ReadableSegment): Promise<NewestSegment | undefined> => {
   const walk = new FrameWalk(readable, true)
+  const hash = createHash('sha256').update(await readHeaderBytes(readable))
   let last: ReadFrame | undefined
   let frameCount = 0
   for (let frame = await walk.next(); frame; frame = await walk.next()) {
+    if (last) hash.update(last.bytes)
     last = frame
     frameCount++
   }
@@ -149,57 +152,52 @@ export const readNewest = async (readable: ReadableSegment): Promise<NewestSegme
       offset: walk.offset,
     })
   }
-  if (!last) return undefined
-  const length = last.offset
-  return { length, hash: await hashPrefix(readable, length), frameCount, last }
+  return last && { length: last.offset, hash: hash.digest(), frameCount, last }
 }
+
+const TAIL_PIECE_BYTES = MiB
 
 const hasFrameBeyond = async (readable: ReadableSegment, walk: FrameWalk): Promise<boolean> => {
   const { context } = walk
   const magic = Buffer.from('MFRM', 'latin1')
   for (const disk of readable.copies) {
-    const tail = await readPiece(disk, readable.header, walk.offset, 2 * FRAME_BYTES_MAX)
-    // From 1 on: the torn frame itself begins at 0.
-    for (let at = tail.indexOf(magic, 1); at !== -1; at = tail.indexOf(magic, at + 1)) {
-      if (isAnyFrame(tail.subarray(at), context)) return true
+    // From 1 on: the torn frame itself begins at 0. Pieces overlap by a header, so that none is cut in two.
+    for (let start = walk.offset + 1; ; start += TAIL_PIECE_BYTES - FRAME_HEADER_BYTES) {
+      const piece = await readPiece(disk, readable.header, start, TAIL_PIECE_BYTES)
+      for (let at = piece.indexOf(magic); at !== -1; at = piece.indexOf(magic, at + 1)) {
+        if (isAnyFrame(piece.subarray(at), context)) return true
+      }
+      if (piece.length < TAIL_PIECE_BYTES) break
     }
   }
   return false
 }
 
-/** SHA-256 over the first `length` bytes as the frames of any copy give them. */
-const hashPrefix = async (readable: ReadableSegment, length: number): Promise<Uint8Array> => {
-  const hash = createHash('sha256')
-  for await (const piece of wholePieces(readable, length)) hash.update(piece)
-  return hash.digest()
+/** The header's bytes from the first copy where they are this header's. */
+const readHeaderBytes = async ({ header, copies }: ReadableSegment): Promise<Buffer> => {
+  for (const disk of copies) {
+    const bytes = await readPiece(disk, header, 0, header.length)
+    const found = decodeSegmentHeader(bytes)
+    if (found?.checksum === header.checksum && Buffer.from(found.id).equals(header.id)) return bytes
+  }
+  throw unavailable('QUORUM_READ', `no copy of segment ${header.segment} has its header`)
 }
 
-/** The bytes of a segment up to `length`, header and then frame by frame, each verified, from any copy. */
-export async function* wholePieces(readable: ReadableSegment, length: number): AsyncGenerator<Buffer> {
-  const { header, copies } = readable
-  const from = async (offset: number, size: number, isWhole: (bytes: Buffer) => boolean): Promise<Buffer> => {
-    for (const disk of copies) {
-      const bytes = await readPiece(disk, header, offset, size)
-      if (bytes.length === size && isWhole(bytes)) return bytes
-    }
-    throw unavailable('QUORUM_READ', `segment ${header.segment} cannot be read at ${offset}`)
-  }
-  yield await from(0, header.length, (bytes) => {
-    return crc32(bytes.subarray(0, 60)) === header.checksum && bytes.readUInt32LE(60) === header.checksum
-  })
+/** The bytes of a segment up to `length`: the header, then frame by frame, each verified, from any copy. */
+export async function* wholePieces(
+  readable: ReadableSegment,
+  length: number,
+): AsyncGenerator<{ bytes: Buffer; content?: FrameContent }> {
+  yield { bytes: await readHeaderBytes(readable) }
   const walk = new FrameWalk(readable, true)
   while (walk.offset < length) {
-    const { context } = walk
     const frame = await walk.next()
-    if (!frame) throw unavailable('QUORUM_READ', `segment ${header.segment} lacks a frame at ${walk.offset}`)
-    yield await from(frame.offset, frame.header.length, (bytes) => {
-      return decodeFrameHeader(bytes, context)?.checksum === frame.header.checksum && bodiesHold(bytes, frame)
-    })
+    if (!frame) {
+      throw unavailable('QUORUM_READ', `segment ${readable.header.segment} lacks a frame at ${walk.offset}`)
+    }
+    yield { bytes: frame.bytes, content: frame.content }
   }
 }
-
-const bodiesHold = (bytes: Buffer, { header, content, offset }: ReadFrame): boolean =>
-  decodeFrame(header, bytes, 0, offset, true) !== undefined && content.firstSequence === header.firstSequence
 
 /** An inline body from the first copy that verifies. `damaged` is told of each copy whose bytes did not. */
 export const readBody = async (

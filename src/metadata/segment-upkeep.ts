@@ -3,11 +3,15 @@
 import { createHash } from 'node:crypto'
 import { codeOf, fault, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
+import type { Entry } from './entry.ts'
 import type { LiveSegment } from './journal.ts'
+import { SPACE } from './keys.ts'
+import type { Decision } from './ledger.ts'
 import type { MemberDisk } from './members.ts'
-import type { Room } from './room.ts'
+import type { Lookup, Room } from './room.ts'
 import type { SegmentDisk } from './segment-disk.ts'
 import { RESTORE_PIECE_BYTES, wholePieces } from './segment-reader.ts'
+import type { StoredVersion } from './stored.ts'
 
 /** A sealed segment that has fewer than m + 1 copies. */
 export interface SegmentDamage {
@@ -15,6 +19,23 @@ export interface SegmentDamage {
   readonly length: number
   readonly copies: readonly DiskNumber[]
   readonly missing: number
+}
+
+/** Whether this very entry, where it lies, is what its key holds. */
+const isAlive = (from: Lookup, entry: Entry): boolean => {
+  if (entry.payload === undefined) return false
+  const now = from.get(entry.key)
+  return now !== undefined && now.segment === entry.segment && now.sequence === entry.sequence
+}
+
+const carry = (decision: Decision, entries: readonly Entry[]): number => {
+  const alive = entries.filter((entry) => isAlive(decision, entry))
+  for (const { key, record, sequence, body } of alive) {
+    // The order of versions is that of their first commits.
+    const kept = key[0] === SPACE.current ? { sequence, ...(record as StoredVersion) } : record
+    decision.put(key, kept, body?.bytes && Uint8Array.from(body.bytes))
+  }
+  return alive.length
 }
 
 export class SegmentUpkeep {
@@ -50,7 +71,7 @@ export class SegmentUpkeep {
    */
   async dropOldest(): Promise<number> {
     const { ledger, leases } = this.#room
-    if (ledger.isRebuilding) return 0
+    if (ledger.isRebuilding || !ledger.indexes.isComplete) return 0
     const { journal } = ledger
     let dropped = 0
     for (;;) {
@@ -71,6 +92,29 @@ export class SegmentUpkeep {
       await ledger.appendNothing()
     }
     return dropped
+  }
+
+  /**
+   * Commits again what is alive in the oldest segment, if that is at most `bytesMax`, so that `dropOldest` can drop it
+   * once the indexes have followed. Resolves to the number of entries that moved. An entry that was replaced or deleted
+   * meanwhile stays so: whether it is alive is asked when its commit is numbered.
+   */
+  async carryOldest(bytesMax: number): Promise<number> {
+    const { ledger } = this.#room
+    const [oldest] = ledger.journal.live()
+    if (!oldest || ledger.isRebuilding || !ledger.indexes.isComplete) return 0
+    const { segment, length } = oldest.sealed
+    const bytes = Math.max(...ledger.indexes.slots().map(({ live }) => live.get(segment)?.bytes ?? 0))
+    const readable = ledger.journal.readable(segment)
+    if (bytes > bytesMax || !readable) return 0
+    let moved = 0
+    for await (const { content } of wholePieces(readable, length)) {
+      for (const commit of content?.commits ?? []) {
+        const alive = commit.filter((entry) => isAlive(ledger, entry))
+        if (alive.length > 0) moved += await ledger.decide((decision) => carry(decision, alive))
+      }
+    }
+    return moved
   }
 
   /** Sealed segments with fewer than m + 1 copies on disks that are members. */
@@ -125,7 +169,7 @@ export class SegmentUpkeep {
       waiting = []
       waitingBytes = 0
     }
-    for await (const piece of wholePieces(readable, sealed.length)) {
+    for await (const { bytes: piece } of wholePieces(readable, sealed.length)) {
       if (waitingBytes + piece.length > RESTORE_PIECE_BYTES && waitingBytes > 0) await write(false)
       hash.update(piece)
       waiting.push(piece)

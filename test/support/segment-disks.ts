@@ -23,8 +23,8 @@ export class MemorySegmentDisk implements SegmentDisk {
   failure: string | undefined
   /** Appends and creates wait until it resolves. */
   hang: Promise<void> | undefined
-  /** Called with each operation before it is applied; for recording. */
-  onOperation: ((disk: MemorySegmentDisk, operation: DiskOperation) => void) | undefined
+  /** Told of each operation when it begins and when it is synced; for recording. */
+  recorder: { begin(disk: MemorySegmentDisk, operation: DiskOperation): () => void } | undefined
 
   constructor(number: number, files: Iterable<readonly [number, Uint8Array]> = []) {
     this.disk = number as DiskNumber
@@ -36,10 +36,12 @@ export class MemorySegmentDisk implements SegmentDisk {
     return new MemorySegmentDisk(this.disk, this.files)
   }
 
-  async #begin(operation: DiskOperation): Promise<void> {
+  async #run(operation: DiskOperation): Promise<void> {
     if (this.failure) throw new FileError(operation.kind, `disk-${this.disk}`, this.failure)
-    this.onOperation?.(this, operation)
+    const end = this.recorder?.begin(this, operation)
     if (this.hang) await this.hang
+    this.apply(operation)
+    end?.()
   }
 
   apply(operation: DiskOperation, bytesMax = Number.POSITIVE_INFINITY): void {
@@ -59,8 +61,7 @@ export class MemorySegmentDisk implements SegmentDisk {
   async create(_partition: number, segment: number, header: Uint8Array): Promise<void> {
     if (this.files.has(segment)) throw new FileError('create', `${segment}`, 'EEXIST')
     const operation = { kind: 'create', segment, bytes: Uint8Array.from(header) } as const
-    await this.#begin(operation)
-    this.apply(operation)
+    await this.#run(operation)
   }
 
   async append(
@@ -71,8 +72,7 @@ export class MemorySegmentDisk implements SegmentDisk {
   ): Promise<void> {
     if (this.files.get(segment)?.length !== offset) throw new FileError('append', `${segment}`, 'EIO')
     const operation = { kind: 'append', segment, offset, bytes: concat(pieces) } as const
-    await this.#begin(operation)
-    this.apply(operation)
+    await this.#run(operation)
   }
 
   async read(_partition: number, segment: number, offset: number, length: number): Promise<Uint8Array> {
@@ -98,10 +98,67 @@ export class MemorySegmentDisk implements SegmentDisk {
 
   async remove(_partition: number, segment: number): Promise<void> {
     const operation = { kind: 'remove', segment } as const
-    await this.#begin(operation)
-    this.apply(operation)
+    await this.#run(operation)
   }
 }
 
 export const createSegmentDisks = (count: number): MemorySegmentDisk[] =>
   Array.from({ length: count }, (_, i) => new MemorySegmentDisk(i + 1))
+
+type CrashEvent =
+  | { readonly kind: 'begin'; readonly disk: number; readonly operation: DiskOperation; readonly id: number }
+  | { readonly kind: 'end'; readonly id: number }
+  | { readonly kind: 'note'; readonly note: () => void }
+
+/** What becomes of an operation that was under way: nothing, a part, all of it. */
+export type Fate = 'lost' | 'torn' | 'short' | 'whole'
+
+/** The log of everything that was written to a set of disks, to be cut anywhere. */
+export class CrashLog {
+  readonly events: CrashEvent[] = []
+  readonly #disks: readonly MemorySegmentDisk[]
+
+  constructor(disks: readonly MemorySegmentDisk[]) {
+    this.#disks = disks
+    for (const disk of disks) disk.recorder = this
+  }
+
+  begin(disk: MemorySegmentDisk, operation: DiskOperation): () => void {
+    const id = this.events.length
+    this.events.push({ kind: 'begin', disk: disk.disk, operation, id })
+    return () => void this.events.push({ kind: 'end', id })
+  }
+
+  /** Something the test has to know when it cuts the log after this point: an acknowledgement. */
+  note(note: () => void): void {
+    this.events.push({ kind: 'note', note })
+  }
+
+  /** Operations that were under way at event `cut`. */
+  inDoubt(cut: number): number[] {
+    const open = new Set<number>()
+    for (const event of this.events.slice(0, cut)) {
+      if (event.kind === 'begin') open.add(event.id)
+      if (event.kind === 'end') open.delete(event.id)
+    }
+    return [...open]
+  }
+
+  /** The disks as a crash at event `cut` leaves them; runs the notes before it. */
+  disksAt(cut: number, fates: readonly Fate[]): MemorySegmentDisk[] {
+    const disks = this.#disks.map(({ disk }) => new MemorySegmentDisk(disk))
+    const doubt = this.inDoubt(cut)
+    for (const event of this.events.slice(0, cut)) {
+      if (event.kind === 'note') event.note()
+      if (event.kind !== 'begin') continue
+      const position = doubt.indexOf(event.id)
+      const fate = position === -1 ? 'whole' : fates[position % fates.length]!
+      if (fate === 'lost') continue
+      const { operation } = event
+      const length = operation.kind === 'remove' ? 0 : operation.bytes.length
+      const kept = fate === 'whole' ? length : fate === 'torn' ? Math.floor(length / 2) : length - 1
+      disks.find(({ disk }) => disk === event.disk)!.apply(operation, kept)
+    }
+    return disks
+  }
+}

@@ -75,14 +75,16 @@ export interface Control {
   inspect(): Inspection
 }
 
+export interface LogReport {
+  readonly kind: 'log'
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly event: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
 /** What a worker tells main on its own. */
 export type ThreadReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'faulted'; readonly path: string; readonly life: number; readonly error: EncodedError }
   | { readonly kind: 'finished'; readonly path: string; readonly life: number }
-  | {
-      readonly kind: 'log'
-      readonly level: 'debug' | 'info' | 'warn' | 'error'
-      readonly event: string
-      readonly fields: Readonly<Record<string, unknown>>
-    }
+  | LogReport

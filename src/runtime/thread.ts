@@ -7,7 +7,7 @@ import { MessageChannel, type MessagePort, type ResourceLimits, Worker } from 'n
 import { type Endpoint, type Remote, transfer, wrap } from 'comlink'
 import { asMoraineError, type MoraineError, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import type { Boot, Connection, Control, ThreadReport } from './control.ts'
+import type { Boot, Connection, Control, LogReport, ThreadReport } from './control.ts'
 import { type Member, type MemberState, NO_OWNER, type Owner, stopped } from './member.ts'
 import { decodeError, encodeError } from './wire.ts'
 
@@ -21,6 +21,8 @@ export interface Surroundings {
   boot(thread: Thread): Omit<Boot, 'control' | 'reports'>
   /** The worker is ready: links it to all others. */
   connect(thread: Thread): Promise<void>
+  /** A line the worker wants to have logged. */
+  logged(thread: Thread, line: LogReport): void
   /** The worker has exited: takes back all that was its own. */
   exited(thread: Thread, error: MoraineError): Promise<void>
 }
@@ -123,8 +125,7 @@ export class Thread {
 
   #onReport(report: Exclude<ThreadReport, { kind: 'ready' }>): void {
     if (report.kind === 'log') {
-      const { level, event, fields } = report
-      this.#surroundings.log[level](event, { thread: this.name, ...fields })
+      this.#surroundings.logged(this, report)
       return
     }
     this.members.find(({ path }) => path === report.path)?.onReport(report)

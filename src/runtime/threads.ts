@@ -8,7 +8,7 @@ import type { MoraineError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SECOND } from '../base/units.ts'
 import type { Arena } from './arena.ts'
-import type { Assignment, Boot, Inspection, Listing } from './control.ts'
+import type { Assignment, Boot, Inspection, Listing, LogReport } from './control.ts'
 import type { Hub } from './hub.ts'
 import { createLinkEnds, Link } from './link.ts'
 import { OCCUPANCY_WORDS, Occupancy } from './mailbox.ts'
@@ -160,6 +160,14 @@ export class Threads implements Surroundings {
     })
     // One of them may exit just now; its own exit then clears up, and its next worker is linked anew.
     await Promise.allSettled([toMain, ...toOthers])
+  }
+
+  logged(thread: Thread, { level, event, fields }: LogReport): void {
+    // What each thread logs once a minute, all threads together log once a minute.
+    const { deadLetters, refusals } = this.#options.hub
+    const notices = [deadLetters, refusals].find(({ what }) => what === event)
+    if (notices && !notices.isNews(String(fields['actor']))) return
+    this.log[level](event, { thread: thread.name, ...fields })
   }
 
   async exited(thread: Thread, error: MoraineError): Promise<void> {

@@ -1,0 +1,101 @@
+import { threadId, workerData } from 'node:worker_threads'
+import { refusal } from '../../src/base/errors.ts'
+import { createPool, type Pool } from '../../src/runtime/pool.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
+
+// The functions the pool runs: this module is what its threads load.
+export const double = ({ value }: { value: number }): number => 2 * value
+export const fill = ({ bytes }: { bytes: SharedArrayBuffer }): void =>
+  void new Uint8Array(bytes).fill(threadId)
+export const given = (_: object): unknown => workerData
+export const refuse = (_: object): never => {
+  throw refusal('BadDigest', 'the digest differs', { expected: 1 })
+}
+export const die = (_: object): never => process.exit(1)
+
+interface Work {
+  double: typeof double
+  fill: typeof fill
+  given: typeof given
+  refuse: typeof refuse
+  die: typeof die
+}
+
+const test = suite('pool')
+const module = new URL(import.meta.url)
+
+const withPool = async (threads: number, body: (pool: Pool<Work>) => Promise<void>, queueMax = 64) => {
+  const pool = createPool<Work>({ module, threads, queueMax, workerData: { name: 'given' } })
+  try {
+    await body(pool)
+  } finally {
+    await pool.close()
+    await pool.close()
+  }
+  await rejectsWith('ACTOR_STOPPED', () => pool.run('double', { value: 1 }))
+}
+
+for (const threads of [0, 2]) {
+  test(
+    `functions run and errors keep their code, on ${threads || 'no'} threads`,
+    deadline(10_000, () =>
+      withPool(threads, async (pool) => {
+        const values = Array.from({ length: 20 }, (_, value) => value)
+        const doubled = await Promise.all(values.map((value) => pool.run('double', { value })))
+        assert.equal(
+          doubled,
+          values.map((value) => 2 * value),
+        )
+        const error = (await rejectsWith('BadDigest', () => pool.run('refuse', {}))) as Error & {
+          detail: unknown
+        }
+        assert.equal(error.detail, { expected: 1 })
+        await rejectsWith('ASSERTION', () => pool.run('nothing' as 'given', {}))
+      }),
+    ),
+  )
+}
+
+test(
+  'threads see shared memory and what they were given',
+  deadline(10_000, () =>
+    withPool(1, async (pool) => {
+      const bytes = new SharedArrayBuffer(8)
+      await pool.run('fill', { bytes })
+      assert.ok(new Uint8Array(bytes)[0]! > 0)
+      assert.equal(await pool.run('given', {}), { name: 'given' })
+    }),
+  ),
+)
+
+test(
+  'a thread that dies rejects its task, and another takes its place',
+  deadline(10_000, () =>
+    withPool(1, async (pool) => {
+      for (let i = 0; i < 3; i++) {
+        await rejectsWith('THREAD_EXITED', () => pool.run('die', {}))
+        assert.is(await pool.run('double', { value: 4 }), 8)
+      }
+    }),
+  ),
+)
+
+test(
+  'too many tasks are refused, not queued',
+  deadline(10_000, () =>
+    withPool(
+      1,
+      async (pool) => {
+        const results = await Promise.allSettled(
+          Array.from({ length: 50 }, (_, value) => pool.run('double', { value })),
+        )
+        const refused = results.filter((result) => result.status === 'rejected')
+        assert.ok(refused.length >= 50 - 4 - 4, `${refused.length}`)
+        for (const { reason } of refused) assert.is(reason.code, 'MAILBOX_FULL')
+      },
+      4,
+    ),
+  ),
+)
+
+if (threadId === 0) test.run()

@@ -1,0 +1,133 @@
+// The worlds in which the promises of the runtime are tested: everything on one thread, every actor on a thread of its own,
+// and everything on one thread under a seeded scheduler with simulated time. The tests are the same.
+import { type Clock, sleep, systemClock } from '../../src/base/clock.ts'
+import type { Log, LogFields } from '../../src/base/log.ts'
+import { createPrng } from '../../src/base/prng.ts'
+import { MINUTE, MiB, SECOND } from '../../src/base/units.ts'
+import { type ActorRef, type ChildSpec, child, type SupervisorSpec } from '../../src/runtime/actor.ts'
+import { type Arena, createArena } from '../../src/runtime/arena.ts'
+import { createSeededScheduler } from '../../src/runtime/scheduler.ts'
+import { createSystem, type System, type SystemOptions } from '../../src/runtime/system.ts'
+import { type ProbeProtocol, probe } from '../support/probe.ts'
+import { SimulatedClock } from '../support/simulated-clock.ts'
+import { deadline, seeded } from '../support/uvu.ts'
+
+export type ProbeRef = ActorRef<ProbeProtocol>
+export const SOON = { withinMs: 5 * SECOND }
+
+export interface World {
+  readonly clock: Clock
+  readonly arena: Arena
+  readonly logged: { event: string; fields: LogFields }[]
+  readonly hasThreads: boolean
+  /** A system of these children and a probe at 'root/record', where they write down what happens to them. */
+  open(
+    children: readonly ChildSpec[],
+    root?: Partial<SupervisorSpec>,
+    options?: Partial<SystemOptions>,
+  ): Promise<System>
+  sleep(ms: number): Promise<void>
+  /** What 'root/record' was told so far. */
+  written(): Promise<string[]>
+  ref(path: string): ProbeRef
+}
+
+type Body = (world: World) => Promise<void>
+type Test = (name: string, body: () => Promise<void>) => void
+
+const spec = (children: readonly ChildSpec[], root: Partial<SupervisorSpec> = {}): SupervisorSpec => ({
+  name: 'root',
+  strategy: 'one-for-one',
+  intensity: { restartsMax: 10, periodMs: MINUTE },
+  backoff: { minMs: 1, maxMs: 20, jitter: 0.2 },
+  decide: () => 'restart',
+  children: [child(probe, 'record', {}), ...children],
+  ...root,
+})
+
+const createWorld = (clock: Clock, extra: Omit<SystemOptions, 'spec'>, hasThreads: boolean) => {
+  const systems: System[] = []
+  const logged: { event: string; fields: LogFields }[] = []
+  const keep = (event: string, fields: LogFields = {}) => void logged.push({ event, fields })
+  const log: Log = { debug: keep, info: keep, warn: keep, error: keep }
+  const arena = createArena({ bytes: 8 * MiB, clock })
+  const ref = (path: string): ProbeRef => systems.at(-1)!.ref<ProbeProtocol>(path)
+  const world: World = {
+    clock,
+    arena,
+    logged,
+    hasThreads,
+    async open(children, root, options) {
+      const whole = spec(children, root)
+      const system = await createSystem({
+        spec: whole,
+        clock,
+        log,
+        arena,
+        placement: hasThreads ? placeEach(whole.children, whole.name) : {},
+        ...extra,
+        ...options,
+      })
+      systems.push(system)
+      return system
+    },
+    sleep: (ms) => sleep(clock, ms),
+    written: () => ref('root/record').ask('notes', {}, SOON),
+    ref,
+  }
+  const close = async () => {
+    for (const system of systems) await system.close()
+  }
+  return { world, close }
+}
+
+/** Every actor but the record on a thread named after it. */
+const placeEach = (children: readonly ChildSpec[], path: string): Record<string, string> =>
+  Object.assign(
+    {},
+    ...children.map((one) => {
+      if ('children' in one) return placeEach(one.children, `${path}/${one.name}`)
+      return one.name === 'record' ? {} : { [`${path}/${one.name}`]: one.name }
+    }),
+  )
+
+const runIn =
+  (make: () => ReturnType<typeof createWorld>) =>
+  (test: Test) =>
+  (name: string, body: Body): void =>
+    test(
+      name,
+      deadline(20 * SECOND, async () => {
+        const { world, close } = make()
+        try {
+          await body(world)
+        } finally {
+          await close()
+        }
+      }) as () => Promise<void>,
+    )
+
+export const onOneThread = runIn(() => createWorld(systemClock, { movesBytes: true }, false))
+export const onManyThreads = runIn(() => createWorld(systemClock, { movesBytes: true }, true))
+
+/** A failure names its seed, and `SEED=N` replays it, turn by turn. */
+export const underSeed =
+  (test: Test) =>
+  (name: string, body: Body): void =>
+    test(
+      name,
+      seeded(20 * SECOND, async (random, seed) => {
+        const clock = new SimulatedClock()
+        const scheduler = createSeededScheduler(random, clock.advanceToNext)
+        const prng = createPrng(seed + 1)
+        const { world, close } = createWorld(clock, { scheduler, random: prng, movesBytes: true }, false)
+        const run = async () => {
+          try {
+            await body(world)
+          } finally {
+            await close()
+          }
+        }
+        await scheduler.runUntil(run())
+      }) as () => Promise<void>,
+    )

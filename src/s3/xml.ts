@@ -17,8 +17,8 @@ export const COMPLETE_BYTES_MAX = 2_560 * KiB
 
 /** S3's documents are four deep. */
 const DEPTH_MAX = 8
-/** The largest legal document has 10,000 parts of eight elements. */
-const TAGS_MAX = 200_000
+/** The largest legal document lists 10,000 parts, each with three elements: 80,002 tags. */
+const TAGS_MAX = 120_000
 /** S3's longest tag is one with a namespace; CDATA sections hold a key at most. */
 const TAG_CHARS_MAX = 8 * KiB
 
@@ -79,8 +79,9 @@ const resolveReferences = (text: string): string => {
   })
 }
 
-/** What the parser must never see: a DTD, very many tags, a tag as long as a book, another encoding. */
+/** What the parser must never see: a DTD, very many tags, a tag as long as a book, another encoding, a tail of text. */
 const checkBounds = (text: string): void => {
+  if (!text.trimEnd().endsWith('>')) throw malformedXml()
   if (text.includes('<!DOCTYPE') || text.includes('<!ENTITY') || text.includes('\u0000')) throw malformedXml()
   let tags = 0
   for (let open = text.indexOf('<'); open >= 0; open = text.indexOf('<', open + 1)) {
@@ -125,10 +126,10 @@ export const parseXml = (bytes: Uint8Array): XmlElement => {
     // Whatever the parser says of it, the document is not one.
     throw malformedXml()
   }
-  const roots = nodes.filter((node) => !(TEXT in node) && !(CDATA in node))
+  const roots = nodes.filter((node) => !(TEXT in node))
   const [root] = roots
   const [name] = root === undefined ? [] : Object.keys(root)
-  if (root === undefined || name === undefined || roots.length > 1) throw malformedXml()
+  if (root === undefined || name === undefined || roots.length > 1 || name === CDATA) throw malformedXml()
   return toElement(name, root[name] as Node[])
 }
 

@@ -26,7 +26,7 @@ export interface AdminDependencies {
   isReady(): boolean
   redundancy(): Promise<Redundancy>
   /** Path, thread, state, mailbox and restarts of each actor; any JSON value. */
-  actors(): unknown
+  actors(): Promise<unknown>
 }
 
 /** `request.key` is what follows `/-/`. Rejects with a refusal, or with what a dependency rejects with. */
@@ -43,7 +43,7 @@ export const createAdmin = ({ isReady, redundancy, actors }: AdminDependencies):
     ['health/live', { isOpen: true, answer: () => formatJson(200, { status: 'live' }) }],
     ['health/ready', { isOpen: true, answer: () => formatReadiness(isReady()) }],
     ['health/redundancy', { isOpen: false, answer: async () => formatJson(200, await redundancy()) }],
-    ['actors', { isOpen: false, answer: () => formatJson(200, actors()) }],
+    ['actors', { isOpen: false, answer: async () => formatJson(200, await actors()) }],
   ])
   return async ({ key, method, identity }) => {
     const page = pages.get(key)

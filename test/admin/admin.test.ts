@@ -42,7 +42,7 @@ const start = async (
     adminHandler: createAdmin({
       isReady: () => changes.isReady ?? true,
       redundancy: changes.redundancy ?? (async () => STATE),
-      actors: () => [{ path: 'root' }],
+      actors: async () => [{ path: 'root' }],
     }),
     clock: systemClock,
     random: systemRandom,

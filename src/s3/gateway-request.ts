@@ -2,6 +2,7 @@
 // the signature is. Pure but for the socket behind the body.
 import type { IncomingMessage } from 'node:http'
 import type { Authenticated, Authenticator } from '../auth/authenticate.ts'
+import { SHA256_EMPTY } from '../auth/canonical.ts'
 import { decodeUtf8, parseQuery, type QueryParameter } from '../auth/encoding.ts'
 import { refusal } from '../base/errors.ts'
 import type { Pairs } from '../metadata/records.ts'
@@ -86,9 +87,11 @@ const bodyOf = (
   headers: ReadonlyMap<string, string>,
   authenticated: Authenticated,
 ): RequestBody => {
-  const body = createBody(source ?? ENDED, { method, headers, authenticated })
-  if (source !== undefined || authenticated.payload.kind === 'chunked') return body
-  return body.size === undefined ? NO_BODY : ZERO_BODY
+  const { payload } = authenticated
+  // The common case of a read costs nothing here; a hash of something that is not there is createBody's to refuse.
+  const isNothing = payload.kind === 'plain' && (payload.sha256 ?? SHA256_EMPTY) === SHA256_EMPTY
+  if (source === undefined && isNothing) return headers.has('content-length') ? ZERO_BODY : NO_BODY
+  return createBody(source ?? ENDED, { method, headers, authenticated })
 }
 
 /** Throws the refusal of whatever is wrong with target, credentials or the body's headers. */

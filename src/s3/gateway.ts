@@ -14,6 +14,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
 import { KiB, MiB, SECOND } from '../base/units.ts'
 import { createSocketSource, type SocketSource } from './bodies-socket.ts'
+import { errorResponse as s3ErrorResponse } from './errors.ts'
 import type { S3Request, S3Response } from './exchange.ts'
 import { bringsBody, isSmallBody } from './gateway-headers.ts'
 import { receive } from './gateway-request.ts'
@@ -53,15 +54,11 @@ const CLOSING: ReadonlySet<string> = new Set(['BadRequest', 'RequestHeaderSectio
 /** Beyond `connectionsMax` so many more are told so; the ones after them are dropped. */
 const SURPLUS_MAX = 256
 
-export type ErrorResponse = (
-  error: unknown,
-  request: { readonly requestId: string; readonly method: string; readonly resource: string },
-) => S3Response
-
 export interface GatewayOptions {
   /** Everything below HTTP. What it rejects with becomes an S3 error. */
   readonly dispatch: (request: S3Request) => Promise<S3Response>
-  readonly errorResponse: ErrorResponse
+  /** How an error is answered; the default is S3's way. */
+  readonly errorResponse?: typeof s3ErrorResponse
   readonly findCredential: FindCredential
   readonly region: string
   /** `bucket.domain` is a virtual host; without it there are only paths. */
@@ -130,7 +127,7 @@ const parseFailure = (code: string): { status: string; error: Error } => {
 }
 
 export const createGateway = (options: GatewayOptions): Gateway => {
-  const { clock, log, errorResponse } = options
+  const { clock, log, errorResponse = s3ErrorResponse } = options
   const limits = { ...GATEWAY_LIMITS, ...options.limits }
   const allow = options.authorize ?? defaultAuthorize
   const nextId = createIds(options.random)

@@ -5,7 +5,6 @@ import { fault } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { systemRandom } from '../../src/base/prng.ts'
 import { createGateway, type Gateway } from '../../src/s3/gateway.ts'
-import { plainS3Error } from '../support/http-gateway.ts'
 import { KEY, REGION, SECRET, signHeader } from '../support/http-signing.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
@@ -33,7 +32,6 @@ const start = async (
 ): Promise<Stage> => {
   const gateway = createGateway({
     dispatch: async () => ({ status: 299, headers: [] }),
-    errorResponse: plainS3Error,
     findCredential: (accessKeyId) =>
       accessKeyId === KEY ? { accessKeyId, secretAccessKey: SECRET, identity } : undefined,
     region: REGION,

@@ -1,5 +1,5 @@
 // 9: one path, one key: what was signed is what is served, however it is spelled on the wire.
-import { call, codeIn, send, startGateway, type TestGateway } from '../support/http-gateway.ts'
+import { call, codeIn, send, startGateway, type TestGateway, textIn } from '../support/http-gateway.ts'
 import { type SignInput, signHeader } from '../support/http-signing.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
@@ -84,7 +84,7 @@ test(
       ['/b/a%20b', '/b/a b', 'without being encoded'],
     ] as const) {
       const answer = await call(at, 'GET', sent, { signedPath: signed })
-      assert.match(answer.body.toString(), cause)
+      assert.match(textIn(answer), cause)
     }
   }),
 )

@@ -34,7 +34,7 @@ test(
       },
     })
     for (const [error, status, code] of [
-      [fault('DISK_FULL', 'no room'), 507, 'StorageFull'],
+      [fault('DISK_FULL', 'disk 3 has nothing left'), 507, 'StorageFull'],
       [unavailable('ARENA_FULL', 'no slab'), 503, 'SlowDown'],
       [unavailable('MAILBOX_FULL', 'full'), 503, 'SlowDown'],
     ] as const) {
@@ -42,7 +42,7 @@ test(
       const put = await call(at, 'PUT', '/b/k', { body: 'new' })
       assert.is(put.status, status)
       assert.is(codeIn(put), code)
-      assert.not.match(put.body.toString(), 'no room')
+      assert.not.match(put.body.toString(), 'disk 3')
       assert.is((await call(at, 'GET', '/b/k')).body.toString(), 'kept')
     }
     failure = undefined

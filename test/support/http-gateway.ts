@@ -3,56 +3,11 @@
 import { Buffer } from 'node:buffer'
 import { connect, type Socket } from 'node:net'
 import { systemClock } from '../../src/base/clock.ts'
-import { codeOf } from '../../src/base/errors.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { systemRandom } from '../../src/base/prng.ts'
 import type { S3Request, S3Response } from '../../src/s3/exchange.ts'
 import { createGateway, type Gateway, type GatewayLimits, type GatewayOptions } from '../../src/s3/gateway.ts'
 import { KEY, REGION, SECRET, type Signed, type SignInput, signHeader } from './http-signing.ts'
-
-const STATUS: Readonly<Record<string, number>> = {
-  AccessDenied: 403,
-  SignatureDoesNotMatch: 403,
-  InvalidAccessKeyId: 403,
-  RequestTimeTooSkewed: 403,
-  NotImplemented: 501,
-  MissingContentLength: 411,
-  NoSuchKey: 404,
-  MAILBOX_FULL: 503,
-  ARENA_FULL: 503,
-  DRAINING: 503,
-  DISK_FULL: 507,
-}
-const NAMES: Readonly<Record<string, string>> = {
-  MAILBOX_FULL: 'SlowDown',
-  ARENA_FULL: 'SlowDown',
-  DRAINING: 'ServiceUnavailable',
-  DISK_FULL: 'StorageFull',
-}
-
-const escapeXml = (text: string): string =>
-  text.replace(/[<>&]/g, (c) => (c === '<' ? '&lt;' : c === '>' ? '&gt;' : '&amp;'))
-
-/** Errors as S3 writes them, as far as these tests look. */
-export const plainS3Error = (
-  error: unknown,
-  request: { requestId: string; resource: string },
-): S3Response => {
-  const code = codeOf(error)
-  const isRefusal = (error as { kind?: string }).kind === 'refusal'
-  const isBug = (error as { kind?: string }).kind === 'bug' || code.startsWith('ERR_')
-  const detail = (error as { detail?: Record<string, unknown> }).detail ?? {}
-  const elements = Object.entries({ ...detail, Resource: request.resource, RequestId: request.requestId })
-    .map(([name, value]) => `<${name}>${escapeXml(String(value))}</${name}>`)
-    .join('')
-  const shown = NAMES[code] ?? (isBug ? 'InternalError' : code)
-  const message = isRefusal ? (error as Error).message : shown
-  return {
-    status: STATUS[code] ?? (isRefusal ? 400 : 500),
-    headers: [['Content-Type', 'application/xml']],
-    body: `<Error><Code>${shown}</Code><Message>${escapeXml(message)}</Message>${elements}</Error>`,
-  }
-}
 
 export interface TestGateway {
   readonly gateway: Gateway
@@ -113,7 +68,6 @@ export const startGateway = async ({
       seen.push(request)
       return answer(request)
     },
-    errorResponse: plainS3Error,
     findCredential: (accessKeyId) =>
       accessKeyId === KEY ? { accessKeyId: KEY, secretAccessKey: SECRET, identity: ROOT } : undefined,
     region: REGION,
@@ -242,3 +196,15 @@ export const call = (
 
 export const codeIn = (answer: Answer): string =>
   /<Code>([^<]*)<\/Code>/.exec(answer.body.toString())?.[1] ?? ''
+
+/** The error document as text, its entities taken apart. */
+export const textIn = (answer: Answer): string =>
+  answer.body
+    .toString()
+    .replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
+    .replace(/&#x([0-9a-f]+);/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replaceAll('&apos;', "'")
+    .replaceAll('&quot;', '"')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&')

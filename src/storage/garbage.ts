@@ -137,13 +137,18 @@ export const createGarbage = (
     }
   }
 
+  const removeNotes = async (volume: number): Promise<void> => {
+    sums.delete(volume)
+    if ((await files.stat(freePath(root, volume))) !== undefined) await files.remove(freePath(root, volume))
+  }
   const drop = async (volume: number): Promise<void> => {
+    // Its successor's name may still be in memory only: were that lost, this number would be given again.
+    await context.syncDirectory(volumesPath(root))
     // The notes go last: without the volume they mean nothing, without them it would seem to be all alive.
     await files.remove(volumePath(root, volume))
     await forget(volumePath(root, volume))
     await context.syncDirectory(volumesPath(root))
-    await files.remove(freePath(root, volume))
-    sums.delete(volume)
+    await removeNotes(volume)
     context.log.info('disk.volume-dropped', { disk: context.number, volume })
   }
 
@@ -158,7 +163,7 @@ export const createGarbage = (
   }
 
   const freeIn = async (volume: number, entries: readonly FreedEntry[]): Promise<void> => {
-    if ((await files.stat(volumePath(root, volume))) === undefined) return
+    if ((await files.stat(volumePath(root, volume))) === undefined) return removeNotes(volume)
     const failure = failed.get(volume)
     if (failure !== undefined) throw failure
     for (let at = 0; at < entries.length; at += NOTES_BATCH_MAX) {

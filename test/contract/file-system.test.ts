@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { nodeFiles } from '../../src/storage/files-node.ts'
+import { createFaultyFiles } from '../support/faulty-files.ts'
 import { fileSystemContract } from './file-system.ts'
 
 fileSystemContract('node', async () => {
@@ -20,6 +21,18 @@ fileSystemContract('node', async () => {
   }
 })
 
+const UNREACHABLE = 'nobody else has a way into this memory'
+
+fileSystemContract(
+  'faulty, without a fault',
+  async () => {
+    const files = await createFaultyFiles({ direct: true })
+    await files.makeDirectory('/root')
+    return { files, root: '/root', dispose: async () => undefined }
+  },
+  { skip: { tricks: UNREACHABLE } },
+)
+
 for (const direct of [false, true]) {
   fileSystemContract(
     direct ? 'memory with O_DIRECT' : 'memory',
@@ -28,6 +41,6 @@ for (const direct of [false, true]) {
       await files.makeDirectory('/root')
       return { files, root: '/root', dispose: async () => undefined }
     },
-    { skip: { tricks: 'nobody else has a way into this memory' } },
+    { skip: { tricks: UNREACHABLE } },
   )
 }

@@ -1,0 +1,112 @@
+// Carries out what identity.ts and table-change.ts plan, one directory at a time, so that each step can run where that
+// directory's file system is. Every step may be repeated; a kill between any two leaves a state from which planStart goes on.
+import { FileError, type FileSystem } from '../base/files.ts'
+import type { FormPlan, OpenPlan, PlannedDisk } from './identity.ts'
+import { type DiskIdentity, encodeIdentity, encodeKey, replaceFile } from './identity-file.ts'
+import { DIRECTORIES, IDENTITY_NAME, KEY_NAME } from './layout.ts'
+import type { TableChange } from './table-change.ts'
+
+const parentOf = (root: string): string => root.slice(0, Math.max(1, root.lastIndexOf('/')))
+
+/** Makes the directory, and those above it; the new names are durable when it resolves. */
+export const makeRoot = async (files: FileSystem, root: string): Promise<void> => {
+  const parent = parentOf(root)
+  if (parent !== root && (await files.stat(parent)) === undefined) await makeRoot(files, parent)
+  if (await files.makeDirectory(root)) await files.syncDirectory(parent)
+}
+
+/** Key first: a disk.json is never without one. Durable when it resolves. */
+export const writeIdentity = async (
+  files: FileSystem,
+  root: string,
+  identity: DiskIdentity,
+  key: Uint8Array,
+): Promise<void> => {
+  await replaceFile(files, root, KEY_NAME, encodeKey({ ...identity, key }))
+  await replaceFile(files, root, IDENTITY_NAME, encodeIdentity(identity))
+}
+
+/** Writes disk.json alone: a new table, or a new phase. */
+export const writeTable = (files: FileSystem, root: string, identity: DiskIdentity): Promise<void> =>
+  replaceFile(files, root, IDENTITY_NAME, encodeIdentity(identity))
+
+/** Where the file system of a directory is. */
+export type FilesOf = (root: string) => FileSystem
+
+/** Forms the store, or goes on forming it. When it resolves every disk is a member. */
+export const applyForm = async (filesOf: FilesOf, plan: FormPlan): Promise<PlannedDisk[]> => {
+  for (const { root, identity } of plan.disks) {
+    const files = filesOf(root)
+    await makeRoot(files, root)
+    await writeIdentity(files, root, identity, plan.key)
+  }
+  // Only now, when no disk is without its identity, may any of them say so.
+  const members = plan.disks.map(({ root, identity }) => ({
+    root,
+    identity: { ...identity, phase: 'member' as const },
+  }))
+  await Promise.all(members.map(({ root, identity }) => writeTable(filesOf(root), root, identity)))
+  return members
+}
+
+/** Brings present disks up to date: an older table, the last step of forming or joining, a damaged disk.json or key. */
+export const applyOpen = async (filesOf: FilesOf, plan: OpenPlan): Promise<void> => {
+  const stale = plan.disks.filter((disk) => disk.isStale)
+  await Promise.all(stale.map(({ root, identity }) => writeIdentity(filesOf(root), root, identity, plan.key)))
+}
+
+const removeTree = async (files: FileSystem, path: string): Promise<void> => {
+  const stat = await files.stat(path)
+  if (stat === undefined) return
+  if (stat.kind === 'directory') {
+    for (const name of await files.list(path)) await removeTree(files, `${path}/${name}`)
+  }
+  try {
+    await files.remove(path)
+  } catch (error) {
+    if (!(error instanceof FileError) || error.code !== 'ENOENT') throw error
+  }
+}
+
+/**
+ * Step 1 of a change of the table, for one newcomer: removes what is left of the disk that was wiped there (only the data
+ * directories, which without an identity nobody can use) and writes key and disk.json. It does not count yet.
+ */
+export const applyJoin = async (
+  files: FileSystem,
+  root: string,
+  identity: DiskIdentity,
+  key: Uint8Array,
+): Promise<void> => {
+  for (const name of DIRECTORIES) await removeTree(files, `${root}/${name}`)
+  await writeIdentity(files, root, identity, key)
+}
+
+/** A directory that holds a disk of the table, wherever it was found. */
+export interface MemberDirectory {
+  readonly root: string
+  readonly identity: DiskIdentity
+}
+
+/**
+ * Step 3: every disk.json says the new table. `members` are the present disks; those that leave are passed over. Resolves to
+ * the members of the new table. The newcomers come last: until one of the others says so, they do not count.
+ */
+export const applyPublish = async (
+  filesOf: FilesOf,
+  members: readonly MemberDirectory[],
+  change: TableChange,
+): Promise<MemberDirectory[]> => {
+  const stay = members.filter(({ identity }) => change.to.disks.some(({ id }) => id === identity.diskId))
+  const renew = ({ root, identity }: MemberDirectory): MemberDirectory => ({
+    root,
+    identity: { ...identity, phase: 'member', table: change.to },
+  })
+  const write = ({ root, identity }: MemberDirectory): Promise<void> =>
+    writeTable(filesOf(root), root, identity)
+  const renewed = stay.map(renew)
+  await Promise.all(renewed.map(write))
+  const joined = change.joined.map(renew)
+  await Promise.all(joined.map(write))
+  return [...renewed, ...joined]
+}

@@ -1,0 +1,385 @@
+// Which disks are there, and what a start does with them: a pure function from what lies in the configured directories to a
+// plan. A plan that refuses has touched nothing, and its message says which directory is wrong and why.
+//
+// A store is formed only where nothing is. A disk is what its disk.json says it is, wherever it is mounted. The highest
+// version of the table of disks counts. An empty directory may be a mount point whose disk is absent, so it
+// is taken in by itself only when it lies on the device of a disk of this store that is present.
+import { assert, type FaultCode, fault, type MoraineError } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
+import type { DiskIds } from './disk-context.ts'
+import { isReadable, parityOf, setDisksOf } from './geometry.ts'
+import type { DiskIdentity, DiskTable, StoreKey, TableDisk } from './identity-file.ts'
+import type { DirectoryState } from './inspect.ts'
+import { planReplacement, type TableChange } from './table-change.ts'
+
+export interface StartOptions {
+  /** In the order of the configuration: their positions. */
+  readonly directories: readonly DirectoryState[]
+  /** What the operator asked for; undefined: whatever the store has, or the default. */
+  readonly parity?: number
+  /** Of a new store. */
+  readonly partitions: number
+  /** 32 hex digits, never the same twice. */
+  newId(): string
+  /** 32 bytes fit for a key. */
+  newKey(): Uint8Array
+}
+
+/** A directory and what it is or becomes. */
+export interface PlannedDisk {
+  readonly root: string
+  readonly identity: DiskIdentity
+}
+
+export interface OutDirectory {
+  readonly root: string
+  readonly reason: string
+}
+
+/** Makes a store, or goes on making one: every directory gets its key and its identity, then all become members. */
+export interface FormPlan {
+  readonly kind: 'form'
+  readonly storeId: string
+  readonly key: Uint8Array
+  readonly table: DiskTable
+  /** In the phase `forming`; `isMade` when the directory itself has to be made. */
+  readonly disks: readonly (PlannedDisk & { readonly isMade: boolean })[]
+}
+
+export interface OpenPlan {
+  readonly kind: 'open'
+  readonly storeId: string
+  readonly key: Uint8Array
+  readonly table: DiskTable
+  /** Members that are present, as members of `table`. `isStale`: disk.json or store.key is to be written anew. */
+  readonly disks: readonly (PlannedDisk & { readonly isStale: boolean })[]
+  /** Members that are not. */
+  readonly missing: readonly TableDisk[]
+  /** Directories that are not used, and why: one line each for the operator. */
+  readonly out: readonly OutDirectory[]
+  /** Sets that have lost more than m disks: nothing of them can be trusted to be the newest. */
+  readonly unreadableSets: readonly number[]
+  /** Empty directories that take the place of missing disks, if any: a change of the table that has to be committed first. */
+  readonly change?: TableChange
+}
+
+export interface RefusePlan {
+  readonly kind: 'refuse'
+  readonly error: MoraineError
+}
+
+export type StartPlan = FormPlan | OpenPlan | RefusePlan
+
+const refuse = (code: FaultCode, message: string): RefusePlan => ({
+  kind: 'refuse',
+  error: fault(code, message),
+})
+
+interface Found {
+  readonly state: DirectoryState
+  readonly position: number
+  readonly identity: DiskIdentity
+}
+
+const foundDisks = (directories: readonly DirectoryState[]): Found[] =>
+  directories.flatMap((state, position) =>
+    state.content.kind === 'disk' ? [{ state, position, identity: state.content.identity }] : [],
+  )
+
+const keyOf = (state: DirectoryState): StoreKey | undefined =>
+  state.content.kind === 'disk' || state.content.kind === 'bare' ? state.content.key : undefined
+
+const findKey = (directories: readonly DirectoryState[], storeId: string): Uint8Array | undefined =>
+  directories.map(keyOf).find((key) => key?.storeId === storeId)?.key
+
+/** What makes any plan impossible, whatever else is there. */
+const findObstacle = (directories: readonly DirectoryState[]): RefusePlan | undefined => {
+  const inodes = new Map<string, string>()
+  for (const { root, content, device, inode } of directories) {
+    if (content.kind === 'newer') {
+      const message = `${root} was written by a newer release (format ${content.format}): use that release`
+      return refuse('RECORD_VERSION', message)
+    }
+    if (inode === undefined) continue
+    const other = inodes.get(`${device}:${inode}`)
+    if (other !== undefined) return refuse('CONFIG_INVALID', `${other} and ${root} are the same directory`)
+    inodes.set(`${device}:${inode}`, root)
+  }
+  return undefined
+}
+
+const findMixture = (found: readonly Found[]): RefusePlan | undefined => {
+  const first = found[0]
+  const stranger = found.find(({ identity }) => identity.storeId !== first?.identity.storeId)
+  if (first !== undefined && stranger !== undefined) {
+    return refuse(
+      'DISK_FORMAT',
+      `${first.state.root} and ${stranger.state.root} belong to two different stores: start each with its own directories`,
+    )
+  }
+  const roots = new Map<string, string>()
+  for (const { state, identity } of found) {
+    const other = roots.get(identity.diskId)
+    if (other !== undefined) {
+      return refuse('DISK_FORMAT', `${other} and ${state.root} hold the same disk: one is a copy, remove it`)
+    }
+    roots.set(identity.diskId, state.root)
+  }
+  return undefined
+}
+
+const newTable = (options: StartOptions): DiskTable => {
+  const { directories, partitions } = options
+  const size = setDisksOf(directories.length)
+  return {
+    version: 1,
+    partitions,
+    m: parityOf(directories.length, options.parity),
+    nextDiskNumber: (directories.length + 1) as DiskNumber,
+    disks: directories.map((_, position) => ({
+      id: options.newId(),
+      number: (position + 1) as DiskNumber,
+      position,
+      set: Math.floor(position / size),
+      state: 'active',
+    })),
+  }
+}
+
+const whyNotFormable = (state: DirectoryState): string | undefined => {
+  const { root, content } = state
+  if (content.kind === 'foreign') return `${root} is not empty: it holds ${content.name}`
+  if (content.kind === 'unusable') return `${root} cannot be used: ${content.reason}`
+  if (content.kind === 'bare' && (content.hasData || content.isDamaged)) {
+    return `${root} holds data of a store, but its disk.json is missing or damaged`
+  }
+  return undefined
+}
+
+const planForming = (
+  options: StartOptions,
+  store: { storeId: string; key: Uint8Array; table: DiskTable },
+): StartPlan => {
+  const { storeId, table } = store
+  const disks = options.directories.map(({ root, content }, position) => {
+    const member = table.disks[position]
+    assert(member !== undefined, 'a store is formed in as many directories as its table names')
+    const { id, number } = member
+    const identity: DiskIdentity = { storeId, diskId: id, number, phase: 'forming', table }
+    return { root, identity, isMade: content.kind === 'absent' }
+  })
+  return { kind: 'form', ...store, disks }
+}
+
+const planNewStore = (options: StartOptions): StartPlan => {
+  for (const state of options.directories) {
+    const reason = whyNotFormable(state)
+    if (reason !== undefined) return refuse('DISK_FORMAT', reason)
+  }
+  try {
+    const table = newTable(options)
+    return planForming(options, { storeId: options.newId(), key: options.newKey(), table })
+  } catch (error) {
+    return { kind: 'refuse', error: error as MoraineError }
+  }
+}
+
+/** Some directories carry the identity of a store that not all of its disks have got yet. */
+const planUnfinished = (options: StartOptions, found: readonly Found[]): StartPlan => {
+  const { storeId, table } = found[0]!.identity
+  const { directories } = options
+  const where = found.map(({ state }) => state.root).join(', ')
+  if (directories.length !== table.disks.length) {
+    return refuse(
+      'DISK_FORMAT',
+      `the first start of a store with ${table.disks.length} directories did not finish (${where}), but ${directories.length} are given: give the same again, or empty them`,
+    )
+  }
+  if (options.parity !== undefined && options.parity !== table.m) return wrongParity(options.parity, table)
+  for (const [position, state] of directories.entries()) {
+    const { content, root } = state
+    const reason = content.kind === 'bare' && !content.hasData ? undefined : whyNotFormable(state)
+    if (reason !== undefined) return refuse('DISK_FORMAT', reason)
+    if (content.kind === 'disk' && content.identity.diskId !== table.disks[position]?.id) {
+      const message = `the first start of a store did not finish (${where}), and ${root} has moved: give its directories in the same order`
+      return refuse('DISK_FORMAT', message)
+    }
+  }
+  // Nothing can have been sealed with the key before all disks had it, so another one does no harm.
+  return planForming(options, { storeId, key: findKey(directories, storeId) ?? options.newKey(), table })
+}
+
+const wrongParity = (parity: number, table: DiskTable): RefusePlan =>
+  refuse(
+    'CONFIG_INVALID',
+    `the store has parity ${table.m}, which was fixed when it was made: parity ${parity} is impossible`,
+  )
+
+const newestTable = (found: readonly Found[]): DiskTable | RefusePlan => {
+  const counting = found.filter(({ identity }) => identity.phase !== 'joining')
+  const newest = counting.reduce((a, b) => (b.identity.table.version > a.identity.table.version ? b : a))
+  const { table } = newest.identity
+  const rival = counting.find(
+    ({ identity }) =>
+      identity.table.version === table.version && JSON.stringify(identity.table) !== JSON.stringify(table),
+  )
+  if (rival === undefined) return table
+  return refuse(
+    'DISK_FORMAT',
+    `${newest.state.root} and ${rival.state.root} disagree about the disks of the store: take out the one that was used elsewhere`,
+  )
+}
+
+/**
+ * Present disks whose disk.json is lost or damaged are known by their key, if their data is there: a wiped disk that only
+ * kept its key is none, for it would stand for journal and shards it no longer has.
+ */
+const identify = ({ content }: DirectoryState, storeId: string): DiskIds | undefined => {
+  if (content.kind === 'disk') return content.identity
+  if (content.kind !== 'bare' || !content.hasData) return undefined
+  return content.key?.storeId === storeId ? content.key : undefined
+}
+
+const isCurrent = (state: DirectoryState, identity: DiskIdentity): boolean =>
+  state.content.kind === 'disk' &&
+  state.content.key !== undefined &&
+  state.content.identity.phase === 'member' &&
+  JSON.stringify(state.content.identity.table) === JSON.stringify(identity.table)
+
+const whyOut = (state: DirectoryState): string => {
+  const { root, content } = state
+  switch (content.kind) {
+    case 'absent':
+      return `${root} does not exist: its disk is out`
+    case 'foreign':
+      return `${root} holds ${content.name} and no disk of this store: it stays out`
+    case 'unusable':
+      return `${root} cannot be used: ${content.reason}`
+    case 'disk':
+      return `${root} holds a disk that is no longer part of this store: it stays out`
+    default:
+      return `${root} has lost its identity: it stays out; 'moraine disk replace' takes it in as a new disk`
+  }
+}
+
+/** An empty directory, or what is left of a wiped disk: nothing that anybody could want back. */
+const isVacant = ({ content }: DirectoryState): boolean => {
+  if (content.kind === 'bare') return !content.isDamaged && !(content.hasData && content.key !== undefined)
+  return content.kind === 'disk' && content.identity.phase === 'joining'
+}
+
+interface Vacancy {
+  readonly state: DirectoryState
+  readonly position: number
+}
+
+/** Which vacant directories replace which missing disks, and why others do not. */
+const planAdoptions = (
+  vacancies: readonly Vacancy[],
+  missing: readonly TableDisk[],
+  devices: ReadonlySet<number>,
+  hasEnough: boolean,
+): { adopt: { root: string; lost: DiskNumber }[]; out: OutDirectory[] } => {
+  const left = [...missing]
+  const adopt: { root: string; lost: DiskNumber }[] = []
+  const out: OutDirectory[] = []
+  for (const { state, position } of vacancies) {
+    const { root, device, content } = state
+    const index = Math.max(
+      0,
+      left.findIndex((disk) => disk.position === position),
+    )
+    const lost = left[index]
+    // A replacement that was under way was asked for, by the operator or by this rule.
+    const isWanted = content.kind === 'disk' || (device !== undefined && devices.has(device))
+    if (!hasEnough) {
+      const reason = `${root} is empty, and too few disks of this store are present to take in another: it stays out`
+      out.push({ root, reason })
+    } else if (lost === undefined) {
+      out.push({ root, reason: `${root} is empty and no disk is missing: it stays out` })
+    } else if (!isWanted) {
+      const reason = `${root} is empty and lies on another device than the disks of this store, it may be the mount point of a disk that is not mounted: it stays out; 'moraine disk replace' takes it in`
+      out.push({ root, reason })
+    } else {
+      left.splice(index, 1)
+      adopt.push({ root, lost: lost.number })
+    }
+  }
+  return { adopt, out }
+}
+
+const unreadableSetsOf = (table: DiskTable, present: ReadonlySet<string>): number[] => {
+  const sets = [...new Set(table.disks.map((disk) => disk.set))]
+  return sets.filter((set) => {
+    const members = table.disks.filter((disk) => disk.set === set)
+    const count = members.filter((disk) => present.has(disk.id)).length
+    return !isReadable(members.length, table.m, count)
+  })
+}
+
+const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan => {
+  const table = newestTable(found)
+  if ('kind' in table) return table
+  if (options.parity !== undefined && options.parity !== table.m) return wrongParity(options.parity, table)
+  const storeId = found[0]!.identity.storeId
+  const key = findKey(options.directories, storeId)
+  if (key === undefined) return refuse('DISK_FORMAT', 'store.key is missing or damaged on every disk')
+
+  const members = new Map(table.disks.map((disk) => [disk.id, disk]))
+  const disks: (PlannedDisk & { isStale: boolean })[] = []
+  const out: OutDirectory[] = []
+  const vacancies: Vacancy[] = []
+  const devices = new Set<number>()
+  const present = new Set<string>()
+  for (const [position, state] of options.directories.entries()) {
+    const member = members.get(identify(state, storeId)?.diskId ?? '')
+    if (member !== undefined && !present.has(member.id)) {
+      const { id, number } = member
+      const identity: DiskIdentity = { storeId, diskId: id, number, phase: 'member', table }
+      disks.push({ root: state.root, identity, isStale: !isCurrent(state, identity) })
+      present.add(id)
+      if (state.device !== undefined) devices.add(state.device)
+    } else if (isVacant(state)) vacancies.push({ state, position })
+    else out.push({ root: state.root, reason: whyOut(state) })
+  }
+  const missing = table.disks.filter((disk) => !present.has(disk.id))
+  const unreadableSets = unreadableSetsOf(table, present)
+  const adoptions = planAdoptions(vacancies, missing, devices, unreadableSets.length === 0)
+  const change =
+    adoptions.adopt.length === 0
+      ? {}
+      : { change: planReplacement({ storeId, table }, adoptions.adopt, options.newId) }
+  out.push(...adoptions.out)
+  return { kind: 'open', storeId, key, table, disks, missing, out, unreadableSets, ...change }
+}
+
+/** What a start does with the configured directories. Pure: it has looked at nothing but its argument. */
+export const planStart = (options: StartOptions): StartPlan => {
+  const { directories } = options
+  const obstacle = findObstacle(directories)
+  if (obstacle !== undefined) return obstacle
+  const found = foundDisks(directories)
+  const mixture = findMixture(found)
+  if (mixture !== undefined) return mixture
+  const counting = found.filter(({ identity }) => identity.phase !== 'joining')
+  if (counting.length === 0) {
+    const joining = found[0]
+    if (joining === undefined) return planNewStore(options)
+    return refuse('DISK_FORMAT', `${joining.state.root} was to replace a disk of a store that is not there`)
+  }
+  const isFormed = counting.some(({ identity }) => identity.phase === 'member')
+  return isFormed ? planOpening(options, found) : planUnfinished(options, found)
+}
+
+/**
+ * Whether a running store may take in a directory by itself in place of a lost disk: `present` are the devices of its disks
+ * that are there now. The reason when not.
+ */
+export const whyNotAdoptable = (
+  state: DirectoryState,
+  lost: TableDisk,
+  devices: ReadonlySet<number>,
+): string | undefined => {
+  if (!isVacant(state)) return whyOut(state)
+  return planAdoptions([{ state, position: lost.position }], [lost], devices, true).out[0]?.reason
+}

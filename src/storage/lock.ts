@@ -1,0 +1,90 @@
+// The lock of a disk: two processes never use one store, also not from two containers that see the same directory. It is
+// an empty LevelDB that stays open: its fcntl lock dies with the process, whatever way that goes, so there is no stale
+// lock to clear. A store in memory needs none.
+//
+// LevelDB moves its LOG aside before it looks whether somebody holds the lock, and writes a new manifest when nobody
+// does. A start that is refused must leave everything as it was, so what it did is taken back.
+import { ClassicLevel } from 'classic-level'
+import { fault } from '../base/errors.ts'
+import type { FileSystem } from '../base/files.ts'
+import { readSmallFile } from './identity-file.ts'
+import { LOCK_NAME } from './layout.ts'
+
+export interface StoreLock {
+  /** The store has ended. Idempotent. */
+  release(): Promise<void>
+  /** Nothing came of the start: gives the lock back and leaves its directory as it was found. */
+  undo(): Promise<void>
+}
+
+/** Rejects with the fault STORE_IN_USE when another process, or another store of this one, holds the disk. */
+export type TakeLock = (root: string) => Promise<StoreLock>
+
+/** For disks that no other process can reach. */
+export const noLock: TakeLock = async () => ({ release: async () => undefined, undo: async () => undefined })
+
+type Snapshot = ReadonlyMap<string, Uint8Array> | undefined
+
+const takeSnapshot = async (files: FileSystem, path: string): Promise<Snapshot> => {
+  if ((await files.stat(path)) === undefined) return undefined
+  const snapshot = new Map<string, Uint8Array>()
+  for (const name of await files.list(path)) {
+    const bytes = await readSmallFile(files, `${path}/${name}`)
+    if (bytes !== undefined) snapshot.set(name, bytes)
+  }
+  return snapshot
+}
+
+const writeBack = async (files: FileSystem, path: string, bytes: Uint8Array): Promise<void> => {
+  const file = await files.open(path, 'create')
+  await file.write([bytes], 0)
+  await file.close()
+}
+
+/** When nobody holds the lock: the directory as it was, or gone if it was not there. */
+const restoreAll = async (files: FileSystem, path: string, snapshot: Snapshot): Promise<void> => {
+  for (const name of await files.list(path)) {
+    // LOCK is always empty, and removing it could hand out the lock twice.
+    if (name !== 'LOCK' || snapshot === undefined) await files.remove(`${path}/${name}`)
+  }
+  if (snapshot === undefined) return files.remove(path)
+  for (const [name, bytes] of snapshot) {
+    if (name !== 'LOCK') await writeBack(files, `${path}/${name}`, bytes)
+  }
+}
+
+/** When another process holds it: its LOG, which it still writes to, gets its name back. */
+const restoreLog = async (files: FileSystem, path: string, snapshot: Snapshot): Promise<void> => {
+  if (snapshot?.has('LOG') !== true) return
+  await files.rename(`${path}/LOG.old`, `${path}/LOG`)
+  const older = snapshot.get('LOG.old')
+  if (older !== undefined) await writeBack(files, `${path}/LOG.old`, older)
+}
+
+const isLocked = (error: unknown): boolean =>
+  (error as { cause?: { code?: unknown } }).cause?.code === 'LEVEL_LOCKED'
+
+/** Locks in directories of this machine; `files` are the same directories for what is taken back. */
+export const createLevelLock =
+  (files: FileSystem): TakeLock =>
+  async (root) => {
+    const path = `${root}/${LOCK_NAME}`
+    const snapshot = await takeSnapshot(files, path)
+    const level = new ClassicLevel(path)
+    try {
+      await level.open()
+    } catch (error) {
+      if (isLocked(error)) {
+        await restoreLog(files, path, snapshot)
+        throw fault('STORE_IN_USE', `${root} is in use by another Moraine`, {}, error)
+      }
+      throw fault('DISK_IO', `${root} cannot be locked`, {}, error)
+    }
+    return {
+      release: () => level.close(),
+      async undo() {
+        await level.close()
+        await restoreAll(files, path, snapshot)
+      },
+    }
+  }

@@ -1,0 +1,43 @@
+// Stores of several directories on one file system of the test's choice: starting them the way the server does.
+import type { FileSystem } from '../../src/base/files.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { createPrng, type Random } from '../../src/base/prng.ts'
+import { noLock } from '../../src/storage/lock.ts'
+import { type StartedStore, type StartRequest, startStore } from '../../src/storage/start.ts'
+
+export const diskRoots = (count: number): string[] => Array.from({ length: count }, (_, i) => `/d${i + 1}`)
+
+export const startTestStore = (
+  files: FileSystem,
+  roots: readonly string[],
+  options: Partial<StartRequest> & { random?: Random } = {},
+): Promise<StartedStore> =>
+  startStore({
+    roots,
+    filesOf: () => files,
+    takeLock: noLock,
+    random: createPrng(roots.length),
+    log: silentLog,
+    partitions: 2,
+    ...options,
+  })
+
+/** Every path and its bytes: two equal listings mean that nothing was touched. */
+export const listTree = async (files: FileSystem, path = ''): Promise<Record<string, string>> => {
+  const all: Record<string, string> = {}
+  for (const name of (await files.list(path === '' ? '/' : path)).sort()) {
+    const child = `${path}/${name}`
+    const stat = await files.stat(child)
+    if (stat?.kind === 'directory') {
+      all[child] = 'directory'
+      Object.assign(all, await listTree(files, child))
+    } else if (stat !== undefined) {
+      const file = await files.open(child, 'read')
+      const bytes = new Uint8Array(stat.size)
+      await file.read(bytes, 0)
+      await file.close()
+      all[child] = Buffer.from(bytes).toString('latin1')
+    }
+  }
+  return all
+}

@@ -173,18 +173,23 @@ export interface Uploads {
     address: UploadAddress,
     page: { after: number; limit: number },
   ): Promise<{ parts: readonly PartRecord[]; next?: number }>
-  /** In order of key, then of initiation. `after` names an upload by key and id; an empty id means past every upload of that key. */
-  list(request: {
-    bucket: string
-    prefix: string
-    delimiter: string
-    after: { key: string; upload: string }
-    limit: number
-  }): Promise<{
-    uploads: readonly UploadRecord[]
-    prefixes: readonly string[]
-    next?: { key: string; upload: string }
-  }>
+  /** In order of key, then of initiation. */
+  list(request: UploadListRequest): Promise<UploadPage>
+}
+
+export interface UploadListRequest {
+  readonly bucket: string
+  readonly prefix: string
+  readonly delimiter: string
+  /** An upload by key and id; an empty id means past every upload of that key. */
+  readonly after: { readonly key: string; readonly upload: string }
+  readonly limit: number
+}
+
+export interface UploadPage {
+  readonly uploads: readonly UploadRecord[]
+  readonly prefixes: readonly string[]
+  readonly next?: { readonly key: string; readonly upload: string }
 }
 
 export interface Engine {

@@ -2,24 +2,9 @@
 // Liveness and readiness answer without credentials and say one word; everything that shows what is inside needs the root
 // identity, and a stranger does not even learn which pages there are. The gateway has checked the signature, and keeps
 // `/-/` of a bucket's virtual host for the bucket; no bucket can be named `-`, so nothing is hidden.
+import type { Redundancy } from '../actors/inspector.ts'
 import { refusal } from '../base/errors.ts'
 import type { S3Request, S3Response } from '../s3/exchange.ts'
-
-/** What `health/redundancy` shows. Full redundancy: nothing waits, and every disk is present. */
-export interface Redundancy {
-  /** What does not lie where it should: exact, from the counters in the commits. */
-  readonly waiting: { readonly shards: number; readonly bytes: number }
-  readonly disks: readonly DiskState[]
-}
-
-export interface DiskState {
-  /** In the order of the configuration, from 1. */
-  readonly position: number
-  readonly directory: string
-  /** `out`: counts for nothing until it is back or replaced; `message` says why. */
-  readonly state: 'present' | 'out'
-  readonly message?: string
-}
 
 export interface AdminDependencies {
   /** Whether requests are served: not while starting, draining or without enough disks. */

@@ -9,7 +9,7 @@ export interface Timer {
 export interface Clock {
   /** Wall clock, milliseconds since 1970. May jump either way; never decides the order of anything. */
   nowMs(): number
-  /** Milliseconds since an arbitrary start; never goes back. Deadlines and rates use this one. */
+  /** Milliseconds since a start that all threads share; never goes back. Deadlines and rates use this one. */
   monotonicMs(): number
   /** Calls `action` once after at least `delayMs`. A pending timer does not keep the process alive unless `keepsAlive`. */
   setTimer(delayMs: number, action: () => void, keepsAlive?: boolean): Timer
@@ -18,7 +18,11 @@ export interface Clock {
 /** The machine's own clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs() {
+    // Not performance.now(): its start differs from thread to thread, and deadlines travel between threads.
+    const [seconds, nanoseconds] = process.hrtime()
+    return seconds * 1000 + nanoseconds / 1e6
+  },
   setTimer(delayMs, action, keepsAlive = false) {
     const timer = setTimeout(action, delayMs)
     if (!keepsAlive) timer.unref()

@@ -57,8 +57,8 @@ export interface ReadRequest extends UnitAddress {
   readonly firstBlock: number
   readonly blockCount: number
   /**
-   * The unit's slab, page aligned in shared memory: blocks are put at their own places, block b at 4,096 + b × 64 KiB. Its
-   * first page and nothing else besides is overwritten.
+   * Page aligned, in shared memory: the first page is overwritten, the blocks follow it one after another, `firstBlock`
+   * first. Nothing else is touched, so who wants one block needs room for one.
    */
   readonly slab: Uint8Array
 }
@@ -104,8 +104,12 @@ const payloadBounds = (request: ReadRequest): [start: number, end: number] => {
   const start = firstBlock * BLOCK_BYTES
   const end = Math.min(payloadBytes, (firstBlock + blockCount) * BLOCK_BYTES)
   assert(start >= 0 && start < end, 'the blocks are inside of the unit')
-  return [PAGE_BYTES + start, PAGE_BYTES + end]
+  return [start, end]
 }
+
+/** Where the blocks that were asked for go. */
+const roomOf = (slab: Uint8Array, [start, end]: [start: number, end: number]): Uint8Array =>
+  slab.subarray(PAGE_BYTES, PAGE_BYTES + end - start)
 
 const check = (header: Uint8Array, request: ReadRequest): ShardRead => {
   const { slab, firstBlock, blockCount } = request
@@ -301,11 +305,12 @@ export class Disk {
     const position = unitPosition(request.stripe)
     const { slab, firstBlock } = request
     const [start, end] = payloadBounds(request)
-    if (firstBlock === 0) return this.#readAndCheck(file, position, slab.subarray(0, end), request)
+    if (firstBlock === 0)
+      return this.#readAndCheck(file, position, slab.subarray(0, PAGE_BYTES + end), request)
     const page = slab.subarray(0, PAGE_BYTES)
     const [headerBytes, payloadBytes] = await Promise.all([
       file.read(page, position),
-      file.read(slab.subarray(start, end), position + start),
+      file.read(roomOf(slab, [start, end]), position + PAGE_BYTES + start),
     ])
     this.#context.counters.readBytes += headerBytes + payloadBytes
     if (headerBytes < PAGE_BYTES || payloadBytes < end - start) return corrupt('the file is too short')
@@ -330,11 +335,11 @@ export class Disk {
     const headerStart = PAGE_BYTES - headerBytes
     // In the volume the payload follows its header: so it does here, and block 0 needs no second read.
     if (firstBlock === 0)
-      return this.#readAndCheck(file, place.offset, slab.subarray(headerStart, end), request)
+      return this.#readAndCheck(file, place.offset, slab.subarray(headerStart, PAGE_BYTES + end), request)
     const header = slab.subarray(headerStart, PAGE_BYTES)
     const [headerRead, payloadRead] = await Promise.all([
       file.read(header, place.offset),
-      file.read(slab.subarray(start, end), place.offset + headerBytes + start - PAGE_BYTES),
+      file.read(roomOf(slab, [start, end]), place.offset + headerBytes + start),
     ])
     this.#context.counters.readBytes += headerRead + payloadRead
     if (headerRead < headerBytes || payloadRead < end - start) return corrupt('the volume is too short')

@@ -27,3 +27,5 @@ export const numberOf = (name: string, extension: string): number | undefined =>
 }
 
 export const isWriteId = (name: string): name is WriteId => /^[0-9a-f]{32}$/.test(name)
+/** The LevelDB of a partition, on the two disks that have one. */
+export const indexPath = (root: string, partition: number): string => `${root}/index/${partition}`

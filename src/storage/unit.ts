@@ -53,9 +53,10 @@ export const entryBytesOf = (payloadBytes: number): number =>
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const blockOf = (slab: Uint8Array, payloadBytes: number, block: number): Uint8Array => {
-  const start = PAGE_BYTES + block * BLOCK_BYTES
-  return slab.subarray(start, Math.min(start + BLOCK_BYTES, PAGE_BYTES + payloadBytes))
+/** Block `block` of a unit in a slab whose first page is followed by block `firstBlock`. */
+const blockOf = (slab: Uint8Array, payloadBytes: number, block: number, firstBlock = 0): Uint8Array => {
+  const start = PAGE_BYTES + (block - firstBlock) * BLOCK_BYTES
+  return slab.subarray(start, start + Math.min(BLOCK_BYTES, payloadBytes - block * BLOCK_BYTES))
 }
 
 const seedOf = (address: UnitAddress, block: number): number =>
@@ -140,7 +141,7 @@ export const checkHeader = (header: Uint8Array, address: UnitAddress): string | 
 }
 
 /**
- * Verifies `blockCount` blocks from `firstBlock`, which lie at their places in `slab`, against the checksums in `header`,
+ * Verifies `blockCount` blocks from `firstBlock`, which lie one after another behind the first page of `slab`, against the checksums in `header`,
  * which `checkHeader` has passed. Undefined when all hold, else which one does not.
  */
 export const checkBlocks = (
@@ -153,7 +154,8 @@ export const checkBlocks = (
   const view = viewOf(header)
   for (let block = firstBlock; block < firstBlock + blockCount; block++) {
     const kept = view.getUint32(FIXED_BYTES + block * CHECKSUM_BYTES, true)
-    const checksum = blockChecksum(blockOf(slab, address.payloadBytes, block), seedOf(address, block))
+    const bytes = blockOf(slab, address.payloadBytes, block, firstBlock)
+    const checksum = blockChecksum(bytes, seedOf(address, block))
     if (kept !== checksum) return `block ${block} of the unit is damaged`
   }
   return undefined

@@ -1,5 +1,6 @@
 // The administration paths behind the real gateway: who may see what, and what is left to S3.
-import { createAdmin, type Redundancy } from '../../src/admin/admin.ts'
+import type { Redundancy } from '../../src/actors/inspector.ts'
+import { createAdmin } from '../../src/admin/admin.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { fault } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'

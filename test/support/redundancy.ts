@@ -1,6 +1,6 @@
 // What a running server says about its redundancy, and waiting for it to be full again.
 import { createSigner } from '../../bench/load/presign.ts'
-import type { Redundancy } from '../../src/admin/admin.ts'
+import type { Redundancy } from '../../src/actors/inspector.ts'
 import type { ServerProcess } from './server-process.ts'
 
 export const readRedundancy = async (server: ServerProcess): Promise<Redundancy> => {

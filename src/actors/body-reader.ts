@@ -1,0 +1,62 @@
+// Reads a request body at the engine's own pace: exactly as many bytes as are asked for, copied to where they are
+// wanted, every byte passing the digests once. The one place where body bytes are copied.
+import { assert } from '../base/errors.ts'
+import { createDigest, type Digest } from '../codec/checksums.ts'
+import type { Body, DigestName } from './engine.ts'
+
+const NOTHING = new Uint8Array(0)
+
+export interface BodyReader {
+  /** Fills `into` from the body; resolves to the bytes copied, fewer than its length only when the body has ended. */
+  fill(into: Uint8Array): Promise<number>
+  /** After the last byte: what the digests came to. Reads the end of the stream, so trailers have arrived. */
+  finish(): Promise<ReadonlyMap<DigestName, Uint8Array>>
+  /** Tells the source that nobody reads on. */
+  cancel(): Promise<void>
+}
+
+/** A reader over `body`; the source is asked for the next chunk only when the last one is used up. */
+export const createBodyReader = (body: Body): BodyReader => {
+  const digests = new Map<DigestName, Digest>(body.digests.map((name) => [name, createDigest(name)]))
+  const source = body.chunks[Symbol.asyncIterator]()
+  let chunk: Uint8Array = NOTHING
+  let hasEnded = false
+
+  const next = async (): Promise<void> => {
+    const step = await source.next()
+    if (step.done) {
+      hasEnded = true
+      chunk = NOTHING
+      return
+    }
+    chunk = step.value
+    for (const digest of digests.values()) digest.update(chunk)
+  }
+
+  return {
+    async fill(into) {
+      let filled = 0
+      while (filled < into.length && !hasEnded) {
+        if (chunk.length === 0) {
+          await next()
+          continue
+        }
+        const take = Math.min(chunk.length, into.length - filled)
+        into.set(take === chunk.length ? chunk : chunk.subarray(0, take), filled)
+        chunk = take === chunk.length ? NOTHING : chunk.subarray(take)
+        filled += take
+      }
+      return filled
+    },
+    async finish() {
+      while (!hasEnded) {
+        assert(chunk.length === 0, 'a body has more bytes than its size says')
+        await next()
+      }
+      return new Map([...digests].map(([name, digest]) => [name, digest.digest()]))
+    },
+    async cancel() {
+      if (!hasEnded) await source.return?.()
+    },
+  }
+}

@@ -1,0 +1,298 @@
+// The bucket actor: one per partition, deciding for every bucket of it. What may be committed is decided here, one
+// message at a time, so conditional writes are linearizable; what is durable is the journal's affair. The work itself is
+// metadata/partition.ts: this file maps messages to it and defers each reply until what it rests on is synced.
+import { createKeyPair, sealKeyPair } from '../auth/root.ts'
+import type { BucketId, DiskNumber } from '../base/ids.ts'
+import { MiB } from '../base/units.ts'
+import type { PlacedPart } from '../metadata/complete.ts'
+import type { FreeWork } from '../metadata/frees.ts'
+import type { IndexPosition } from '../metadata/index-slot.ts'
+import type { MemberDisk } from '../metadata/members.ts'
+import { Partition } from '../metadata/partition.ts'
+import type {
+  BucketRecord,
+  Checksum,
+  Data,
+  PartRecord,
+  UploadRecord,
+  VersionFacts,
+  VersionRecord,
+} from '../metadata/records.ts'
+import type { CommitLimits } from '../metadata/room.ts'
+import type { NewData } from '../metadata/stored.ts'
+import { type Address, behavior, type Context, deferReply, type Handlers } from '../runtime/actor.ts'
+import type { DiskProtocol } from './disk.ts'
+import type {
+  CompleteRequest,
+  CreateUploadRequest,
+  ListPage,
+  ListRequest,
+  ObjectAddress,
+  UploadAddress,
+  UploadListRequest,
+  UploadPage,
+  WriteConditions,
+} from './engine.ts'
+import { createIndexes } from './indexes.ts'
+import { attachRoster, type Roster } from './roster.ts'
+import { segmentDiskOf } from './segment-disk.ts'
+import { PATHS, type StoreFacts } from './store-facts.ts'
+
+/** A disk and the session it was in when something was written to it. */
+export interface DiskSession {
+  readonly disk: DiskNumber
+  readonly session: number
+}
+
+/** What a commit rests on: it is refused when any of it no longer holds. */
+export interface CommitTerms {
+  /** Monotonic; past it its asker has given up. */
+  readonly deadlineMs: number
+  readonly sessions?: readonly DiskSession[]
+}
+
+/** A version that was looked up for reading. */
+export interface Opened {
+  readonly version: VersionRecord
+  /** Keeps its bytes from being reclaimed until `close`; absent for an inline version. */
+  readonly lease?: number
+  /** Of an inline version, verified. */
+  readonly body?: Uint8Array
+}
+
+export interface BucketProtocol {
+  createBucket(m: { name: string; owner: string; region: string } & CommitTerms): Promise<BucketRecord>
+  getBucket(m: { name: string }): Promise<BucketRecord>
+  listBuckets(m: {
+    prefix: string
+    after: string
+    limit: number
+  }): Promise<{ buckets: BucketRecord[]; next?: string }>
+  deleteBucket(m: { name: string } & CommitTerms): Promise<void>
+
+  open(m: { address: ObjectAddress; reader: Address }): Promise<Opened>
+  close(m: { lease: number }): void
+  head(m: ObjectAddress): Promise<VersionRecord>
+  put(
+    m: {
+      bucket: string
+      incarnation: BucketId
+      key: string
+      facts: VersionFacts
+      data: NewData
+      conditions?: WriteConditions
+    } & CommitTerms,
+  ): Promise<VersionRecord>
+  delete(m: { address: ObjectAddress; conditions?: WriteConditions } & CommitTerms): Promise<void>
+  list(m: ListRequest): Promise<ListPage>
+
+  createUpload(m: { request: CreateUploadRequest } & CommitTerms): Promise<UploadRecord>
+  getUpload(m: UploadAddress): Promise<UploadRecord>
+  putPart(
+    m: {
+      address: UploadAddress
+      partNumber: number
+      facts: { size: number; etag: string; checksum?: Checksum }
+      data: NewData
+    } & CommitTerms,
+  ): Promise<PartRecord>
+  completeUpload(m: { request: CompleteRequest } & CommitTerms): Promise<VersionRecord>
+  abortUpload(m: { address: UploadAddress } & CommitTerms): Promise<void>
+  listParts(m: {
+    address: UploadAddress
+    page: { after: number; limit: number }
+  }): Promise<{ parts: PartRecord[]; next?: number }>
+  listUploads(m: UploadListRequest): Promise<UploadPage>
+  partsAt(m: { version: VersionRecord; offset: number; limit: number }): PlacedPart[]
+  partRange(m: { version: VersionRecord; partNumber: number }): { start: number; length: number } | undefined
+  readInline(m: { data: Extract<Data, { kind: 'inline' }> }): Promise<Uint8Array>
+
+  /** The disk of this slot came or went, or is another one now. */
+  diskChanged(m: Record<string, never>): Promise<void>
+  /** A reader ended without closing what it had open. */
+  readerGone(m: { reader: string }): void
+  config(m: { name: string }): unknown
+  /** The root identity's key pair, sealed, in Base64; made at random and committed when there is none yet. */
+  rootKeys(m: Record<string, never>): Promise<string>
+  putConfig(m: { name: string; value: unknown; onDisks?: readonly DiskNumber[] }): Promise<void>
+
+  nextFrees(m: { limit: number }): Promise<FreeWork[]>
+  confirmFrees(m: { ids: readonly string[] }): Promise<void>
+  giveBackFrees(m: { ids: readonly string[] }): void
+  dropSegments(m: Record<string, never>): Promise<number>
+}
+
+/** Name of the configuration entry with the root identity's sealed keys. */
+const ROOT_KEYS = 'root-keys'
+
+export interface BucketArgs {
+  readonly partition: number
+}
+
+const membersOf = (context: Context<BucketProtocol>, roster: Roster): MemberDisk[] =>
+  roster.rows().flatMap(({ slot, number, set, state }) => {
+    if (number === 0) return []
+    const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
+    return [{ number, set, io: state === 'out' ? undefined : segmentDiskOf(number, ref) }]
+  })
+
+/** The terms of a commit, with the sessions checked when it is decided. */
+const limitsOf = (roster: Roster, { deadlineMs, sessions = [] }: CommitTerms): CommitLimits => ({
+  deadlineMs,
+  isValid: () => sessions.every(({ disk, session }) => roster.find(disk)?.session === session),
+})
+
+export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'bucket', {
+  // Small bodies travel in the messages: 4,096 of them at their largest.
+  mailbox: { messagesMax: 8192, bytesMax: 64 * MiB },
+  async setup(context, { partition: number }) {
+    const facts = context.workerData as StoreFacts
+    const roster = attachRoster(facts.roster)
+    const indexes = createIndexes(facts, roster, number, context.log)
+    context.defer(() => indexes.close())
+    let partition: Partition
+    const reopenIndex = async (position: IndexPosition): Promise<void> => {
+      const store = await indexes.reopen(position)
+      if (store) await partition.attachIndex(position, store)
+    }
+    partition = await Partition.open({
+      partition: number,
+      members: membersOf(context, roster),
+      parity: facts.parity,
+      indexes: await indexes.open(),
+      clock: context.clock,
+      random: context.random,
+      log: context.log,
+      onIndexLost: (position) => void reopenIndex(position).catch((error: unknown) => context.fail(error)),
+    })
+    context.defer(() => partition.close())
+    return {
+      ...reads(context, partition),
+      ...commits(context, partition, roster),
+      ...upkeep(context, partition, roster),
+    }
+  },
+})
+
+type Some<K extends keyof BucketProtocol> = Pick<Handlers<BucketProtocol>, K>
+
+/** Look-ups: each answers from what synced commits left. */
+const reads = (
+  context: Context<BucketProtocol>,
+  partition: Partition,
+): Some<
+  | 'getBucket'
+  | 'listBuckets'
+  | 'open'
+  | 'close'
+  | 'readerGone'
+  | 'head'
+  | 'list'
+  | 'getUpload'
+  | 'listParts'
+  | 'listUploads'
+  | 'partsAt'
+  | 'partRange'
+  | 'readInline'
+  | 'config'
+> => {
+  const readers = new Set<string>()
+  const watchReader = (reader: Address): void => {
+    if (readers.has(reader.path)) return
+    readers.add(reader.path)
+    context.watch(reader, 'readerGone', { reader: reader.path })
+  }
+  const openVersion = async (address: ObjectAddress, reader: Address): Promise<Opened> => {
+    const { version, lease } = partition.lookUp(address, reader.path)
+    if (lease === undefined) return { version }
+    if (version.data.kind !== 'inline') return { version, lease }
+    try {
+      return { version, body: await partition.readInline(version.data) }
+    } finally {
+      partition.endRead(lease)
+    }
+  }
+  return {
+    getBucket: ({ name }) => partition.getBucket(name),
+    listBuckets: (request) => deferReply(partition.listBuckets(request)),
+    open({ address, reader }) {
+      watchReader(reader)
+      return deferReply(openVersion(address, reader))
+    },
+    close: ({ lease }) => partition.endRead(lease),
+    readerGone({ reader }) {
+      readers.delete(reader)
+      partition.endReadsOf(reader)
+    },
+    head: (address) => partition.lookUp(address).version,
+    list: (request) => deferReply(partition.listVersions(request)),
+    getUpload: (address) => partition.getUpload(address),
+    listParts: ({ address, page }) => deferReply(partition.listParts(address, page)),
+    listUploads: (request) => deferReply(partition.listUploads(request)),
+    partsAt: ({ version, offset, limit }) => partition.partsAt(version, offset, limit),
+    partRange: ({ version, partNumber }) => partition.partRange(version, partNumber),
+    readInline: ({ data }) => deferReply(partition.readInline(data)),
+    config: ({ name }) => partition.getConfig(name),
+  }
+}
+
+/** Commands: each decides and queues at once; its reply resolves with the frame it went into. */
+const commits = (
+  context: Context<BucketProtocol>,
+  partition: Partition,
+  roster: Roster,
+): Some<
+  | 'createBucket'
+  | 'deleteBucket'
+  | 'put'
+  | 'delete'
+  | 'createUpload'
+  | 'putPart'
+  | 'completeUpload'
+  | 'abortUpload'
+  | 'putConfig'
+  | 'rootKeys'
+> => ({
+  createBucket: (m) => deferReply(partition.createBucket(m.name, m, limitsOf(roster, m))),
+  deleteBucket: (m) => deferReply(partition.deleteBucket({ bucket: m.name }, limitsOf(roster, m))),
+  put: (m) => deferReply(partition.putVersion({ ...m, ...limitsOf(roster, m) })),
+  delete: (m) =>
+    deferReply(partition.deleteVersion({ ...m.address, conditions: m.conditions, ...limitsOf(roster, m) })),
+  createUpload(m) {
+    const { bucket: name, key, owner, headers, metadata, checksumAlgorithm, checksumType } = m.request
+    const facts = {
+      ...{ owner, headers, metadata, storageClass: 'STANDARD' as const },
+      ...(checksumAlgorithm && { checksumAlgorithm }),
+      ...(checksumType && { checksumType }),
+    }
+    return deferReply(partition.createUpload({ bucket: name, key, facts, ...limitsOf(roster, m) }))
+  },
+  putPart: ({ address, ...m }) => deferReply(partition.putPart({ ...address, ...m, ...limitsOf(roster, m) })),
+  completeUpload: (m) => deferReply(partition.completeUpload({ ...m.request, ...limitsOf(roster, m) })),
+  abortUpload: (m) => deferReply(partition.abortUpload({ ...m.address, ...limitsOf(roster, m) })),
+  // Not deferred: two gateways that start at once must not make two pairs.
+  async rootKeys() {
+    const known = partition.getConfig(ROOT_KEYS)
+    if (typeof known === 'string') return known
+    const { storeKey } = context.workerData as StoreFacts
+    const sealed = sealKeyPair(storeKey, createKeyPair(context.random), context.random)
+    const value = Buffer.from(sealed).toString('base64')
+    await partition.putConfig({ name: ROOT_KEYS, value })
+    return value
+  },
+  putConfig: ({ name, value, onDisks }) =>
+    deferReply(partition.putConfig({ name, value, onDisks: onDisks && new Set(onDisks) })),
+})
+
+/** What disks, reclaimer and repairer ask for. */
+const upkeep = (
+  context: Context<BucketProtocol>,
+  partition: Partition,
+  roster: Roster,
+): Some<'diskChanged' | 'nextFrees' | 'confirmFrees' | 'giveBackFrees' | 'dropSegments'> => ({
+  diskChanged: () => deferReply(partition.setMembers(membersOf(context, roster))),
+  nextFrees: ({ limit }) => deferReply(partition.nextFrees(limit)),
+  confirmFrees: ({ ids }) => deferReply(partition.confirmFrees(ids)),
+  giveBackFrees: ({ ids }) => partition.giveBackFrees(ids),
+  dropSegments: () => deferReply(partition.segments.dropOldest()),
+})

@@ -1,0 +1,63 @@
+// Wires a gateway's part of the engine to the store around it: bucket actors by the name of the bucket, disk actors by
+// the roster, and the choice of disks for a write.
+import { crc32 } from 'node:zlib'
+import type { DiskNumber, WriteId } from '../base/ids.ts'
+import { MiB } from '../base/units.ts'
+import type { ActorRef, Context, Protocol } from '../runtime/actor.ts'
+import { type DiskView, placeWrite } from '../storage/placement.ts'
+import type { BucketProtocol } from './bucket.ts'
+import type { StripeCoder } from './coder.ts'
+import type { DiskProtocol } from './disk.ts'
+import type { GatewayParts, WriteTargets } from './gateway-parts.ts'
+import type { ReadDependencies } from './reading.ts'
+import { attachRoster, type Roster } from './roster.ts'
+import { PATHS, type StoreFacts } from './store-facts.ts'
+
+/** Which partition decides for a bucket: fixed for as long as the store lives, as is the number of partitions. */
+export const partitionOf = (bucket: string, partitions: number): number => crc32(bucket) % partitions
+
+const diskViews = (roster: Roster): DiskView[] =>
+  roster
+    .rows()
+    .filter(({ number }) => number !== 0)
+    .map(({ number, set, state, totalMiB }) => ({
+      number,
+      set,
+      capacityBytes: totalMiB * MiB,
+      isReachable: state !== 'out' && state !== 'read-only' && state !== 'slow',
+      hasRoom: state === 'up',
+    }))
+
+export const connectGateway = <P extends Protocol<P>>(
+  context: Context<P>,
+  facts: StoreFacts,
+  coder: StripeCoder,
+): { parts: GatewayParts; reading: ReadDependencies } => {
+  const roster = attachRoster(facts.roster)
+  const { arena, clock, random, self } = context
+  const buckets = Array.from({ length: facts.partitions }, (_, partition) =>
+    context.ref<BucketProtocol>(PATHS.bucket(partition)),
+  )
+  const disks = facts.roots.map((_, slot) => context.ref<DiskProtocol>(PATHS.disk(slot)))
+  const disk = (number: DiskNumber): ActorRef<DiskProtocol> | undefined => {
+    const row = roster.find(number)
+    return row && row.state !== 'out' ? disks[row.slot] : undefined
+  }
+
+  const chooseTargets = (write: WriteId, size: number): WriteTargets => {
+    const { set, k, m, disks: chosen } = placeWrite(write, size, facts.parity, diskViews(roster))
+    const rows = chosen.map((number) => roster.find(number)!)
+    return {
+      ...{ set, k, m },
+      targets: rows.map(({ number, slot }) => ({ disk: number, ref: disks[slot]! })),
+      sessions: rows.map(({ number, session }) => ({ disk: number, session })),
+    }
+  }
+  const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partitionOf(name, facts.partitions)]!
+
+  const parts: GatewayParts = {
+    ...{ self, arena, clock, random, coder, bucket, buckets, disk, chooseTargets },
+    spawn: (child) => context.spawn(child),
+  }
+  return { parts, reading: { arena, coder, disk, damaged: () => undefined } }
+}

@@ -1,0 +1,224 @@
+// The disk actor: one disk, one directory. All shard and segment I/O of that disk passes its mailbox, so a disk that is
+// slow, full or gone is known here first, and only here. The work itself is storage/disk.ts; this file maps messages
+// to it, keeps the disk's row of the roster true, and ends by a fault when the disk can no longer be trusted: the
+// supervisor starts it again, it looks for its disk anew, and is out until there is one.
+import { fault, unavailable } from '../base/errors.ts'
+import type { WriteId } from '../base/ids.ts'
+import { MiB, SECOND } from '../base/units.ts'
+import type { ShardPlace } from '../metadata/records.ts'
+import type { SegmentFile } from '../metadata/segment-disk.ts'
+import { type Address, behavior, type Context, type Handlers } from '../runtime/actor.ts'
+import type { Disk } from '../storage/disk.ts'
+import type { FreedEntry } from '../storage/garbage.ts'
+import type { ShardWriter } from '../storage/shard-files.ts'
+import type { UnitAddress } from '../storage/unit.ts'
+import type { PackedPlace } from '../storage/volumes.ts'
+import type { BucketProtocol } from './bucket.ts'
+import { findInSlot, openSlot } from './open-slot.ts'
+import { attachRoster, type Roster } from './roster.ts'
+import { PATHS, type StoreFacts } from './store-facts.ts'
+import { type SlabRange, viewOf } from './stripe-buffer.ts'
+
+export interface UnitRead {
+  readonly unit: UnitAddress
+  /** Of a packed shard. */
+  readonly place?: PackedPlace
+  readonly firstBlock: number
+  readonly blockCount: number
+  /** A page for the header, then room for the blocks. */
+  readonly into: SlabRange
+}
+
+/** What a read comes to. What redundancy can make up for is a value, not an error. */
+export type UnitOutcome = 'ok' | 'missing' | 'corrupt'
+
+export interface DiskProtocol {
+  /** Appends a sealed unit to a large shard, which is begun by its first one. Taken back when `writer` ends before the seal. */
+  writeUnit(m: { writer: Address; write: WriteId; diskBytes: number; unit: SlabRange }): Promise<void>
+  /** The shard's bytes and its name are durable when it resolves. */
+  sealShard(m: { write: WriteId }): Promise<void>
+  /** Appends a sealed unit to the open volume; durable when it resolves. */
+  packShard(m: { payloadBytes: number; unit: SlabRange }): Promise<PackedPlace>
+  readUnit(m: UnitRead): Promise<UnitOutcome>
+  removeShards(m: { writes: readonly WriteId[] }): Promise<void>
+  freePacked(m: { entries: readonly FreedEntry[] }): Promise<void>
+  writerGone(m: { write: WriteId }): Promise<void>
+
+  listSegments(m: { partition: number }): Promise<SegmentFile[]>
+  createSegment(m: { partition: number; segment: number; header: Uint8Array }): Promise<void>
+  appendSegment(m: {
+    partition: number
+    segment: number
+    offset: number
+    pieces: readonly Uint8Array[]
+  }): Promise<void>
+  readSegment(m: { partition: number; segment: number; offset: number; length: number }): Promise<Uint8Array>
+  restoreSegment(m: {
+    partition: number
+    segment: number
+    offset: number
+    piece: Uint8Array
+    isLast: boolean
+  }): Promise<void>
+  removeSegment(m: { partition: number; segment: number }): Promise<void>
+  /** Looks for a disk that was out, and whether the one that is in has room. */
+  look(m: Record<string, never>): Promise<void>
+}
+
+/** Where a packed shard lies, as storage wants it: nothing for one that is a file. */
+export const packedPlace = ({ volume, offset }: ShardPlace): { place?: PackedPlace } =>
+  volume === undefined || offset === undefined ? {} : { place: { volume, offset } }
+
+/** The entries of packed shards among `places`, as what they take in their volumes. */
+export const packedEntries = (places: readonly ShardPlace[], bytes: number): FreedEntry[] =>
+  places.flatMap((place) => {
+    const { place: packed } = packedPlace(place)
+    return packed ? [{ ...packed, bytes }] : []
+  })
+
+export interface DiskArgs {
+  readonly slot: number
+}
+
+/** How often a disk that is out is looked for, and one that is full asked for room. */
+const LOOK_EVERY_MS = 2 * SECOND
+
+const OVERLAP = 64
+
+export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
+  // The units of some forty stripes and the frames of several journals; bytes in slabs are counted by the arena.
+  mailbox: { messagesMax: 4096, bytesMax: 64 * MiB },
+  // The disk orders what must be ordered itself, and joins what is asked for at once into one sync.
+  interleave: {
+    writeUnit: OVERLAP,
+    sealShard: OVERLAP,
+    packShard: 512,
+    readUnit: OVERLAP,
+    readSegment: 256,
+    appendSegment: OVERLAP,
+    listSegments: OVERLAP,
+    createSegment: OVERLAP,
+    restoreSegment: OVERLAP,
+    removeSegment: OVERLAP,
+    removeShards: 8,
+    freePacked: 8,
+    writerGone: OVERLAP,
+  },
+  async setup(context, { slot }) {
+    const facts = context.workerData as StoreFacts
+    const roster = attachRoster(facts.roster)
+    const announce = (): void => {
+      for (let partition = 0; partition < facts.partitions; partition++) {
+        context.ref<BucketProtocol>(PATHS.bucket(partition)).tell('diskChanged', {})
+      }
+    }
+    roster.setState(slot, 'out')
+    const opened = await openSlot(facts, roster, slot, context.log)
+    if (!opened) {
+      announce()
+      context.every(LOOK_EVERY_MS, 'look', {})
+      return outHandlers(facts, roster, slot)
+    }
+    const { disk: here, set } = opened
+    const { space } = here.report()
+    const report = (): void => {
+      const { freeBytes, totalBytes, hasRoom } = here.report().space
+      roster.setSpace(slot, { freeMiB: Math.floor(freeBytes / MiB), totalMiB: Math.floor(totalBytes / MiB) })
+      roster.setState(slot, hasRoom ? 'up' : 'full')
+    }
+    roster.enter(slot, { number: here.number, set, state: space.hasRoom ? 'up' : 'full' })
+    report()
+    announce()
+    context.defer(async () => {
+      roster.setState(slot, 'out')
+      announce()
+      await here.close()
+    })
+    context.every(LOOK_EVERY_MS, 'look', {})
+    return inHandlers(context, here, report)
+  },
+})
+
+/** The disk is out: whoever asks hears so at once, and goes to its peers. */
+const outHandlers = (facts: StoreFacts, roster: Roster, slot: number): Handlers<DiskProtocol> => {
+  const isOut = (): never => {
+    throw unavailable('TOO_FEW_DISKS', 'the disk is out', { slot })
+  }
+  return {
+    writeUnit: isOut,
+    sealShard: isOut,
+    packShard: isOut,
+    readUnit: isOut,
+    removeShards: isOut,
+    freePacked: isOut,
+    writerGone: () => undefined,
+    listSegments: isOut,
+    createSegment: isOut,
+    appendSegment: isOut,
+    readSegment: isOut,
+    restoreSegment: isOut,
+    removeSegment: isOut,
+    async look() {
+      // Found: the supervisor starts this actor again, and the new one opens the disk.
+      if (await findInSlot(facts, roster, slot))
+        throw fault('DISK_GONE', 'a disk is back in its slot', { slot })
+    },
+  }
+}
+
+const inHandlers = (
+  context: Context<DiskProtocol>,
+  here: Disk,
+  report: () => void,
+): Handlers<DiskProtocol> => {
+  const writers = new Map<WriteId, Promise<ShardWriter>>()
+  const begin = (writer: Address, write: WriteId, diskBytes: number): Promise<ShardWriter> => {
+    const begun = here.createShard(write, diskBytes)
+    writers.set(write, begun)
+    context.watch(writer, 'writerGone', { write })
+    return begun
+  }
+  const { segments } = here
+  return {
+    async writeUnit({ writer, write, diskBytes, unit }) {
+      const shard = await (writers.get(write) ?? begin(writer, write, diskBytes))
+      await shard.append(viewOf(unit))
+    },
+    async sealShard({ write }) {
+      const shard = await writers.get(write)
+      if (!shard) throw unavailable('TOO_FEW_DISKS', 'the disk was opened anew during the write')
+      await shard.seal()
+      writers.delete(write)
+      report()
+    },
+    async packShard({ payloadBytes, unit }) {
+      const place = await here.writePacked(viewOf(unit), payloadBytes)
+      return place
+    },
+    async readUnit({ unit, place, firstBlock, blockCount, into }) {
+      const slab = viewOf(into)
+      return (await here.readBlocks({ ...unit, ...(place && { place }), firstBlock, blockCount, slab }))
+        .status
+    },
+    removeShards: ({ writes }) => here.removeShards(writes),
+    freePacked: ({ entries }) => here.freePacked(entries),
+    async writerGone({ write }) {
+      const begun = writers.get(write)
+      writers.delete(write)
+      if (begun) await (await begun).abort()
+    },
+    listSegments: ({ partition }) => segments.list(partition),
+    createSegment: ({ partition, segment, header }) => segments.create(partition, segment, header),
+    appendSegment: ({ partition, segment, offset, pieces }) =>
+      segments.append(partition, segment, offset, pieces),
+    readSegment: ({ partition, segment, offset, length }) =>
+      segments.read(partition, segment, offset, length),
+    restoreSegment: ({ partition, segment, offset, piece, isLast }) =>
+      segments.restore(partition, segment, offset, piece, isLast),
+    removeSegment: ({ partition, segment }) => segments.remove(partition, segment),
+    async look() {
+      await here.checkPresence()
+      report()
+    },
+  }
+}

@@ -1,0 +1,90 @@
+// The two indexes of a partition and the disks they are on: opened at a start, moved to another disk when theirs is
+// lost. An index holds nothing that the journal does not, so whatever is wrong with one, the mend is to drop it.
+import { ClassicLevel } from 'classic-level'
+import { MemoryLevel } from 'memory-level'
+import { codeOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
+import { indexPath } from '../storage/layout.ts'
+import type { Roster } from './roster.ts'
+import type { StoreFacts } from './store-facts.ts'
+
+const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
+const POSITIONS: readonly IndexPosition[] = [0, 1]
+
+type Level = ClassicLevel<Buffer, Buffer> | MemoryLevel<Buffer, Buffer>
+
+export interface Indexes {
+  /** By position; undefined where no disk could take it. */
+  open(): Promise<(IndexStore | undefined)[]>
+  /** Closes what was lost and opens an index in its place, on another disk when its own is out. */
+  reopen(position: IndexPosition): Promise<IndexStore | undefined>
+  close(): Promise<void>
+}
+
+/** The indexes of `partition`. */
+export const createIndexes = (facts: StoreFacts, roster: Roster, partition: number, log: Log): Indexes => {
+  const levels = new Map<IndexPosition, { readonly level: Level; readonly slot: number }>()
+
+  const isPresent = (slot: number): boolean => roster.row(slot).state !== 'out'
+  const candidates = (): number[] => {
+    const used = new Set([...levels.values()].map(({ slot }) => slot))
+    return facts.roots.map((_, slot) => slot).filter((slot) => isPresent(slot) && !used.has(slot))
+  }
+
+  const openAt = async (slot: number): Promise<Level | undefined> => {
+    const location = indexPath(facts.roots[slot]!, partition)
+    for (const isSecondTry of [false, true]) {
+      const level = new ClassicLevel<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
+      try {
+        if (isSecondTry) await ClassicLevel.destroy(location)
+        await level.open()
+        return level
+      } catch (error) {
+        const cause = (error as Error).cause
+        log.warn('index-open-failed', { partition, slot, code: codeOf(cause ?? error) })
+        await level.close()
+      }
+    }
+    return undefined
+  }
+
+  const openOne = async (position: IndexPosition): Promise<IndexStore | undefined> => {
+    if (facts.memory) {
+      const level = new MemoryLevel<Buffer, Buffer>(ENCODING)
+      levels.set(position, { level, slot: -1 - position })
+      return level
+    }
+    for (const slot of candidates()) {
+      const level = await openAt(slot)
+      if (!level) continue
+      levels.set(position, { level, slot })
+      return level
+    }
+    return undefined
+  }
+
+  return {
+    async open() {
+      const stores = []
+      for (const position of POSITIONS) stores.push(await openOne(position))
+      return stores
+    },
+    async reopen(position) {
+      const lost = levels.get(position)
+      levels.delete(position)
+      await lost?.level.close()
+      // The same disk again, emptied, when it is still there: its neighbours may be needed by other partitions.
+      if (lost && lost.slot >= 0 && isPresent(lost.slot)) {
+        await ClassicLevel.destroy(indexPath(facts.roots[lost.slot]!, partition)).catch((error: unknown) =>
+          log.warn('index-not-emptied', { partition, slot: lost.slot, code: codeOf(error) }),
+        )
+      }
+      return openOne(position)
+    },
+    async close() {
+      await Promise.allSettled([...levels.values()].map(({ level }) => level.close()))
+      levels.clear()
+    },
+  }
+}

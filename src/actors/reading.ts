@@ -1,0 +1,205 @@
+// Reads a stretch of an object from its shards: k data units where they are whole, and what redundancy can give where
+// they are not. Only bytes that a disk has verified leave this file. One step is one unit or a part of one; the next
+// is read while the last one is on its way to the client, and no more than that.
+//
+//   object bytes:  | stripe 0: unit 0 | unit 1 | … | unit k−1 | stripe 1: unit 0 | …
+import { fault, unavailable } from '../base/errors.ts'
+import { MiB, SECOND } from '../base/units.ts'
+import type { Data } from '../metadata/records.ts'
+import type { ActorRef } from '../runtime/actor.ts'
+import type { Arena } from '../runtime/arena.ts'
+import { payloadBytesOf, planStripes, type StripePlan } from '../storage/stripes.ts'
+import { BLOCK_BYTES, PAGE_BYTES, PAYLOAD_BYTES_MAX } from '../storage/unit.ts'
+import type { StripeCoder } from './coder.ts'
+import { type DiskProtocol, packedPlace, type UnitOutcome } from './disk.ts'
+import type { ByteRange, Chunk } from './engine.ts'
+import { acquireStripe, offsetOf, type SlabRange, type StripeBuffer, viewOf } from './stripe-buffer.ts'
+
+/** A disk that takes longer is treated as if the unit were missing. */
+const UNIT_LIMIT = { withinMs: 10 * SECOND }
+/** How long a reader waits for a slab before the answer is 503 SlowDown. */
+const SLAB_WAIT_MS = 10 * SECOND
+/** Below this share of free large slabs a reader takes a block at a time: one that stops reading holds little. */
+const FREE_SHARE_MIN = 0.5
+
+export type ShardsData = Extract<Data, { kind: 'shards' }>
+
+export interface ReadDependencies {
+  readonly arena: Arena
+  readonly coder: StripeCoder
+  /** The disk's actor; undefined when the disk is out or no longer of this store. */
+  disk(number: ShardsData['places'][number]['disk']): ActorRef<DiskProtocol> | undefined
+  /** Shard `shard` could not be had although its disk answered: its repair is wanted. */
+  damaged(data: ShardsData, shard: number): void
+}
+
+/** Blocks of a unit of one stripe, and the bytes of them that are wanted. */
+interface Step {
+  readonly stripe: number
+  readonly payloadBytes: number
+  readonly shard: number
+  readonly firstBlock: number
+  readonly blockCount: number
+  /** Bytes of those blocks. */
+  readonly length: number
+  /** From the first of those bytes on. */
+  readonly skip: number
+  readonly take: number
+}
+
+const planStep = (plan: StripePlan, position: number, end: number, bytesMax: number): Step => {
+  const stripeBytes = plan.k * PAYLOAD_BYTES_MAX
+  const stripe = Math.floor(position / stripeBytes)
+  const payloadBytes = payloadBytesOf(plan, stripe)
+  const shard = Math.floor((position - stripe * stripeBytes) / payloadBytes)
+  const offset = position - stripe * stripeBytes - shard * payloadBytes
+  const firstBlock = Math.floor(offset / BLOCK_BYTES)
+  const skip = offset - firstBlock * BLOCK_BYTES
+  const take = Math.min(end - position, payloadBytes - offset, bytesMax - skip)
+  const blockCount = Math.ceil((skip + take) / BLOCK_BYTES)
+  const length = Math.min(blockCount * BLOCK_BYTES, payloadBytes - firstBlock * BLOCK_BYTES)
+  return { stripe, payloadBytes, shard, firstBlock, blockCount, length, skip, take }
+}
+
+/** The bytes of `range`, verified, in order. Throws `QUORUM_READ` or `OBJECT_LOST`; what came before was right. */
+export async function* readShards(
+  data: ShardsData,
+  range: ByteRange,
+  dependencies: ReadDependencies,
+): AsyncGenerator<Chunk> {
+  const plan = planStripes(data.size, data.k)
+  const end = range.start + range.length
+  let position = range.start
+  let ahead: Promise<Chunk> | undefined
+  const start = (): Promise<Chunk> | undefined => {
+    if (position >= end) return undefined
+    const isScarce = dependencies.arena.pressure('large') < FREE_SHARE_MIN
+    const step = planStep(plan, position, end, isScarce ? BLOCK_BYTES : PAYLOAD_BYTES_MAX)
+    position += step.take
+    const chunk = readStep(data, step, dependencies)
+    // It may fail while nobody waits for it yet; who does hears of it.
+    chunk.catch(() => undefined)
+    return chunk
+  }
+  try {
+    ahead = start()
+    while (ahead) {
+      const chunk = await ahead
+      ahead = start()
+      yield chunk
+    }
+  } finally {
+    if (ahead)
+      void ahead.then(
+        (chunk) => chunk.release(),
+        () => undefined,
+      )
+  }
+}
+
+const readStep = async (data: ShardsData, step: Step, dependencies: ReadDependencies): Promise<Chunk> => {
+  const ref = dependencies.disk(data.places[step.shard]!.disk)
+  if (ref) {
+    const buffer = await acquireStripe(dependencies.arena, {
+      units: 1,
+      payloadBytes: step.length,
+      isUrgent: data.size <= MiB,
+      withinMs: SLAB_WAIT_MS,
+    })
+    const outcome = await readUnit(data, step, step.shard, ref, buffer.units[0]!)
+    if (outcome === 'ok') return chunkOf(buffer, 0, step)
+    buffer.release()
+    if (outcome !== 'unanswered') dependencies.damaged(data, step.shard)
+  }
+  return rebuildStep(data, step, dependencies)
+}
+
+const readUnit = async (
+  data: ShardsData,
+  step: Step,
+  shard: number,
+  ref: ActorRef<DiskProtocol>,
+  into: SlabRange,
+): Promise<UnitOutcome | 'unanswered'> => {
+  const { write, k, m, places } = data
+  try {
+    return await ref.ask(
+      'readUnit',
+      {
+        unit: { write, index: shard, k, m, stripe: step.stripe, payloadBytes: step.payloadBytes },
+        ...packedPlace(places[shard]!),
+        firstBlock: step.firstBlock,
+        blockCount: step.blockCount,
+        into,
+      },
+      UNIT_LIMIT,
+    )
+  } catch {
+    // The disk's own supervisor has heard of it; here it is one more unit that redundancy must stand in for.
+    return 'unanswered'
+  }
+}
+
+const chunkOf = (buffer: StripeBuffer, unit: number, step: Step): Chunk => ({
+  bytes: viewOf(buffer.units[unit]!).subarray(PAGE_BYTES + step.skip, PAGE_BYTES + step.skip + step.take),
+  release: () => buffer.release(),
+})
+
+/** The same blocks of any k other units of the stripe, and from them the wanted one. */
+const rebuildStep = async (data: ShardsData, step: Step, dependencies: ReadDependencies): Promise<Chunk> => {
+  const { k, m, places } = data
+  const buffer = await acquireStripe(dependencies.arena, {
+    units: k + 1,
+    payloadBytes: step.length,
+    isUrgent: data.size <= MiB,
+    withinMs: SLAB_WAIT_MS,
+  })
+  try {
+    const shards: (SlabRange | undefined)[] = places.map(() => undefined)
+    const others = places.map((_, shard) => shard).filter((shard) => shard !== step.shard)
+    let free = [...buffer.units.slice(1)]
+    let unanswered = 0
+    while (free.length > 0) {
+      const tried = others.splice(0, free.length)
+      if (tried.length === 0) throw cannotRead(unanswered)
+      const outcomes = await Promise.all(
+        tried.map(async (shard, i) => {
+          const ref = dependencies.disk(places[shard]!.disk)
+          return ref ? readUnit(data, step, shard, ref, free[i]!) : 'unanswered'
+        }),
+      )
+      const stillFree = free.slice(tried.length)
+      outcomes.forEach((outcome, i) => {
+        const shard = tried[i]!
+        if (outcome === 'ok') {
+          shards[shard] = free[i]!
+          return
+        }
+        stillFree.push(free[i]!)
+        if (outcome === 'unanswered') unanswered++
+        else dependencies.damaged(data, shard)
+      })
+      free = stillFree
+    }
+    const present = shards.map((shard) => shard !== undefined)
+    shards[step.shard] = buffer.units[0]!
+    // The codec thinks of whole units; ours begin with the first block that was read.
+    const before = step.firstBlock * BLOCK_BYTES
+    const slabs = shards.map((range) => (range ? offsetOf(range) - before : 0))
+    const { stripe, payloadBytes, firstBlock, blockCount } = step
+    const wanted = [step.shard]
+    await dependencies.coder.restore({
+      write: data.write,
+      ...{ k, m, stripe, payloadBytes, slabs, present, wanted, firstBlock, blockCount },
+    })
+    return chunkOf(buffer, 0, step)
+  } catch (error) {
+    buffer.release()
+    throw error
+  }
+}
+
+const cannotRead = (unanswered: number): Error =>
+  unanswered > 0
+    ? unavailable('QUORUM_READ', 'too few disks answer to read this object now')
+    : fault('OBJECT_LOST', 'too few shards of this object are whole')

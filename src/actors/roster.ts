@@ -1,0 +1,105 @@
+// The roster: what every thread knows about every disk without asking, in shared memory. Each disk's actor alone writes
+// its row; gateways read it to choose a geometry, bucket actors to see whether a disk is still in the session that a
+// write used. It is a hint, never the truth: a write goes by what the disk answers, and a commit checks the session.
+//
+//   row (8 × Int32):  state · session · number · set · freeMiB · totalMiB · – · –
+import type { DiskNumber } from '../base/ids.ts'
+
+const ROW = 8
+const STATE = 0
+const SESSION = 1
+const NUMBER = 2
+const SET = 3
+const FREE_MIB = 4
+const TOTAL_MIB = 5
+/** The largest store: 32 disks, with room for replacements that are being adopted. */
+export const SLOTS_MAX = 64
+
+/**
+ * `out`: not there, or not ours. `up`: reads and writes. `full`: reads, deletes. `read-only`: reads.
+ * `slow`: reads and writes, but passed over for new shards and segments while its peers are faster.
+ */
+export const DISK_STATES = ['out', 'up', 'full', 'read-only', 'slow'] as const
+export type DiskState = (typeof DISK_STATES)[number]
+
+export interface RosterRow {
+  /** Position in the configuration; the disk actor's address follows from it. */
+  readonly slot: number
+  readonly state: DiskState
+  /** Grows each time the disk is opened: a write that spans two sessions is not committed. */
+  readonly session: number
+  readonly number: DiskNumber
+  readonly set: number
+  readonly freeMiB: number
+  readonly totalMiB: number
+}
+
+export interface Roster {
+  readonly shared: SharedArrayBuffer
+  readonly slots: number
+  row(slot: number): RosterRow
+  rows(): RosterRow[]
+  /** The row of the disk with this number, if it is configured here. */
+  find(disk: DiskNumber): RosterRow | undefined
+  /** Says which disk belongs into a slot; 0 for none. Before any actor runs, and when the table of disks changes. */
+  assign(slot: number, disk: { number: DiskNumber; set: number }): void
+  /** Opens a new session of `slot`; returns its number. Only the slot's own disk actor calls these three. */
+  enter(slot: number, disk: { number: DiskNumber; set: number; state: DiskState }): number
+  setState(slot: number, state: DiskState): void
+  setSpace(slot: number, space: { freeMiB: number; totalMiB: number }): void
+}
+
+const view = (shared: SharedArrayBuffer): Roster => {
+  const cells = new Int32Array(shared)
+  const slots = cells.length / ROW
+  const cell = (slot: number, field: number): number => Atomics.load(cells, slot * ROW + field)
+  const put = (slot: number, field: number, value: number): void => {
+    Atomics.store(cells, slot * ROW + field, value)
+  }
+  const row = (slot: number): RosterRow => ({
+    slot,
+    state: DISK_STATES[cell(slot, STATE)] ?? 'out',
+    session: cell(slot, SESSION),
+    number: cell(slot, NUMBER) as DiskNumber,
+    set: cell(slot, SET),
+    freeMiB: cell(slot, FREE_MIB),
+    totalMiB: cell(slot, TOTAL_MIB),
+  })
+  return {
+    shared,
+    slots,
+    row,
+    rows: () => Array.from({ length: slots }, (_, slot) => row(slot)),
+    find(disk) {
+      for (let slot = 0; slot < slots; slot++) if (cell(slot, NUMBER) === disk) return row(slot)
+      return undefined
+    },
+    assign(slot, disk) {
+      put(slot, NUMBER, disk.number)
+      put(slot, SET, disk.set)
+    },
+    enter(slot, disk) {
+      const before = cell(slot, NUMBER)
+      // Two disks changed places: the other slot waits for the one that was expected here.
+      for (let other = 0; other < slots; other++) {
+        if (other !== slot && cell(other, NUMBER) === disk.number) put(other, NUMBER, before)
+      }
+      put(slot, NUMBER, disk.number)
+      put(slot, SET, disk.set)
+      const session = Atomics.add(cells, slot * ROW + SESSION, 1) + 1
+      put(slot, STATE, DISK_STATES.indexOf(disk.state))
+      return session
+    },
+    setState: (slot, state) => put(slot, STATE, DISK_STATES.indexOf(state)),
+    setSpace(slot, { freeMiB, totalMiB }) {
+      put(slot, FREE_MIB, freeMiB)
+      put(slot, TOTAL_MIB, totalMiB)
+    },
+  }
+}
+
+/** A roster with every slot out. Disk numbers start at 1, so 0 is nobody. */
+export const createRoster = (slots: number): Roster => view(new SharedArrayBuffer(slots * ROW * 4))
+
+/** The same roster from another thread. */
+export const attachRoster = (shared: SharedArrayBuffer): Roster => view(shared)

@@ -1,0 +1,32 @@
+// What every actor of one store knows from the start, on every thread: plain data and shared memory, made once by the
+// composition root and given to the system as `workerData`. What changes while the store runs is in the roster.
+import type { FileSystem } from '../base/files.ts'
+import { nodeFiles } from '../storage/files-node.ts'
+
+export interface StoreFacts {
+  readonly storeId: string
+  /** Seals secrets in the metadata. 32 bytes. */
+  readonly storeKey: Uint8Array
+  readonly region: string
+  /** m of every erasure set. */
+  readonly parity: number
+  readonly partitions: number
+  readonly roster: SharedArrayBuffer
+  /** Directory of each slot. */
+  readonly roots: readonly string[]
+  /** Only of a store in memory, whose actors are all on one thread; else the machine's own. */
+  readonly memory?: FileSystem
+}
+
+/** The file system the store's disks are on. */
+export const filesOf = (facts: StoreFacts): FileSystem => facts.memory ?? nodeFiles
+
+/** Addresses in the tree; where each of them runs is the placement table's affair. */
+export const PATHS = {
+  disk: (slot: number): string => `root/storage/disk-${slot}`,
+  bucket: (partition: number): string => `root/metadata/bucket-${partition}`,
+  inspector: 'root/inspector',
+  keeper: 'root/upkeep/keeper',
+  repairer: 'root/upkeep/repairer',
+  reclaimer: (partition: number): string => `root/upkeep/reclaimer-${partition}`,
+} as const

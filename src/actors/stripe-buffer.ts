@@ -1,0 +1,68 @@
+// Where the units of a stripe lie in the arena while they are filled, coded, written or read. A full unit has a slab of
+// its own; the small units of a small stripe share slabs, so that a body of 64 KiB does not hold six mebibytes.
+//
+//   unit  = | page: header | payload, in whole pages |
+//   slab  = | unit |            large, of a full stripe
+//           | unit | unit | …   several small ones
+import { assert } from '../base/errors.ts'
+import { type Arena, SLAB_BYTES, type Slab, type SlabClass } from '../runtime/arena.ts'
+import { fileBytesOf } from '../storage/unit.ts'
+
+/** A stretch of a slab. In a message, the slab is held for the receiver until its handler has replied. */
+export interface SlabRange {
+  readonly slab: Slab
+  readonly offset: number
+  readonly length: number
+}
+
+export interface StripeBuffer {
+  /** Header page and payload of unit i. */
+  readonly units: readonly SlabRange[]
+  /** Gives back every slab; once. */
+  release(): void
+}
+
+export interface BufferRequest {
+  readonly units: number
+  readonly payloadBytes: number
+  /** For bodies up to 1 MiB: may take from the share that is kept for them. */
+  readonly isUrgent: boolean
+  readonly withinMs: number
+}
+
+/** How the units of one stripe divide into slabs. */
+export const planSlabs = (
+  units: number,
+  unitBytes: number,
+): { readonly class: SlabClass; readonly count: number; readonly perSlab: number } => {
+  assert(unitBytes <= SLAB_BYTES.large, 'a unit fits into a slab')
+  const slabClass: SlabClass = unitBytes * units <= SLAB_BYTES.small ? 'small' : 'large'
+  const perSlab = Math.min(units, Math.floor(SLAB_BYTES[slabClass] / unitBytes))
+  return { class: slabClass, count: Math.ceil(units / perSlab), perSlab }
+}
+
+/** Room for the units of one stripe, all or none; rejects with ARENA_FULL at the deadline. What it holds is not cleared. */
+export const acquireStripe = async (arena: Arena, request: BufferRequest): Promise<StripeBuffer> => {
+  const length = fileBytesOf(request.payloadBytes)
+  const { class: slabClass, count, perSlab } = planSlabs(request.units, length)
+  const { isUrgent, withinMs } = request
+  const slabs = await arena.acquire({ class: slabClass, count, isUrgent, withinMs })
+  const units = Array.from({ length: request.units }, (_, unit) => ({
+    slab: slabs[Math.floor(unit / perSlab)]!,
+    offset: (unit % perSlab) * length,
+    length,
+  }))
+  return {
+    units,
+    release() {
+      for (const slab of slabs) slab.release()
+    },
+  }
+}
+
+/** The bytes of a range of a slab, as a view. */
+export const viewOf = ({ slab, offset, length }: SlabRange): Uint8Array =>
+  slab.bytes.subarray(offset, offset + length)
+
+/** Where a range begins in the arena's memory: what the codec is told. */
+export const offsetOf = ({ slab, offset }: SlabRange): number => slab.offset + offset

@@ -1,0 +1,83 @@
+// The whole tree as data: what there is, in which order it starts, and what becomes of it when it breaks. Where each
+// actor runs is decided by a placement table (`planThreads`), never here.
+//
+//   root                      rest-for-one: what starts later rests on what started before
+//   ├─ inspector              what the operator may see
+//   ├─ storage                one-for-one: a sick disk must not restart its neighbours
+//   │   └─ disk-0 … disk-n
+//   ├─ metadata               one-for-one: a partition that cannot be served must not take the others along
+//   │   └─ bucket-0 … bucket-p
+//   └─ gateways               one-for-one
+//       └─ gateway-0 … gateway-g   and below it an object actor for each large write
+import { MINUTE, SECOND } from '../base/units.ts'
+import type { ActorSpec, Decision, Fault, SupervisorSpec } from '../runtime/actor.ts'
+import { child } from '../runtime/actor.ts'
+import type { Placement } from '../runtime/placement.ts'
+import { bucket } from './bucket.ts'
+import { disk } from './disk.ts'
+import { type InspectorArgs, inspector } from './inspector.ts'
+
+export interface TreeOptions {
+  readonly slots: number
+  readonly partitions: number
+  /** From the layer above: this one knows no HTTP. */
+  readonly gateways: readonly ActorSpec[]
+  readonly inspector: InspectorArgs
+}
+
+const BACKOFF = { minMs: 100, maxMs: 30 * SECOND, jitter: 0.2 }
+
+/**
+ * A full disk is no reason to start anything again: the actor that said so holds nothing wrong, and the asker has heard
+ * it. A lost object is the operator's, not the actor's that found it lost. Everything else is started anew.
+ */
+const decide = ({ code }: Fault): Decision =>
+  code === 'DISK_FULL' || code === 'OBJECT_LOST' ? 'resume' : 'restart'
+
+const count = <T>(length: number, make: (index: number) => T): T[] =>
+  Array.from({ length }, (_, index) => make(index))
+
+export const tree = ({ slots, partitions, gateways, inspector: args }: TreeOptions): SupervisorSpec => ({
+  name: 'root',
+  strategy: 'rest-for-one',
+  intensity: { restartsMax: 3, periodMs: MINUTE },
+  backoff: BACKOFF,
+  decide: () => 'restart',
+  children: [
+    child(inspector, 'inspector', args),
+    {
+      name: 'storage',
+      strategy: 'one-for-one',
+      // Every disk may have a fault of its own at once; a disk that keeps failing stays out between its restarts.
+      intensity: { restartsMax: 5 * slots, periodMs: 30 * SECOND },
+      backoff: BACKOFF,
+      decide,
+      place: 'storage',
+      children: count(slots, (slot) => child(disk, `disk-${slot}`, { slot })),
+    },
+    {
+      name: 'metadata',
+      strategy: 'one-for-one',
+      intensity: { restartsMax: 5 * partitions, periodMs: 30 * SECOND },
+      backoff: BACKOFF,
+      decide,
+      place: 'metadata',
+      children: count(partitions, (partition) => child(bucket, `bucket-${partition}`, { partition })),
+    },
+    {
+      name: 'gateways',
+      strategy: 'one-for-one',
+      intensity: { restartsMax: 5, periodMs: 30 * SECOND },
+      backoff: BACKOFF,
+      decide,
+      place: 'gateways',
+      children: gateways,
+    },
+  ],
+})
+
+/** Where the tree runs on a machine with `cores` cores. In memory everything shares the caller's thread. */
+export const planThreads = (cores: number): Placement =>
+  cores < 4
+    ? { gateways: 'front', metadata: 'front', storage: 'disks' }
+    : { gateways: 'gateway', metadata: 'metadata', storage: 'disks' }

@@ -1,0 +1,87 @@
+// The gateway actor: one listening socket on one thread, and the engine behind it. Everything between a request's first
+// byte and its answer happens here or in actors that are asked from here. When its thread dies its connections die with
+// it, and the actor that takes its place listens on the same port.
+
+import type { BucketProtocol } from '../actors/bucket.ts'
+import { createCodecJobs, createCoder } from '../actors/coder.ts'
+import { connectGateway } from '../actors/connect-gateway.ts'
+import { createEngine } from '../actors/gateway-engine.ts'
+import type { InspectorProtocol } from '../actors/inspector.ts'
+import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
+import { createAdmin } from '../admin/admin.ts'
+import { type KeyPair, openKeyPair, rootCredential } from '../auth/root.ts'
+import { KiB, SECOND } from '../base/units.ts'
+import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
+import { behavior, type Context } from '../runtime/actor.ts'
+import { createDispatch } from './dispatch.ts'
+import { errorResponse } from './errors.ts'
+import { createGateway } from './gateway.ts'
+
+export interface GatewayArgs {
+  /** Counted from 0: which region for a codec and which cell for a port is its own. */
+  readonly gateway: number
+  readonly host: string
+  /** 0 for any; the one that was taken is kept in `ports`. */
+  readonly port: number
+  readonly ports: SharedArrayBuffer
+  readonly domain?: string
+  /** Given by the operator: it counts instead of the stored one. */
+  readonly rootKeys?: KeyPair
+}
+
+export interface GatewayProtocol {
+  /** New requests get 503; resolves when those in flight have ended, or were cut after `withinMs`. */
+  drain(m: { withinMs: number }): Promise<void>
+}
+
+const START_LIMIT = { withinMs: 60 * SECOND }
+const INSPECT_LIMIT = { withinMs: 10 * SECOND }
+
+export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
+  mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
+  async setup(context, { gateway: number, host, port, ports, domain, rootKeys }) {
+    const facts = context.workerData as StoreFacts
+    const taken = new Int32Array(ports)
+    const kernel = createKernel({
+      memory: context.arena.memory,
+      reservedOffset: number * CODEC_RESERVED_BYTES,
+    })
+    const { parts, reading } = connectGateway(context, facts, createCoder(createCodecJobs(kernel)))
+    const keys = rootKeys ?? (await storedKeys(context, facts))
+    const root = rootCredential(facts.storeId, keys)
+    let isDraining = false
+    const server = createGateway({
+      dispatch: createDispatch({
+        engine: createEngine(parts, reading),
+        region: facts.region,
+      }),
+      errorResponse,
+      findCredential: (accessKeyId) => (accessKeyId === root.accessKeyId ? root : undefined),
+      adminHandler: createAdmin({
+        isReady: () => !isDraining,
+        redundancy: () =>
+          context.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, INSPECT_LIMIT),
+        actors: () => context.ref<InspectorProtocol>(PATHS.inspector).ask('actors', {}, INSPECT_LIMIT),
+      }),
+      region: facts.region,
+      ...(domain !== undefined && { domain }),
+      clock: context.clock,
+      random: context.random,
+      log: context.log,
+    })
+    context.defer(() => server.close({ drainMs: 0 }))
+    const address = await server.listen({ host, port: Atomics.load(taken, number) || port })
+    Atomics.store(taken, number, address.port)
+    return {
+      async drain({ withinMs }) {
+        isDraining = true
+        await server.close({ drainMs: withinMs })
+      },
+    }
+  },
+})
+
+const storedKeys = async (context: Context<GatewayProtocol>, facts: StoreFacts): Promise<KeyPair> => {
+  const sealed = await context.ref<BucketProtocol>(PATHS.bucket(0)).ask('rootKeys', {}, START_LIMIT)
+  return openKeyPair(facts.storeKey, Buffer.from(sealed, 'base64'))
+}

@@ -1,0 +1,166 @@
+// The composition root: from a configuration to a running store. It recognises the disks, makes what all threads share
+// (arena, roster, facts), starts the tree and hands out what the outside may hold. Everything it opens it closes, in
+// reverse, also when the start fails half-way.
+import { availableParallelism } from 'node:os'
+import type { BucketProtocol } from './actors/bucket.ts'
+import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
+import { createRoster, type Roster } from './actors/roster.ts'
+import { PATHS, type StoreFacts } from './actors/store-facts.ts'
+import { planThreads, tree } from './actors/tree.ts'
+import { type KeyPair, openKeyPair } from './auth/root.ts'
+import { fault } from './base/errors.ts'
+import type { FileSystem } from './base/files.ts'
+import type { Log } from './base/log.ts'
+import { systemRandom } from './base/prng.ts'
+import { SECOND } from './base/units.ts'
+import { CODEC_RESERVED_BYTES } from './codec/index.ts'
+import type { Config } from './config.ts'
+import { child } from './runtime/actor.ts'
+import { createArena } from './runtime/arena.ts'
+import { createSystem, type System, type SystemView } from './runtime/system.ts'
+import { type GatewayProtocol, gateway } from './s3/actor.ts'
+import { nodeFiles } from './storage/files-node.ts'
+import { createLevelLock, noLock } from './storage/lock.ts'
+import { type StartedStore, startStore } from './storage/start.ts'
+
+export interface ServerDependencies {
+  readonly log: Log
+  /** A store in memory: no files, no lock, one thread. */
+  readonly memory?: FileSystem
+}
+
+export interface Server {
+  /** `http://HOST:PORT` as a client on this machine reaches it. */
+  readonly endpoint: string
+  readonly region: string
+  /** `isStored`: made at the first start and kept with the store, not given by the operator. */
+  readonly credentials: KeyPair & { readonly isStored: boolean }
+  /** Settles when the store has ended: resolved after `close`, rejected when the root supervisor gave up. */
+  readonly closed: Promise<void>
+  /** New requests get 503; resolves when those in flight have ended, or after `withinMs`. */
+  drain(withinMs: number): Promise<void>
+  /** Idempotent and bounded; leaves no thread, timer, socket or file. */
+  close(): Promise<void>
+  redundancy(): Promise<Redundancy>
+  actors(): Promise<SystemView>
+}
+
+/** One metadata partition per this many cores: a journal of its own costs syncs of its own. */
+const CORES_PER_PARTITION = 8
+/** Codecs that may be in use at once: gateways, pool threads and upkeep. */
+const CODECS_MAX = 64
+const ASK_LIMIT = { withinMs: 30 * SECOND }
+
+/** Resolves when the store serves. Rejects with a fault whose message is one sentence for the operator. */
+export const startServer = async (config: Config, dependencies: ServerDependencies): Promise<Server> => {
+  const { log, memory } = dependencies
+  const cores = availableParallelism()
+  const started = await startStore({
+    roots: config.disks,
+    filesOf: () => memory ?? nodeFiles,
+    takeLock: memory ? noLock : createLevelLock(nodeFiles),
+    random: systemRandom,
+    log,
+    ...(config.parity !== undefined && { parity: config.parity }),
+    partitions: Math.max(1, Math.floor(cores / CORES_PER_PARTITION)),
+  })
+  try {
+    return await startSystem(config, dependencies, started, cores)
+  } catch (error) {
+    await started.release()
+    throw error
+  }
+}
+
+const startSystem = async (
+  config: Config,
+  { log, memory }: ServerDependencies,
+  started: StartedStore,
+  cores: number,
+): Promise<Server> => {
+  const roster = createRoster(config.disks.length)
+  assignSlots(roster, config.disks, started)
+  const facts: StoreFacts = {
+    storeId: started.storeId,
+    storeKey: started.key,
+    region: config.region,
+    parity: started.table.m,
+    partitions: started.table.partitions,
+    roster: roster.shared,
+    roots: config.disks,
+    ...(memory && { memory }),
+  }
+  const ports = new SharedArrayBuffer(4)
+  const { host, port, domain, rootCredentials } = config
+  const gatewayArgs = {
+    ...{ gateway: 0, host, port, ports },
+    ...(domain !== undefined && { domain }),
+    ...(rootCredentials && { rootKeys: rootCredentials }),
+  }
+  const system: System = await createSystem({
+    spec: tree({
+      slots: config.disks.length,
+      partitions: facts.partitions,
+      gateways: [child(gateway, 'gateway-0', gatewayArgs)],
+      inspector: { inspect: () => system.inspect() },
+    }),
+    placement: memory ? {} : planThreads(cores),
+    arena: createArena({ bytes: config.arenaBytes, codecReservedBytes: CODECS_MAX * CODEC_RESERVED_BYTES }),
+    workerData: facts,
+    log,
+  })
+  return serverOf(system, config, facts, ports, started)
+}
+
+/** Present disks are in the slots where they were found; those that are missing belong into the slots that are left. */
+const assignSlots = (
+  roster: Roster,
+  roots: readonly string[],
+  { disks, missing, table }: StartedStore,
+): void => {
+  const setOf = new Map(table.disks.map(({ number, set }) => [number, set]))
+  const found = new Map(disks.map(({ root, identity }) => [root, identity.number]))
+  const waiting = [...missing]
+  for (const [slot, root] of roots.entries()) {
+    const number = found.get(root) ?? waiting.shift()?.number
+    if (number !== undefined) roster.assign(slot, { number, set: setOf.get(number) ?? 0 })
+  }
+}
+
+const serverOf = async (
+  system: System,
+  config: Config,
+  facts: StoreFacts,
+  ports: SharedArrayBuffer,
+  started: StartedStore,
+): Promise<Server> => {
+  const gatewayRef = system.ref<GatewayProtocol>('root/gateways/gateway-0')
+  const inspectorRef = system.ref<InspectorProtocol>(PATHS.inspector)
+  const port = new Int32Array(ports)[0]!
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
+  const stored = async (): Promise<KeyPair> => {
+    const sealed = await system.ref<BucketProtocol>(PATHS.bucket(0)).ask('rootKeys', {}, ASK_LIMIT)
+    return openKeyPair(facts.storeKey, Buffer.from(sealed, 'base64'))
+  }
+  const isStored = config.rootCredentials === undefined
+  const keys = config.rootCredentials ?? (await stored())
+  const closed = system.closed.then(async (error) => {
+    await started.release()
+    if (error) throw fault('STORE_IN_USE', 'the root supervisor gave up', {}, error)
+  })
+  // Who does not look at `closed` has not missed an error: `close` and every request tell it, too.
+  closed.catch(() => undefined)
+  return {
+    endpoint: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    region: config.region,
+    credentials: { ...keys, isStored },
+    closed,
+    drain: (withinMs) => gatewayRef.ask('drain', { withinMs }, { withinMs: withinMs + 5 * SECOND }),
+    async close() {
+      await system.close()
+      await closed.catch(() => undefined)
+    },
+    redundancy: () => inspectorRef.ask('redundancy', {}, ASK_LIMIT),
+    actors: () => inspectorRef.ask('actors', {}, ASK_LIMIT),
+  }
+}

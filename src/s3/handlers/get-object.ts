@@ -18,7 +18,7 @@ export const addressOf = (request: S3Request): ObjectAddress => {
   return versionId === undefined || versionId === '' ? { bucket, key } : { bucket, key, versionId }
 }
 
-/** Parts can be told by their number only where the bytes are open; a head opens them too when it is asked for one. */
+/** Where a part lies is known only to an open reading: HEAD opens one too when it is asked for a part. */
 type FindPart = (partNumber: number) => Promise<ByteRange | undefined>
 
 interface Selection {
@@ -98,20 +98,20 @@ export const getObject: Handler = async (request, { engine }) => {
 }
 
 export const headObject: Handler = async (request, { engine }) => {
-  const address = addressOf(request)
-  const version = await engine.objects.head(address)
-  if (!isModified(request.headers, version)) return notModified(version)
-  const findPart: FindPart = async (partNumber) => {
-    const reading = await engine.objects.open(address)
-    try {
-      if (reading.version.sequence === version.sequence) return await reading.part(partNumber)
-      throw refusal('ConditionalRequestConflict', 'The object was overwritten while it was looked up.')
-    } finally {
-      reading.close()
-    }
+  const answer = async (version: VersionRecord, findPart: FindPart): Promise<S3Response> => {
+    if (!isModified(request.headers, version)) return notModified(version)
+    const selection = await select(request, version, findPart)
+    const { status, headers } = describe(request, version, selection)
+    headers.push(['content-length', String(selection.range?.length ?? version.size)])
+    return { status, headers }
   }
-  const selection = await select(request, version, findPart)
-  const { status, headers } = describe(request, version, selection)
-  headers.push(['content-length', String(selection.range?.length ?? version.size)])
-  return { status, headers }
+  const address = addressOf(request)
+  const part = queryOf(request, 'partNumber') ?? ''
+  if (part === '') return answer(await engine.objects.head(address), async () => undefined)
+  const reading = await engine.objects.open(address)
+  try {
+    return await answer(reading.version, (partNumber) => reading.part(partNumber))
+  } finally {
+    reading.close()
+  }
 }

@@ -52,14 +52,15 @@ interface Listing {
   readonly request: ListRequest
   readonly page: ListPage
   readonly form: Form
+  readonly region: string
+  readonly withOwner: boolean
 }
 
 /** The page a request asks for, and the parts of the answer both versions share. */
 const answer = (
   request: S3Request,
-  { request: { bucket, prefix, delimiter, limit }, page, form }: Listing,
+  { request: { bucket, prefix, delimiter, limit }, page, form, region, withOwner }: Listing,
   own: string,
-  withOwner: boolean,
 ): { status: number; headers: [string, string][]; body: string } => {
   const encoding = queryOf(request, 'encoding-type')
   const identity = withOwner ? request.identity : undefined
@@ -72,7 +73,10 @@ const answer = (
   for (const version of page.versions) list += contents(version, form, identity)
   return {
     status: 200,
-    headers: [['content-type', XML_TYPE]],
+    headers: [
+      ['content-type', XML_TYPE],
+      ['x-amz-bucket-region', region],
+    ],
     body: document('ListBucketResult', head + list + commonPrefixes(page.prefixes, form)),
   }
 }
@@ -98,7 +102,7 @@ const listRequest = (request: S3Request, after: string): ListRequest => {
   }
 }
 
-export const listObjects: Handler = async (request, { engine }) => {
+export const listObjects: Handler = async (request, { engine, region }) => {
   const form = formOf(request)
   const marker = queryOf(request, 'marker') ?? ''
   const wanted = listRequest(request, marker)
@@ -106,10 +110,10 @@ export const listObjects: Handler = async (request, { engine }) => {
   // S3 names the next marker only where the last key of the page would not do.
   const next = wanted.delimiter === '' || page.next === undefined ? undefined : form(page.next)
   const own = element('Marker', form(marker)) + optionalElement('NextMarker', next)
-  return answer(request, { request: wanted, page, form }, own, true)
+  return answer(request, { request: wanted, page, form, region, withOwner: true }, own)
 }
 
-export const listObjectsV2: Handler = async (request, { engine }) => {
+export const listObjectsV2: Handler = async (request, { engine, region }) => {
   const form = formOf(request)
   const token = queryOf(request, 'continuation-token')
   const startAfter = queryOf(request, 'start-after')
@@ -121,5 +125,5 @@ export const listObjectsV2: Handler = async (request, { engine }) => {
     optionalElement('StartAfter', startAfter === undefined ? undefined : form(startAfter)) +
     `<KeyCount>${page.versions.length + page.prefixes.length}</KeyCount>`
   const withOwner = queryOf(request, 'fetch-owner')?.toLowerCase() === 'true'
-  return answer(request, { request: wanted, page, form }, own, withOwner)
+  return answer(request, { request: wanted, page, form, region, withOwner }, own)
 }

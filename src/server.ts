@@ -18,7 +18,7 @@ import type { Config } from './config.ts'
 import { child } from './runtime/actor.ts'
 import { createArena } from './runtime/arena.ts'
 import { createSystem, type System, type SystemView } from './runtime/system.ts'
-import { type GatewayProtocol, gateway } from './s3/actor.ts'
+import { type CodecShare, type GatewayProtocol, gateway } from './s3/actor.ts'
 import { nodeFiles } from './storage/files-node.ts'
 import { createLevelLock, noLock } from './storage/lock.ts'
 import { type StartedStore, startStore } from './storage/start.ts'
@@ -47,7 +47,7 @@ export interface Server {
 
 /** One metadata partition per this many cores: a journal of its own costs syncs of its own. */
 const CORES_PER_PARTITION = 8
-/** Codecs that may be in use at once: gateways, pool threads and upkeep. */
+/** Codecs that may be in use at once: the gateway's own, then those of its pool's threads, dead ones included. */
 const CODECS_MAX = 64
 const ASK_LIMIT = { withinMs: 30 * SECOND }
 
@@ -72,28 +72,40 @@ export const startServer = async (config: Config, dependencies: ServerDependenci
   }
 }
 
+/** What every actor is told of a store whose disks were recognised. */
+export const factsOf = (
+  { disks: roots, region }: Pick<Config, 'disks' | 'region'>,
+  started: StartedStore,
+  memory?: FileSystem,
+): StoreFacts => {
+  const roster = createRoster(roots.length)
+  assignSlots(roster, roots, started)
+  const { storeId, key: storeKey, table } = started
+  return {
+    ...{
+      storeId,
+      storeKey,
+      region,
+      roots,
+      parity: table.m,
+      partitions: table.partitions,
+      roster: roster.shared,
+    },
+    ...(memory && { memory }),
+  }
+}
+
 const startSystem = async (
   config: Config,
   { log, memory }: ServerDependencies,
   started: StartedStore,
   cores: number,
 ): Promise<Server> => {
-  const roster = createRoster(config.disks.length)
-  assignSlots(roster, config.disks, started)
-  const facts: StoreFacts = {
-    storeId: started.storeId,
-    storeKey: started.key,
-    region: config.region,
-    parity: started.table.m,
-    partitions: started.table.partitions,
-    roster: roster.shared,
-    roots: config.disks,
-    ...(memory && { memory }),
-  }
+  const facts = factsOf(config, started, memory)
   const ports = new SharedArrayBuffer(4)
   const { host, port, domain, rootCredentials } = config
   const gatewayArgs = {
-    ...{ gateway: 0, host, port, ports },
+    ...{ gateway: 0, codec: codecShare(memory ? 0 : cores), host, port, ports },
     ...(domain !== undefined && { domain }),
     ...(rootCredentials && { rootKeys: rootCredentials }),
   }
@@ -111,6 +123,13 @@ const startSystem = async (
   })
   return serverOf(system, config, facts, ports, started)
 }
+
+/** With one or two cores one thread codes large stripes; with more all but the gateway's. Without cores to give, none. */
+const codecShare = (cores: number): CodecShare => ({
+  region: 0,
+  poolRegions: { first: 1, count: CODECS_MAX - 1 },
+  threads: cores === 0 ? 0 : Math.min(16, Math.max(1, cores - 1)),
+})
 
 /** Present disks are in the slots where they were found; those that are missing belong into the slots that are left. */
 const assignSlots = (

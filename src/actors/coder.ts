@@ -3,6 +3,7 @@
 // one goes to the codec pool. Which of the two is nobody else's business.
 import { KiB } from '../base/units.ts'
 import type { Kernel } from '../codec/index.ts'
+import type { Pool } from '../runtime/pool.ts'
 import {
   createCodecs,
   type RestoreBlocks,
@@ -17,11 +18,6 @@ const INLINE_BYTES_MAX = 256 * KiB
 export interface CodecJobs {
   seal(job: SealStripe): void
   restore(job: RestoreBlocks): void
-}
-
-/** Threads that run the same jobs over the same memory. */
-export interface CodecPool {
-  run<K extends keyof CodecJobs>(name: K, job: Parameters<CodecJobs[K]>[0]): Promise<void>
 }
 
 export interface StripeCoder {
@@ -41,7 +37,7 @@ export const createCodecJobs = (kernel: Kernel): CodecJobs => {
 }
 
 /** Codes small stripes with `local`, large ones in `pool`; without a pool, all of them here. */
-export const createCoder = (local: CodecJobs, pool?: CodecPool): StripeCoder => {
+export const createCoder = (local: CodecJobs, pool?: Pool<CodecJobs>): StripeCoder => {
   const isSmall = (bytes: number): boolean => pool === undefined || bytes <= INLINE_BYTES_MAX
   return {
     async seal(job) {

@@ -3,7 +3,8 @@
 // it, and the actor that takes its place listens on the same port.
 
 import type { BucketProtocol } from '../actors/bucket.ts'
-import { createCodecJobs, createCoder } from '../actors/coder.ts'
+import type { CodecThreadData } from '../actors/codec-thread.ts'
+import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '../actors/coder.ts'
 import { connectGateway } from '../actors/connect-gateway.ts'
 import { createEngine } from '../actors/gateway-engine.ts'
 import type { InspectorProtocol } from '../actors/inspector.ts'
@@ -13,13 +14,15 @@ import { type KeyPair, openKeyPair, rootCredential } from '../auth/root.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
 import { behavior, type Context } from '../runtime/actor.ts'
+import { createPool } from '../runtime/pool.ts'
 import { createDispatch } from './dispatch.ts'
 import { errorResponse } from './errors.ts'
 import { createGateway } from './gateway.ts'
 
 export interface GatewayArgs {
-  /** Counted from 0: which region for a codec and which cell for a port is its own. */
+  /** Counted from 0: which cell of `ports` is its own. */
   readonly gateway: number
+  readonly codec: CodecShare
   readonly host: string
   /** 0 for any; the one that was taken is kept in `ports`. */
   readonly port: number
@@ -29,24 +32,28 @@ export interface GatewayArgs {
   readonly rootKeys?: KeyPair
 }
 
+/** Regions of the arena's reserve for codecs, and how many threads code large stripes; 0: this one. */
+export interface CodecShare {
+  readonly region: number
+  readonly poolRegions: { readonly first: number; readonly count: number }
+  readonly threads: number
+}
+
 export interface GatewayProtocol {
   /** New requests get 503; resolves when those in flight have ended, or were cut after `withinMs`. */
   drain(m: { withinMs: number }): Promise<void>
 }
 
+const CODEC_THREAD = new URL('../actors/codec-thread.js', import.meta.url)
 const START_LIMIT = { withinMs: 60 * SECOND }
 const INSPECT_LIMIT = { withinMs: 10 * SECOND }
 
 export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
   mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
-  async setup(context, { gateway: number, host, port, ports, domain, rootKeys }) {
+  async setup(context, { gateway: number, codec, host, port, ports, domain, rootKeys }) {
     const facts = context.workerData as StoreFacts
     const taken = new Int32Array(ports)
-    const kernel = createKernel({
-      memory: context.arena.memory,
-      reservedOffset: number * CODEC_RESERVED_BYTES,
-    })
-    const { parts, reading } = connectGateway(context, facts, createCoder(createCodecJobs(kernel)))
+    const { parts, reading } = connectGateway(context, facts, openCoder(context, codec))
     const keys = rootKeys ?? (await storedKeys(context, facts))
     const root = rootCredential(facts.storeId, keys)
     let isDraining = false
@@ -80,6 +87,19 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
     }
   },
 })
+
+const openCoder = (
+  context: Context<GatewayProtocol>,
+  { region, poolRegions, threads }: CodecShare,
+): StripeCoder => {
+  const { memory } = context.arena
+  const jobs = createCodecJobs(createKernel({ memory, reservedOffset: region * CODEC_RESERVED_BYTES }))
+  if (threads === 0) return createCoder(jobs)
+  const workerData: CodecThreadData = { memory, taken: new SharedArrayBuffer(4), ...poolRegions }
+  const pool = createPool<CodecJobs>({ module: CODEC_THREAD, threads, workerData })
+  context.defer(() => pool.close())
+  return createCoder(jobs, pool)
+}
 
 const storedKeys = async (context: Context<GatewayProtocol>, facts: StoreFacts): Promise<KeyPair> => {
   const sealed = await context.ref<BucketProtocol>(PATHS.bucket(0)).ask('rootKeys', {}, START_LIMIT)

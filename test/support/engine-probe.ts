@@ -1,0 +1,66 @@
+// The real engine without HTTP: the whole tree on one thread over disks in memory, with an actor in the gateway's place
+// that hands the engine out.
+
+import { createCodecJobs, createCoder } from '../../src/actors/coder.ts'
+import { connectGateway } from '../../src/actors/connect-gateway.ts'
+import type { Engine } from '../../src/actors/engine.ts'
+import { createEngine } from '../../src/actors/gateway-engine.ts'
+import type { StoreFacts } from '../../src/actors/store-facts.ts'
+import { tree } from '../../src/actors/tree.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { systemRandom } from '../../src/base/prng.ts'
+import { MiB, SECOND } from '../../src/base/units.ts'
+import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
+import { type Behavior, child } from '../../src/runtime/actor.ts'
+import { type Arena, createArena } from '../../src/runtime/arena.ts'
+import { createSystem, type System } from '../../src/runtime/system.ts'
+import { factsOf } from '../../src/server.ts'
+import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
+import { noLock } from '../../src/storage/lock.ts'
+import { startStore } from '../../src/storage/start.ts'
+
+interface EngineProbeProtocol {
+  engine(m: Record<string, never>): Engine
+}
+
+const engineProbe: Behavior<EngineProbeProtocol, Record<string, never>> = {
+  mailbox: { messagesMax: 4, bytesMax: 4096 },
+  setup(context) {
+    const kernel = createKernel({ memory: context.arena.memory, reservedOffset: 0 })
+    const coder = createCoder(createCodecJobs(kernel))
+    const { parts, reading } = connectGateway(context, context.workerData as StoreFacts, coder)
+    const engine = createEngine(parts, reading)
+    return { engine: () => engine }
+  },
+}
+
+export interface ProbedStore {
+  readonly engine: Engine
+  readonly system: System
+  readonly arena: Arena
+  readonly files: MemoryFiles
+  readonly roots: readonly string[]
+  close(): Promise<void>
+}
+
+/** Opens a store on `files`; the same files open the same store again. */
+export const openProbedStore = async (files = createMemoryFiles(), disks = 6): Promise<ProbedStore> => {
+  const roots = Array.from({ length: disks }, (_, slot) => `/store/d${slot + 1}`)
+  const filesOf = (): MemoryFiles => files
+  const common = { takeLock: noLock, random: systemRandom, log: silentLog, partitions: 2 }
+  const started = await startStore({ roots, filesOf, ...common })
+  const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: CODEC_RESERVED_BYTES })
+  const system: System = await createSystem({
+    spec: tree({
+      slots: disks,
+      partitions: 2,
+      gateways: [child(engineProbe, 'probe', {})],
+      inspector: { inspect: () => system.inspect() },
+    }),
+    arena,
+    workerData: factsOf({ disks: roots, region: 'us-east-1' }, started, files),
+  })
+  const probe = system.ref<EngineProbeProtocol>('root/gateways/probe')
+  const engine = await probe.ask('engine', {}, { withinMs: 5 * SECOND })
+  return { engine, system, arena, files, roots, close: () => system.close() }
+}

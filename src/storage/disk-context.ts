@@ -104,7 +104,11 @@ export const createContext = (options: ContextOptions): DiskContext => {
         counters.failures += 1
         const translated = diskFault(number, error)
         // A vanished directory shows first as ENOENT or as a failed write: say what it is.
-        if (translated !== error) await presence('')
+        if (translated !== error) {
+          await presence('').catch((absence: unknown) => {
+            throw diskFault(number, absence)
+          })
+        }
         throw translated
       }
     },

@@ -111,6 +111,12 @@ const payloadBounds = (request: ReadRequest): [start: number, end: number] => {
 const roomOf = (slab: Uint8Array, [start, end]: [start: number, end: number]): Uint8Array =>
   slab.subarray(PAGE_BYTES, PAGE_BYTES + end - start)
 
+/** Both results, or the first error once both have ended: until then they may still write to the slab. */
+const both = async (a: Promise<number>, b: Promise<number>): Promise<[number, number]> => {
+  await Promise.allSettled([a, b])
+  return Promise.all([a, b])
+}
+
 const check = (header: Uint8Array, request: ReadRequest): ShardRead => {
   const { slab, firstBlock, blockCount } = request
   const count = Math.min(blockCount, blocksOf(request.payloadBytes) - firstBlock)
@@ -308,10 +314,10 @@ export class Disk {
     if (firstBlock === 0)
       return this.#readAndCheck(file, position, slab.subarray(0, PAGE_BYTES + end), request)
     const page = slab.subarray(0, PAGE_BYTES)
-    const [headerBytes, payloadBytes] = await Promise.all([
+    const [headerBytes, payloadBytes] = await both(
       file.read(page, position),
       file.read(roomOf(slab, [start, end]), position + PAGE_BYTES + start),
-    ])
+    )
     this.#context.counters.readBytes += headerBytes + payloadBytes
     if (headerBytes < PAGE_BYTES || payloadBytes < end - start) return corrupt('the file is too short')
     return check(page, request)
@@ -337,10 +343,10 @@ export class Disk {
     if (firstBlock === 0)
       return this.#readAndCheck(file, place.offset, slab.subarray(headerStart, PAGE_BYTES + end), request)
     const header = slab.subarray(headerStart, PAGE_BYTES)
-    const [headerRead, payloadRead] = await Promise.all([
+    const [headerRead, payloadRead] = await both(
       file.read(header, place.offset),
       file.read(roomOf(slab, [start, end]), place.offset + headerBytes + start),
-    ])
+    )
     this.#context.counters.readBytes += headerRead + payloadRead
     if (headerRead < headerBytes || payloadRead < end - start) return corrupt('the volume is too short')
     return check(header, request)

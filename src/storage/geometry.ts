@@ -31,8 +31,9 @@ export const defaultParity = (disks: number): number => {
 
 /** How many disks each set of a store of `disks` disks has. Throws CONFIG_INVALID when they form no equal sets. */
 export const setDisksOf = (disks: number): number => {
-  if (disks >= 1 && disks <= SET_DISKS_MAX) return disks
-  if (disks > SET_DISKS_MAX && disks <= DISKS_MAX) {
+  const isPossible = Number.isInteger(disks) && disks >= 1 && disks <= DISKS_MAX
+  if (isPossible && disks <= SET_DISKS_MAX) return disks
+  if (isPossible) {
     for (let size = SET_DISKS_MAX; size >= SET_DISKS_MIN; size--) {
       if (disks % size === 0) return size
     }

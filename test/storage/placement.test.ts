@@ -1,0 +1,72 @@
+import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
+import { createPrng } from '../../src/base/prng.ts'
+import { GiB, MiB } from '../../src/base/units.ts'
+import { type DiskView, placeWrite, rankDisks } from '../../src/storage/placement.ts'
+import { randomWriteId } from '../support/stripes.ts'
+import { assert, rejectsWith, suite } from '../support/uvu.ts'
+
+const test = suite('placement')
+const random = createPrng(5)
+
+/** One letter per disk: o usable, f full, x out; a space begins the next set. */
+const draw = (picture: string, capacities: readonly number[] = []): DiskView[] => {
+  let set = 0
+  const disks: DiskView[] = []
+  for (const letter of picture) {
+    if (letter === ' ') set += 1
+    else {
+      disks.push({
+        number: (disks.length + 1) as DiskNumber,
+        set,
+        capacityBytes: capacities[disks.length] ?? GiB,
+        isReachable: letter !== 'x',
+        hasRoom: letter === 'o',
+      })
+    }
+  }
+  return disks
+}
+
+const place = (picture: string, m: number, write: WriteId = randomWriteId(random)): string => {
+  const placed = placeWrite(write, 10 * MiB, m, draw(picture))
+  assert.is(new Set(placed.disks).size, placed.k + placed.m, 'no disk holds two shards of a write')
+  return `${placed.set}: ${placed.k}+${placed.m} on ${[...placed.disks].sort((a, b) => a - b).join('')}`
+}
+
+test('a write goes to every usable disk of a set', () => {
+  assert.is(place('oooooo', 2), '0: 4+2 on 123456')
+  assert.is(place('oxooxo', 2), '0: 2+2 on 1346')
+  assert.is(place('oooffo', 2), '0: 2+2 on 1236')
+  assert.is(place('xfoooo', 2), '0: 2+2 on 3456')
+  assert.is(place('o', 0), '0: 1+0 on 1')
+})
+
+test('a set that cannot take it is passed over; when none can, the reason is the nearest to a remedy', async () => {
+  assert.is(place('oxxx oooo', 2), '1: 2+2 on 5678')
+  assert.is(place('ooff oooo', 1), '1: 3+1 on 5678')
+  await rejectsWith('TOO_FEW_DISKS', () => place('oooxxx', 2))
+  await rejectsWith('DISK_FULL', () => place('ooofff', 2))
+  await rejectsWith('DISK_FULL', () => place('oxxx offf', 2))
+  await rejectsWith('TOO_FEW_DISKS', () => place('oxxx oxxx', 2))
+})
+
+test('the same write is placed the same way, and others spread over disks and shard indexes', () => {
+  const disks = draw('oooooo')
+  const write = randomWriteId(random)
+  assert.equal(placeWrite(write, MiB, 2, disks), placeWrite(write, MiB, 2, disks))
+  const firsts = new Map<number, number>()
+  for (let i = 0; i < 6_000; i++) {
+    const first = rankDisks(randomWriteId(random), disks)[0]!.number
+    firsts.set(first, (firsts.get(first) ?? 0) + 1)
+  }
+  for (const count of firsts.values()) assert.ok(count > 850 && count < 1_150, `${[...firsts.values()]}`)
+})
+
+test('sets win in proportion to their capacity', () => {
+  const disks = draw('oo oo', [GiB, GiB, 3 * GiB, 3 * GiB])
+  let larger = 0
+  for (let i = 0; i < 4_000; i++) larger += placeWrite(randomWriteId(random), MiB, 1, disks).set
+  assert.ok(larger > 2_850 && larger < 3_150, `${larger} of 4000, 3000 expected`)
+})
+
+test.run()

@@ -61,7 +61,8 @@ const keptHeaders = (headers: ReadonlyMap<string, string>): Pairs => {
   for (const name of KEPT) {
     const raw = headers.get(name)
     if (raw === undefined) continue
-    const value = name === 'content-encoding' ? withoutTransferCoding(raw) : fromWire(raw)
+    const text = fromWire(raw)
+    const value = name === 'content-encoding' ? withoutTransferCoding(text) : text
     if (value !== '') kept.push([name, value])
   }
   return kept

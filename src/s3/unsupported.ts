@@ -137,18 +137,39 @@ const HEADERS: ReadonlyMap<string, readonly Group[]> = new Map([
   ['ListMultipartUploads', [PAYER]],
 ])
 
+/** S3's own; any other word is a mistake of the client's. */
+const STORAGE_CLASSES = new Set([
+  'STANDARD',
+  'REDUCED_REDUNDANCY',
+  'STANDARD_IA',
+  'ONEZONE_IA',
+  'INTELLIGENT_TIERING',
+  'GLACIER',
+  'GLACIER_IR',
+  'DEEP_ARCHIVE',
+  'OUTPOSTS',
+  'SNOW',
+  'EXPRESS_ONEZONE',
+  'FSX_OPENZFS',
+  'FSX_ONTAP',
+])
+
 /** The groups of an operation as one table, so that a request is looked over once. */
 const TABLES: ReadonlyMap<string, Group> = new Map(
   [...HEADERS].map(([name, groups]) => [name, new Map(groups.flatMap((headers) => [...headers]))]),
 )
 
-/** Throws `NotImplemented` for the first header that asks for what is not built. */
+/** Throws `NotImplemented` for the first header that asks for what is not built; `InvalidStorageClass` for no class at all. */
 export const refuseUnsupported = (operation: Operation, { headers, body }: S3Request): void => {
   const table = TABLES.get(operation.name)
   if (table === undefined) return
   for (const [name, value] of headers) {
     if (!name.startsWith('x-amz-')) continue
-    if (table.get(name)?.(value) === false) throw notImplemented('Header', name)
+    if (table.get(name)?.(value) !== false) continue
+    if (name === 'x-amz-storage-class' && !STORAGE_CLASSES.has(value)) {
+      throw refusal('InvalidStorageClass', 'The storage class you specified is not valid')
+    }
+    throw notImplemented('Header', name)
   }
   // A checksum announced for the trailer asks for the same as one in a header.
   for (const name of body.trailerNames) {

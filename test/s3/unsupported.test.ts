@@ -75,7 +75,7 @@ const COMMON: Readonly<Record<string, Verdict>> = {
   SSEKMSKeyId: refused('x'),
   SSEKMSEncryptionContext: refused('x'),
   BucketKeyEnabled: { isDefault: ['false'], refused: ['true'] },
-  StorageClass: { isDefault: ['STANDARD'], refused: ['GLACIER', 'STANDARD_IA', 'NONE'] },
+  StorageClass: { isDefault: ['STANDARD'], refused: ['GLACIER', 'STANDARD_IA'] },
   WebsiteRedirectLocation: refused('/elsewhere'),
   RequestPayer: refused('requester'),
   Tagging: { isDefault: [''], refused: ['a=b'] },
@@ -317,6 +317,15 @@ for (const operation of sdkOperations()) {
     }),
   )
 }
+
+test(
+  'a storage class that does not exist is a mistake, not a feature to come',
+  deadline(2_000, async () => {
+    const { send } = await createExchange()
+    const headers = { 'x-amz-storage-class': 'MARBLE' }
+    assert.is((await send('PUT /bucket/k', { body: 'x', headers })).code, 'InvalidStorageClass')
+  }),
+)
 
 test(
   'what no AWS type names is ignored',

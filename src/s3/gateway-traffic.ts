@@ -1,0 +1,117 @@
+// Who is connected and what is under way: the gateway's bounds are kept here. Connections and requests beyond them are
+// refused with 503, slow bodies are looked after, and a connection whose next bytes cannot be trusted has its last answer.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Clock } from '../base/clock.ts'
+import { refusal, unavailable } from '../base/errors.ts'
+import { SECOND } from '../base/units.ts'
+import type { SocketSource } from './bodies-socket.ts'
+
+export interface TrafficLimits {
+  readonly requestsMax: number
+  readonly connectionsMax: number
+  readonly bodyWindowMs: number
+}
+
+export interface Traffic {
+  connected(socket: Socket): void
+  /** Counts the request until its answer is through or its connection gone. */
+  enter(message: IncomingMessage, response: ServerResponse, source: SocketSource | undefined): void
+  /** Throws `DRAINING` or `MAILBOX_FULL` when there is no room for one more, `BadRequest` behind a last answer. */
+  admit(socket: Socket): void
+  /** The answer under way is the last of its connection: what comes behind its request is not looked at. */
+  endWith(socket: Socket): void
+  isLast(socket: Socket): boolean
+  /** Something unreadable came. True when an answer is under way: it becomes the last, and its body ends here. */
+  breakOff(socket: Socket): boolean
+  inFlight(): number
+  /** From now on nothing is admitted. Resolves when nothing is under way, or after `limitMs`. */
+  drain(limitMs: number): Promise<void>
+}
+
+export const createTraffic = (clock: Clock, limits: TrafficLimits): Traffic => {
+  const bodies = new Set<SocketSource>()
+  /** Connections beyond the bound: they hear so. */
+  const surplus = new WeakSet<Socket>()
+  /** Requests under way, by socket. */
+  const busy = new WeakMap<Socket, number>()
+  /** The body a socket brought last: the one that a parse error cuts short. */
+  const lastBody = new WeakMap<Socket, SocketSource>()
+  const last = new WeakSet<Socket>()
+  const waiters = new Set<() => void>()
+  let connections = 0
+  let inFlight = 0
+  let isDraining = false
+
+  // Runs only while bodies are being received.
+  const watchEveryMs = Math.min(SECOND, limits.bodyWindowMs / 4)
+  let isWatching = false
+  const watch = (): void => {
+    isWatching = bodies.size > 0
+    if (!isWatching) return
+    const nowMs = clock.monotonicMs()
+    for (const body of bodies) body.check(nowMs)
+    clock.setTimer(watchEveryMs, watch)
+  }
+
+  const leave = (socket: Socket, source: SocketSource | undefined): void => {
+    inFlight--
+    busy.set(socket, (busy.get(socket) ?? 1) - 1)
+    if (source) bodies.delete(source)
+    if (last.has(socket)) socket.destroySoon()
+    if (inFlight === 0) for (const wake of waiters) wake()
+  }
+
+  return {
+    connected(socket) {
+      connections++
+      if (connections > limits.connectionsMax) surplus.add(socket)
+      socket.once('close', () => {
+        connections--
+      })
+    },
+    enter({ socket }, response, source) {
+      inFlight++
+      busy.set(socket, (busy.get(socket) ?? 0) + 1)
+      response.once('close', () => leave(socket, source))
+      if (!source) return
+      lastBody.set(socket, source)
+      bodies.add(source)
+      if (isWatching) return
+      isWatching = true
+      clock.setTimer(watchEveryMs, watch)
+    },
+    admit(socket) {
+      if (last.has(socket)) {
+        throw refusal('BadRequest', 'The request before this one ended the connection.')
+      }
+      if (isDraining) throw unavailable('DRAINING', 'The server is going down.')
+      if (surplus.has(socket) || inFlight > limits.requestsMax) {
+        throw unavailable('MAILBOX_FULL', 'Please reduce your request rate.')
+      }
+    },
+    endWith: (socket) => void last.add(socket),
+    isLast: (socket) => isDraining || last.has(socket) || surplus.has(socket),
+    breakOff(socket) {
+      if ((busy.get(socket) ?? 0) === 0) return false
+      last.add(socket)
+      const body = lastBody.get(socket)
+      if (body && !body.isComplete()) body.abandon()
+      return true
+    },
+    inFlight: () => inFlight,
+    drain(limitMs) {
+      isDraining = true
+      if (inFlight === 0) return Promise.resolve()
+      return new Promise((resolve) => {
+        const wake = (): void => {
+          timer.cancel()
+          waiters.delete(wake)
+          resolve()
+        }
+        const timer = clock.setTimer(limitMs, wake, true)
+        waiters.add(wake)
+      })
+    },
+  }
+}

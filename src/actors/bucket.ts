@@ -123,7 +123,7 @@ export interface BucketProtocol {
 }
 
 /** Name of the configuration entry with the root identity's sealed keys. */
-const ROOT_KEYS = 'root-keys'
+export const ROOT_KEYS = 'root-keys'
 
 export interface BucketArgs {
   readonly partition: number

@@ -8,7 +8,7 @@
 // Who holds what stands in shared memory: `refs[slab]` counts all holds, `holds[thread][slab]` those of one thread, so
 // that a dead thread's holds can be given back (`reclaim`). A slab is free when the last hold on it ends, whoever gave up.
 //
-// Invariant: refs[slab] is the sum of holds[…][slab]. A thread may be terminated between any two function calls or
+// Invariant: refs[slab] is the sum of holds[…][slab] and of what is in transit. A thread may be terminated between any two function calls or
 // loop turns, but not between two Atomics calls that stand side by side: each change of the pair is written so.
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import { assert, unavailable } from '../base/errors.ts'
@@ -65,9 +65,10 @@ export class Slab {
   /** Of its first byte, in the memory; a multiple of 4,096. */
   readonly offset: number
   #arena: Arena
-  #holds = 1
-  constructor(arena: Arena, slabClass: SlabClass, handle: number, offset: number) {
+  #holds: number
+  constructor(arena: Arena, slabClass: SlabClass, handle: number, offset: number, holds: number) {
     this.#arena = arena
+    this.#holds = holds
     this.class = slabClass
     this.handle = handle
     this.offset = offset
@@ -225,9 +226,7 @@ export class Arena {
     const words = this.#words
     for (let handle = 0; handle < this.#slabs; handle++) {
       const held = Atomics.exchange(words, this.#holdsAt(thread, handle), 0)
-      if (held > 0 && Atomics.sub(words, REFS + handle, held) === held) {
-        Atomics.add(words, FREE + this.#classOf(handle), 1)
-      }
+      if (held > 0) this.#unref(handle, held)
     }
     for (let lane = 0; lane < LANE_COUNT; lane++) {
       if (Atomics.exchange(words, this.#ticketAt(lane, thread), 0) !== 0)
@@ -236,24 +235,37 @@ export class Arena {
     this.#wake()
   }
 
-  // -- For messages: a slab in a message is held for its receiver from the moment it is sent. --
+  // -- For messages between threads. A slab on its way is held by neither end but by the way itself, so that whichever
+  // end dies, what was on its way between them is known and can be given back. --
 
-  /** A hold for another thread, which takes it up with `fromHandle`. */
-  grant(handle: number, thread: number): void {
+  /** Counts, for each slab, the holds that are on one way from a thread to another. */
+  createTransit(): SharedArrayBuffer {
+    return new SharedArrayBuffer(4 * this.#slabs)
+  }
+
+  /** One more hold on a slab, for the thread at the end of the way. */
+  sendHold(handle: number, transit: Int32Array): void {
+    Atomics.add(transit, handle, 1)
     Atomics.add(this.#words, REFS + handle, 1)
-    Atomics.add(this.#words, this.#holdsAt(thread, handle), 1)
   }
 
-  /** Takes a `grant` back that was never sent. */
-  revoke(handle: number, thread: number): void {
-    this.#drop(handle, thread)
+  /** The slab of a hold that has arrived. It is a dead one when the way was settled meanwhile: its sender has exited. */
+  takeHold(handle: number, transit: Int32Array): Slab {
+    assert(handle < this.#slabs, `there is no slab ${handle}`)
+    const holds = this.#holdsAt(this.#thread, handle)
+    if (Atomics.load(transit, handle) <= 0) return this.#slab(handle, 0)
+    Atomics.sub(transit, handle, 1)
+    Atomics.add(this.#words, holds, 1)
+    return this.#slab(handle, 1)
   }
 
-  /** The slab of a hold that was granted to this thread. */
-  fromHandle(handle: number): Slab {
-    const isOurs = handle < this.#slabs && Atomics.load(this.#words, this.#holdsAt(this.#thread, handle)) > 0
-    assert(isOurs, `slab ${handle} is not held by this thread`)
-    return this.#slab(handle)
+  /** One of the ends has exited, and the other takes no more: gives back what was on its way. */
+  settleTransit(transit: Int32Array): void {
+    for (let handle = 0; handle < this.#slabs; handle++) {
+      const lost = Atomics.exchange(transit, handle, 0)
+      if (lost > 0) this.#unref(handle, lost)
+    }
+    this.#wake()
   }
 
   // -- For Slab alone. --
@@ -265,11 +277,18 @@ export class Arena {
   }
 
   hold(handle: number): void {
-    this.grant(handle, this.#thread)
+    const holds = this.#holdsAt(this.#thread, handle)
+    Atomics.add(this.#words, holds, 1)
+    Atomics.add(this.#words, REFS + handle, 1)
   }
 
   drop(handle: number): void {
-    this.#drop(handle, this.#thread)
+    const holds = this.#holdsAt(this.#thread, handle)
+    const free = FREE + this.#classOf(handle)
+    Atomics.sub(this.#words, holds, 1)
+    if (Atomics.sub(this.#words, REFS + handle, 1) !== 1) return
+    Atomics.add(this.#words, free, 1)
+    this.#wake()
   }
 
   // -- Inside. --
@@ -297,23 +316,16 @@ export class Arena {
     return { offset, length: SLAB_BYTES.large }
   }
 
-  #slab(handle: number): Slab {
-    return new Slab(
-      this,
-      this.#classOf(handle) === 0 ? 'small' : 'large',
-      handle,
-      this.#placeOf(handle).offset,
-    )
+  #slab(handle: number, holds: 0 | 1): Slab {
+    const slabClass = this.#classOf(handle) === 0 ? 'small' : 'large'
+    return new Slab(this, slabClass, handle, this.#placeOf(handle).offset, holds)
   }
 
-  #drop(handle: number, thread: number): void {
-    const words = this.#words
-    const slabClass = this.#classOf(handle)
-    const holds = this.#holdsAt(thread, handle)
-    Atomics.sub(words, holds, 1)
-    if (Atomics.sub(words, REFS + handle, 1) !== 1) return
-    Atomics.add(words, FREE + slabClass, 1)
-    this.#wake()
+  /** Ends `count` holds that a thread which has exited left behind. */
+  #unref(handle: number, count: number): void {
+    if (Atomics.sub(this.#words, REFS + handle, count) === count) {
+      Atomics.add(this.#words, FREE + this.#classOf(handle), 1)
+    }
   }
 
   /** What a lane leaves to others. */
@@ -339,7 +351,7 @@ export class Arena {
       if (Atomics.compareExchange(words, REFS + handle, 0, 1) !== 0) continue
       Atomics.store(words, holds, 1)
       Atomics.sub(words, free, 1)
-      slabs.push(this.#slab(handle))
+      slabs.push(this.#slab(handle, 1))
     }
     this.#searchFrom[slabClass] = ((slabs.at(-1)?.handle ?? first) - first + 1) % size
     if (slabs.length === count && Atomics.load(words, free) >= this.#reserve(lane)) return slabs

@@ -10,6 +10,7 @@ import type { Hub } from './hub.ts'
 import { Life } from './life.ts'
 import { type Envelope, Mailbox, type Occupancy } from './mailbox.ts'
 import { type Member, type MemberState, NO_OWNER, type Owner, stopped } from './member.ts'
+import { releaseAll } from './payload.ts'
 import type { Turn } from './scheduler.ts'
 
 const STOP_WITHIN_MS = 5 * SECOND
@@ -85,7 +86,7 @@ export class Cell implements Member, Turn {
     for (let envelope = this.mailbox.take(); envelope; envelope = this.mailbox.take()) {
       if (envelope.ask) envelope.ask.reject(error)
       else this.hub.deadLetters.add(this.path, envelope.type)
-      release(envelope)
+      releaseAll(envelope.slabs)
     }
     this.hub.ended(this)
   }
@@ -181,7 +182,7 @@ export class Cell implements Member, Turn {
     if (ask && ask.expiresAtMs <= this.hub.clock.monotonicMs()) {
       // Nobody waits for the answer: under overload this is what keeps the work that is done useful.
       ask.reject(unavailable('ASK_TIMEOUT', `${type} expired in the mailbox of ${this.path}`))
-      release(envelope)
+      releaseAll(envelope.slabs)
       return
     }
     this.#enter(type)
@@ -241,14 +242,14 @@ export class Cell implements Member, Turn {
     }
     life.settled(envelope)
     envelope.ask?.resolve(value)
-    release(envelope)
+    releaseAll(envelope.slabs)
   }
 
   #refuse(envelope: Envelope, thrown: unknown, life: Life): void {
     const error = asMoraineError(thrown)
     life.settled(envelope)
     envelope.ask?.reject(error)
-    release(envelope)
+    releaseAll(envelope.slabs)
     if (error.kind === 'fault' || error.kind === 'bug') this.fault(error, life)
     else if (!envelope.ask) this.hub.refusedTell(this.path, envelope.type, error)
   }
@@ -257,8 +258,4 @@ export class Cell implements Member, Turn {
   get running(): number {
     return this.#running
   }
-}
-
-const release = ({ slabs }: Envelope): void => {
-  if (slabs) for (const slab of slabs) slab.release()
 }

@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Origin } from './actor.ts'
 import type { ArenaShared } from './arena.ts'
 import type { LinkEnd } from './link.ts'
-import type { Bounds } from './mailbox.ts'
+import { type Bounds, Occupancy } from './mailbox.ts'
 import type { MemberState } from './member.ts'
 import type { EncodedError } from './wire.ts'
 
@@ -14,6 +14,21 @@ export interface Listing extends Bounds {
   readonly thread: number
   /** Of its counters, among those of its thread. */
   readonly slot: number
+}
+
+/** The mailbox counters of one thread's actors, by path; for a sender on another thread, with where it notes what it sent. */
+export const occupanciesOf = (
+  listings: readonly Listing[],
+  thread: number,
+  counters: SharedArrayBuffer,
+  sent?: SharedArrayBuffer,
+): Map<string, Occupancy> => {
+  const words = new Int32Array(counters)
+  const sentWords = sent && new Int32Array(sent)
+  const ofThread = listings.filter((listing) => listing.thread === thread)
+  return new Map(
+    ofThread.map((listing) => [listing.path, new Occupancy(listing, words, listing.slot, sentWords)]),
+  )
 }
 
 /** An actor of the tree, as the thread knows it that it lives on. */

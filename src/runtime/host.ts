@@ -10,10 +10,16 @@ import { systemRandom } from '../base/prng.ts'
 import type { UntypedBehavior } from './actor.ts'
 import { attachArena } from './arena.ts'
 import type { Cell } from './cell.ts'
-import type { Assignment, Boot, Connection, Control, Listing, ThreadReport } from './control.ts'
+import {
+  type Assignment,
+  type Boot,
+  type Connection,
+  type Control,
+  occupanciesOf,
+  type ThreadReport,
+} from './control.ts'
 import { Hub } from './hub.ts'
 import { Link } from './link.ts'
-import { Occupancy } from './mailbox.ts'
 import { createScheduler } from './scheduler.ts'
 import { decodeError, encodeError } from './wire.ts'
 
@@ -47,12 +53,7 @@ const hub = new Hub({
   workerData: boot.workerData,
   movesBytes: boot.movesBytes,
 })
-
-const occupanciesOf = (thread: number, counters: SharedArrayBuffer): Map<string, Occupancy> => {
-  const words = new Int32Array(counters)
-  const ofThread = boot.listings.filter((listing) => listing.thread === thread)
-  return new Map(ofThread.map((listing) => [listing.path, new Occupancy(listing, words, listing.slot)]))
-}
+hub.counters = new Int32Array(boot.counters)
 
 /** The behaviour by the name under which its module exports it. */
 const load = async ({ origin, path }: Assignment): Promise<UntypedBehavior> => {
@@ -62,8 +63,8 @@ const load = async ({ origin, path }: Assignment): Promise<UntypedBehavior> => {
   return found
 }
 
-const own = occupanciesOf(boot.thread, boot.counters)
-for (const { path, thread } of boot.listings as readonly Listing[]) {
+const own = occupanciesOf(boot.listings, boot.thread, boot.counters)
+for (const { path, thread } of boot.listings) {
   if (thread !== boot.thread) hub.addRemote(path, thread)
 }
 for (const assignment of boot.assignments) {
@@ -85,7 +86,11 @@ const cellAt = (path: string): Cell => {
 
 const control: Control = {
   connect({ thread, end, counters }: Connection) {
-    hub.connect(thread, new Link(hub, thread, end), occupanciesOf(thread, counters))
+    hub.connect(
+      thread,
+      new Link(hub, thread, end),
+      occupanciesOf(boot.listings, thread, counters, end.outgoing.sent),
+    )
   },
   disconnect: (thread, error) => hub.disconnect(thread, decodeError(error)),
   async start(path, life) {

@@ -15,7 +15,7 @@ import type { Link } from './link.ts'
 import { type Envelope, Occupancy } from './mailbox.ts'
 import { stopped } from './member.ts'
 import { Notices } from './notices.ts'
-import { moveBytes, weigh } from './payload.ts'
+import { moveBytes, releaseAll, weigh } from './payload.ts'
 import { Ref } from './ref.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -62,6 +62,8 @@ export class Hub {
   readonly scheduler: Scheduler
   readonly workerData: unknown
   readonly deadlines: Deadlines
+  /** Of the mailboxes of this thread's actors of the tree, where other threads see them. */
+  counters = new Int32Array(new SharedArrayBuffer(0))
   readonly deadLetters: Notices
   readonly refusals: Notices
   /** By thread number; undefined where a thread is not running just now. */
@@ -195,16 +197,15 @@ export class Hub {
     try {
       link.send(place, type, message, bytes, ask)
     } catch (error) {
-      place.occupancy?.free(bytes)
+      place.occupancy?.unreserve(bytes)
       throw error
     }
     if (this.#movesBytes) moveBytes(message)
     return 'sent'
   }
 
-  /** What came from another thread: the sender reserved the room if the actor is one of the tree. */
-  receive(path: string, envelope: Envelope): void {
-    const cell = this.cellOf(path)
+  /** What came from another thread for `cell`: the sender reserved the room if the actor is one of the tree. */
+  receive(cell: Cell | undefined, path: string, envelope: Envelope): void {
     const { ask, slabs, bytes } = envelope
     if (!cell || cell.state === 'ended') {
       if (ask) ask.reject(stopped(path))
@@ -217,7 +218,7 @@ export class Hub {
       cell.accept(envelope)
       return
     }
-    for (const slab of slabs ?? []) slab.release()
+    releaseAll(slabs)
   }
 
   /** A tell whose handler refused: nobody hears of it but the operator. */

@@ -5,9 +5,10 @@
 //
 // Invariant: records arrive whole, in order, or, when the other thread dies, not at all; then every ask in flight to it
 // is rejected at once.
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { asMoraineError, assert, type MoraineError } from '../base/errors.ts'
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { asMoraineError, assert, type MoraineError, unavailable } from '../base/errors.ts'
 import { KiB } from '../base/units.ts'
+import type { Arena } from './arena.ts'
 import type { LocalAsk } from './ask.ts'
 import type { Hub, Place } from './hub.ts'
 import type { ReplyTo } from './mailbox.ts'
@@ -31,20 +32,40 @@ const LOOKS_MAX = 4
 /** What rings the bell. */
 const BELL = 0
 
+/** What two threads share of one direction. */
+export interface Direction {
+  /** What its sender reserved in the mailboxes of its receiver, ever: laid out as the receiver's counters. */
+  readonly sent: SharedArrayBuffer
+  readonly ring: RingShared
+  /** Counts the slabs on their way; undefined in a system without an arena. */
+  readonly transit: SharedArrayBuffer | undefined
+}
+
 /** One end of a link, as it is handed to a thread. */
 export interface LinkEnd {
-  readonly outgoing: RingShared
-  readonly incoming: RingShared
+  readonly outgoing: Direction
+  readonly incoming: Direction
   readonly port: MessagePort
 }
 
-/** Both ends of a new link between two threads. */
-export const createLinkEnds = (channel: { port1: MessagePort; port2: MessagePort }): [LinkEnd, LinkEnd] => {
-  const there = createRing(RING_BYTES)
-  const back = createRing(RING_BYTES)
+const createDirection = (arena: Arena | undefined, receiverCounters: SharedArrayBuffer): Direction => ({
+  ring: createRing(RING_BYTES),
+  sent: new SharedArrayBuffer(receiverCounters.byteLength),
+  transit: arena?.createTransit(),
+})
+
+/** Both ends of a new link between two threads, of which the counters of their mailboxes are given. */
+export const createLinkEnds = (
+  arena: Arena | undefined,
+  nearCounters: SharedArrayBuffer,
+  farCounters: SharedArrayBuffer,
+): [LinkEnd, LinkEnd] => {
+  const { port1, port2 } = new MessageChannel()
+  const there = createDirection(arena, farCounters)
+  const back = createDirection(arena, nearCounters)
   return [
-    { outgoing: there, incoming: back, port: channel.port1 },
-    { outgoing: back, incoming: there, port: channel.port2 },
+    { outgoing: there, incoming: back, port: port1 },
+    { outgoing: back, incoming: there, port: port2 },
   ]
 }
 
@@ -53,6 +74,10 @@ export class Link {
   readonly #peer: number
   readonly #outgoing: Ring
   readonly #incoming: Ring
+  readonly #outgoingTransit: Int32Array
+  /** What the other side reserved in our mailboxes, and how much of it has arrived. */
+  readonly #sentToUs: Int32Array
+  readonly #received: Int32Array
   readonly #port: MessagePort
   readonly #writer = new WireWriter()
   #writerWords: Int32Array
@@ -69,19 +94,31 @@ export class Link {
   readonly #asks = new Map<number, LocalAsk>()
   #lastAsk = 0
   #isClosed = false
+  #isBroken = false
 
   constructor(hub: Hub, peer: number, end: LinkEnd) {
     this.#hub = hub
     this.#peer = peer
-    this.#outgoing = new Ring(end.outgoing)
-    this.#incoming = new Ring(end.incoming)
+    this.#outgoing = new Ring(end.outgoing.ring)
+    this.#incoming = new Ring(end.incoming.ring)
+    this.#outgoingTransit = new Int32Array(end.outgoing.transit ?? new SharedArrayBuffer(0))
+    this.#sentToUs = new Int32Array(end.incoming.sent)
+    this.#received = new Int32Array(this.#sentToUs.length)
+    const incomingTransit = new Int32Array(end.incoming.transit ?? new SharedArrayBuffer(0))
     this.#port = end.port
     this.#writerWords = new Int32Array(this.#writer.bytes.buffer)
-    this.#reader = new WireReader(hub, () => this.#takeAttachments(), new Uint8Array(this.#inbox.buffer))
+    const context = {
+      ref: (path: string) => hub.ref(path),
+      slab: (handle: number) => hub.arena.takeHold(handle, incomingTransit),
+      attached: () => this.#takeAttachments(),
+    }
+    this.#reader = new WireReader(context, new Uint8Array(this.#inbox.buffer))
     this.#port.on('message', (message: unknown) => this.#onPort(message))
     // A link alone keeps no process alive: those who wait for something do.
     this.#port.unref()
-    this.#wake()
+    // Not at once: whoever makes this link must know it before it hands anything on.
+    this.#isAwake = true
+    setImmediate(this.#look)
   }
 
   // -- Sending. --
@@ -162,7 +199,7 @@ export class Link {
       throw error
     }
     writer.finish()
-    for (const slab of writer.slabs) this.#hub.arena.grant(slab.handle, this.#peer)
+    for (const slab of writer.slabs) this.#hub.arena.sendHold(slab.handle, this.#outgoingTransit)
     if (writer.attached.length > 0) {
       this.#port.postMessage(
         writer.attached,
@@ -215,7 +252,7 @@ export class Link {
     // They were posted before the record was written: they are here, the event loop only has not seen them yet.
     for (;;) {
       const received = receiveMessageOnPort(this.#port)
-      assert(received, 'bytes that travel beside a record did not arrive before it')
+      if (!received) throw unavailable('THREAD_EXITED', 'bytes that travel beside a record are missing')
       if (received.message !== BELL) return received.message as readonly Uint8Array[]
       // The bell we swallowed may have been for our writer.
       if (this.#isStuck) {
@@ -243,6 +280,7 @@ export class Link {
 
   /** Takes what has come, up to an inbox full, and hands it on. False: there was nothing. */
   #pull(): boolean {
+    if (this.#isBroken) return false
     const pulled = this.#incoming.pull(this.#inbox, this.#kept, this.#inbox.length - this.#kept)
     if (pulled === 0) return false
     if (this.#incoming.wakesWriter()) this.#port.postMessage(BELL)
@@ -253,11 +291,22 @@ export class Link {
       if (at + length > words) break
       this.#reader.position = at << 2
       this.#reader.begin()
-      this.#receive()
+      try {
+        this.#receive()
+      } catch (error) {
+        this.#break(error)
+        return false
+      }
       at += length
     }
     this.#keep(at, words)
     return true
+  }
+
+  /** A record cannot be read, so none after it can: nothing more is taken until the other thread is started again. */
+  #break(error: unknown): void {
+    this.#isBroken = true
+    this.#hub.logFor(`thread ${this.#peer}`).error('link broken', { error: asMoraineError(error) })
   }
 
   /** Moves an incomplete record to the front, and makes room for all of it. */
@@ -319,16 +368,23 @@ export class Link {
     const bytes = reader.count()
     const message = reader.value()
     const slabs = reader.slabs.length > 0 ? [...reader.slabs] : undefined
-    this.#hub.receive(path, { type, message, bytes, slabs, ask, ticker: undefined })
+    const cell = this.#hub.cellOf(path)
+    if (cell && !cell.isTemporary) cell.mailbox.occupancy.arrived(this.#received, bytes)
+    this.#hub.receive(cell, path, { type, message, bytes, slabs, ask, ticker: undefined })
   }
 
   // -- The end. --
 
-  /** The other thread has exited: what it sent is still taken, what it owes is refused. */
+  /** The other thread has exited: what it sent is still taken, what it owes is refused, and room it reserved is free again. */
   close(error: MoraineError): void {
     if (this.#isClosed) return
     while (this.#pull());
     this.#isClosed = true
+    for (let i = 0; i < this.#received.length; i++) {
+      const lost = this.#sentToUs[i]! - this.#received[i]!
+      // Sums may have wrapped around: the difference is right all the same.
+      if (lost !== 0) Atomics.sub(this.#hub.counters, i, lost | 0)
+    }
     this.#port.close()
     for (const ask of [...this.#asks.values()]) ask.reject(error)
     this.#asks.clear()

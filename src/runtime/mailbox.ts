@@ -34,26 +34,55 @@ export interface Envelope {
 /** Words of one mailbox's counters. */
 export const OCCUPANCY_WORDS = 3
 
-/** The counters of one mailbox: `[slot]` messages, `[slot + 1]` bytes, `[slot + 2]` 1 when its actor has ended. */
+/**
+ * The counters of one mailbox: `[slot]` messages, `[slot + 1]` bytes, `[slot + 2]` 1 when its actor has ended. A sender in
+ * another thread also adds what it reserved to its own `sent`, laid out alike, so that when it dies the receiver knows what
+ * will never come. The counters of a pair stand side by side: a thread is not terminated between them.
+ */
 export class Occupancy {
   readonly #counters: Int32Array
   readonly #slot: number
   readonly #bounds: Bounds
-  constructor(bounds: Bounds, counters: Int32Array = new Int32Array(OCCUPANCY_WORDS), slot = 0) {
+  readonly #sent: Int32Array | undefined
+  constructor(
+    bounds: Bounds,
+    counters: Int32Array = new Int32Array(OCCUPANCY_WORDS),
+    slot = 0,
+    sent: Int32Array | undefined = undefined,
+  ) {
     this.#bounds = bounds
     this.#counters = counters
     this.#slot = slot
+    this.#sent = sent
   }
 
   /** Makes room for one message, or returns false and changes nothing. */
   reserve(bytes: number): boolean {
-    if (Atomics.add(this.#counters, this.#slot, 1) >= this.#bounds.messagesMax) {
-      Atomics.sub(this.#counters, this.#slot, 1)
+    const slot = this.#slot
+    const counters = this.#counters
+    if (Atomics.add(counters, slot, 1) >= this.#bounds.messagesMax) {
+      Atomics.sub(counters, slot, 1)
       return false
     }
-    if (Atomics.add(this.#counters, this.#slot + 1, bytes) + bytes <= this.#bounds.bytesMax) return true
+    if (Atomics.add(counters, slot + 1, bytes) + bytes > this.#bounds.bytesMax) {
+      Atomics.sub(counters, slot, 1)
+      Atomics.sub(counters, slot + 1, bytes)
+      return false
+    }
+    const sent = this.#sent
+    if (sent) {
+      sent[slot]!++
+      sent[slot + 1]! += bytes
+    }
+    return true
+  }
+
+  /** Takes back a `reserve` whose message was not sent after all. */
+  unreserve(bytes: number): void {
     this.free(bytes)
-    return false
+    if (!this.#sent) return
+    this.#sent[this.#slot]!--
+    this.#sent[this.#slot + 1]! -= bytes
   }
 
   /** For what is bounded by its own nature (a death notice, one per watch) and must not be refused. */
@@ -62,9 +91,16 @@ export class Occupancy {
     Atomics.add(this.#counters, this.#slot + 1, bytes)
   }
 
+  /** A message has been taken out, or will not be put in. */
   free(bytes: number): void {
     Atomics.sub(this.#counters, this.#slot, 1)
     Atomics.sub(this.#counters, this.#slot + 1, bytes)
+  }
+
+  /** The receiver's side of `sent`: notes one message that has arrived. */
+  arrived(received: Int32Array, bytes: number): void {
+    received[this.#slot]!++
+    received[this.#slot + 1]! += bytes
   }
 
   get isGone(): boolean {

@@ -40,11 +40,16 @@ export const isPlain = (value: object): value is Record<string, unknown> => {
   return prototype === Object.prototype || prototype === null
 }
 
-/** Gives up the slabs of a reply that nobody waits for any more. */
+/** Gives up the slabs of a message that is done with. Those whose sender died on the way arrived dead. */
+export const releaseAll = (slabs: readonly Slab[] | undefined): void => {
+  if (slabs) for (const slab of slabs) if (slab.isHeld) slab.release()
+}
+
+/** Gives up the slabs in a reply: it has been sent, or nobody waits for it any more. */
 export const releaseSlabs = (value: unknown): void => {
   const slabs: Slab[] = []
   weighValue(value, slabs, DEPTH_MAX)
-  for (const slab of slabs) slab.release()
+  releaseAll(slabs)
 }
 
 /**

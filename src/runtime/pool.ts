@@ -5,6 +5,7 @@
 import { Piscina } from 'piscina'
 import { asMoraineError, assert, unavailable } from '../base/errors.ts'
 import type { PoolOutcome, PoolTask } from './pool-entry.ts'
+import { WORKER_FLAGS } from './thread.ts'
 import { decodeError } from './wire.ts'
 
 /** Functions by name, as a module exports them: plain data and shared memory in, plain data out. */
@@ -51,6 +52,7 @@ const createThreadPool = <F extends Functions<F>>({
     maxThreads: threads,
     maxQueue: queueMax,
     workerData,
+    execArgv: WORKER_FLAGS,
     recordTiming: false,
   })
   let isClosed = false

@@ -11,6 +11,9 @@ import type { Boot, Connection, Control, LogReport, ThreadReport } from './contr
 import { type Member, type MemberState, NO_OWNER, type Owner, stopped } from './member.ts'
 import { decodeError, encodeError } from './wire.ts'
 
+/** Flags of the process, without the one that says how its main program was typed: a worker's is a file. */
+export const WORKER_FLAGS = process.execArgv.filter((flag) => !flag.startsWith('--input-type'))
+
 export interface ThreadOptions {
   readonly resourceLimits?: ResourceLimits
 }
@@ -78,6 +81,7 @@ export class Thread {
         name,
         workerData: { ...this.#surroundings.boot(this), control: control.port2, reports: reports.port2 },
         transferList: [control.port2, reports.port2],
+        execArgv: WORKER_FLAGS,
         ...(this.#options.resourceLimits ? { resourceLimits: this.#options.resourceLimits } : {}),
       })
       let ready: () => void = () => undefined

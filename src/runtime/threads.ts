@@ -1,17 +1,23 @@
 // All threads of a system: gives each worker what it is born with, links it to every other, and takes back what was its own
 // when it exits. Actors reach each other directly; only control passes through here.
 //
-// Invariant: the slabs a dead worker held return to the arena only after its exit, and after every other thread has
-// stopped sending to it: no hold is granted to a thread that cannot give it back.
-import { MessageChannel } from 'node:worker_threads'
+// Invariant: what a dead worker held of the arena, and what was on its way from or to it, is given back only after its
+// exit, when its I/O has ended, and after every other thread has taken what it had sent and stopped sending to it.
 import type { MoraineError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SECOND } from '../base/units.ts'
 import type { Arena } from './arena.ts'
-import type { Assignment, Boot, Inspection, Listing, LogReport } from './control.ts'
+import {
+  type Assignment,
+  type Boot,
+  type Inspection,
+  type Listing,
+  type LogReport,
+  occupanciesOf,
+} from './control.ts'
 import type { Hub } from './hub.ts'
-import { createLinkEnds, Link } from './link.ts'
-import { OCCUPANCY_WORDS, Occupancy } from './mailbox.ts'
+import { createLinkEnds, type Direction, Link, type LinkEnd } from './link.ts'
+import { OCCUPANCY_WORDS, type Occupancy } from './mailbox.ts'
 import { MAIN_THREAD, type Placed } from './placement.ts'
 import { RemoteActor, type Surroundings, Thread, type ThreadOptions } from './thread.ts'
 
@@ -29,12 +35,20 @@ export interface ThreadsOptions {
   readonly threads: Readonly<Record<string, ThreadOptions>>
 }
 
+interface MadeLink {
+  readonly between: readonly [number, number]
+  readonly ways: readonly [Direction, Direction]
+}
+
 export class Threads implements Surroundings {
   readonly log: Log
   readonly #options: ThreadsOptions
   readonly #threads = new Map<string, Thread>()
   readonly #listings: Listing[] = []
+  /** Of the mailboxes of the main thread's actors. */
   readonly #mainCounters: SharedArrayBuffer
+  /** Every link there is, to settle what is on its way when one of its ends exits. */
+  #links: MadeLink[] = []
   /** Links are made one thread at a time, or two new threads would each link to the other. */
   #connecting: Promise<void> = Promise.resolve()
 
@@ -56,6 +70,7 @@ export class Threads implements Surroundings {
       if (thread !== 0) options.hub.addRemote(path, thread)
     }
     this.#mainCounters = new SharedArrayBuffer(4 * (slots.get(0) ?? 0))
+    options.hub.counters = new Int32Array(this.#mainCounters)
   }
 
   get isEmpty(): boolean {
@@ -64,7 +79,7 @@ export class Threads implements Surroundings {
 
   /** The counters of an actor of the main thread, where all threads see them. */
   occupancyInMain(path: string): Occupancy {
-    return this.#occupanciesOf(0, this.#mainCounters).get(path)!
+    return occupanciesOf(this.#listings, 0, this.#mainCounters).get(path)!
   }
 
   /** The actor at `path`, on another thread than main. */
@@ -143,16 +158,16 @@ export class Threads implements Surroundings {
 
   async #connect(thread: Thread): Promise<void> {
     const { hub } = this.#options
-    const [ours, theirs] = createLinkEnds(new MessageChannel())
+    const [ours, theirs] = this.#createLink([0, thread.number], this.#mainCounters, thread.counters)
     const toMain = thread.connect({ thread: 0, end: theirs, counters: this.#mainCounters })
     hub.connect(
       thread.number,
       new Link(hub, thread.number, ours),
-      this.#occupanciesOf(thread.number, thread.counters),
+      occupanciesOf(this.#listings, thread.number, thread.counters, ours.outgoing.sent),
     )
     const others = [...this.#threads.values()].filter((other) => other !== thread && hub.links[other.number])
     const toOthers = others.map(async (other) => {
-      const [near, far] = createLinkEnds(new MessageChannel())
+      const [near, far] = this.#createLink([thread.number, other.number], thread.counters, other.counters)
       await Promise.all([
         thread.connect({ thread: other.number, end: near, counters: other.counters }),
         other.connect({ thread: thread.number, end: far, counters: thread.counters }),
@@ -160,6 +175,16 @@ export class Threads implements Surroundings {
     })
     // One of them may exit just now; its own exit then clears up, and its next worker is linked anew.
     await Promise.allSettled([toMain, ...toOthers])
+  }
+
+  #createLink(
+    between: readonly [number, number],
+    near: SharedArrayBuffer,
+    far: SharedArrayBuffer,
+  ): [LinkEnd, LinkEnd] {
+    const ends = createLinkEnds(this.#options.arena, near, far)
+    this.#links.push({ between, ways: [ends[0].outgoing, ends[0].incoming] })
+    return ends
   }
 
   logged(thread: Thread, { level, event, fields }: LogReport): void {
@@ -178,12 +203,12 @@ export class Threads implements Surroundings {
     const others = [...this.#threads.values()].filter((other) => other !== thread && other.isRunning)
     const confirmed = others.map((other) => other.disconnect(thread.number, error))
     await hub.within(CONFIRM_WITHIN_MS, Promise.allSettled(confirmed))
-    arena?.reclaim(thread.number)
-  }
-
-  #occupanciesOf(thread: number, counters: SharedArrayBuffer): Map<string, Occupancy> {
-    const words = new Int32Array(counters)
-    const ofThread = this.#listings.filter((listing) => listing.thread === thread)
-    return new Map(ofThread.map((listing) => [listing.path, new Occupancy(listing, words, listing.slot)]))
+    if (!arena) return
+    const isOf = ({ between }: MadeLink) => between.includes(thread.number)
+    for (const { ways } of this.#links.filter(isOf)) {
+      for (const { transit } of ways) arena.settleTransit(new Int32Array(transit!))
+    }
+    this.#links = this.#links.filter((link) => !isOf(link))
+    arena.reclaim(thread.number)
   }
 }

@@ -8,7 +8,7 @@
 // Invariant: decode(encode(value)) equals value; an encode that throws leaves the writer as it was.
 import { asMoraineError, assert, type ErrorDetail, type ErrorKind, MoraineError } from '../base/errors.ts'
 import { KiB } from '../base/units.ts'
-import { type Arena, Slab } from './arena.ts'
+import { Slab } from './arena.ts'
 import { isPlain, ownsItsMemory } from './payload.ts'
 import { Ref } from './ref.ts'
 
@@ -360,9 +360,13 @@ export class WireWriter {
   }
 }
 
+/** What a reader needs besides the bytes. */
 export interface WireContext {
-  readonly arena: Arena
   ref(path: string): unknown
+  /** The slab whose handle came in the record at hand. */
+  slab(handle: number): Slab
+  /** The bytes that travelled beside the record at hand. */
+  attached(): readonly Uint8Array[]
 }
 
 export class WireReader {
@@ -370,8 +374,6 @@ export class WireReader {
   position = 0
   /** Of the record at hand: slabs found in it, held for us. */
   readonly slabs: Slab[] = []
-  /** Set before each record: gives the bytes that travelled beside it. */
-  readonly #takeAttached: () => readonly Uint8Array[]
   #attached: readonly Uint8Array[] | undefined
   #view: DataView
   #buffer: Buffer
@@ -379,9 +381,8 @@ export class WireReader {
   readonly #shapes: (readonly string[])[] = []
   readonly #context: WireContext
 
-  constructor(context: WireContext, takeAttached: () => readonly Uint8Array[], bytes: Uint8Array) {
+  constructor(context: WireContext, bytes: Uint8Array) {
     this.#context = context
-    this.#takeAttached = takeAttached
     this.bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset)
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -476,7 +477,7 @@ export class WireReader {
         return this.bytes.slice(this.position - length, this.position)
       }
       case ATTACHED:
-        this.#attached ??= this.#takeAttached()
+        this.#attached ??= this.#context.attached()
         return this.#attached[this.count()]
       case ARRAY:
         return this.#list()
@@ -500,7 +501,7 @@ export class WireReader {
       case REF:
         return this.#context.ref(this.text())
       case SLAB: {
-        const slab = this.#context.arena.fromHandle(this.count())
+        const slab = this.#context.slab(this.count())
         this.slabs.push(slab)
         return slab
       }

@@ -90,14 +90,31 @@ test('what a dead thread held comes back, but not what others hold too', () => {
   const { arena } = open()
   const other = attachArena(arena.shared, 3)
   const [shared] = arena.tryAcquire({ class: 'large', count: 1 })!
-  arena.grant(shared!.handle, 3)
-  const theirs = other.fromHandle(shared!.handle)
+  const transit = new Int32Array(arena.createTransit())
+  arena.sendHold(shared!.handle, transit)
+  const theirs = other.takeHold(shared!.handle, transit)
   assert.is(theirs.offset, shared!.offset)
   other.tryAcquire({ class: 'small', count: 5 })
   assert.equal(arena.inUse(), { small: 5, large: 1 })
   arena.reclaim(3)
   assert.equal(arena.inUse(), { small: 0, large: 1 })
   shared!.release()
+  assert.equal(arena.inUse(), NONE)
+})
+
+test('what was on its way when an end died comes back, and arrives as a dead slab later', async () => {
+  const { arena } = open()
+  const other = attachArena(arena.shared, 3)
+  const [slab] = arena.tryAcquire({ class: 'small', count: 1 })!
+  const transit = new Int32Array(arena.createTransit())
+  arena.sendHold(slab!.handle, transit)
+  slab!.release()
+  assert.equal(arena.inUse(), { small: 1, large: 0 })
+  arena.settleTransit(transit)
+  assert.equal(arena.inUse(), NONE)
+  const late = other.takeHold(slab!.handle, transit)
+  assert.is(late.isHeld, false)
+  await rejectsWith('ASSERTION', () => late.bytes)
   assert.equal(arena.inUse(), NONE)
 })
 

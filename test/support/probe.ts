@@ -31,6 +31,8 @@ export interface ProbeProtocol {
   makeSlab(message: { byte: number }): Promise<Slab>
   /** Takes its time, then answers the slab's first byte. The sender may be gone by then. */
   readSlab(message: { slab: Slab; delayMs: number }): Promise<number>
+  /** Asks another probe, so many times at once, and answers how many were answered. */
+  relay(message: { to: string; times: number }): Promise<number>
   /** Ends the thread in one of several ways. */
   ruin(message: { how: 'exit' | 'throw' | 'reject' | 'memory' }): Promise<void>
 }
@@ -118,9 +120,15 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
           await sleep(delayMs)
           return slab.bytes[0]!
         },
+        async relay({ to, times }) {
+          const other = context.ref<ProbeProtocol>(to)
+          const ask = () => other.ask('echo', { value: new Uint8Array(100) }, { withinMs: 5000 })
+          const answers = await Promise.allSettled(Array.from({ length: times }, ask))
+          return answers.filter(({ status }) => status === 'fulfilled').length
+        },
         async ruin({ how }) {
           if (how === 'exit') process.exit(3)
-          if (how === 'throw') setImmediate(() => context.arena.fromHandle(-1))
+          if (how === 'throw') setImmediate(() => (undefined as unknown as () => void)())
           if (how === 'reject') void Promise.reject(new Error('nobody handles this'))
           const hoard: number[][] = []
           while (how === 'memory') hoard.push(new Array(100_000).fill(1.5))

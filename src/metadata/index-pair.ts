@@ -210,16 +210,16 @@ export class IndexPair {
       this.#table.applied(Math.min(...this.#slots.map(({ appliedFrame }) => appliedFrame)))
     }
     for (const wake of this.#waiting.splice(0)) wake()
-    if (this.#isBehind() && !this.#isClosed) this.follow()
+    if (this.isBehind && !this.#isClosed) this.follow()
   }
 
-  #isBehind(): boolean {
+  get isBehind(): boolean {
     return this.#slots.some(({ appliedFrame }) => appliedFrame < this.#table.lastNumber)
   }
 
   /** Brings every index that follows up to the table's end. */
   async drain(): Promise<void> {
-    while (this.#isBehind() && !this.#isClosed && !this.isHeld) {
+    while (this.isBehind && !this.#isClosed && !this.isHeld) {
       this.#flush()
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }

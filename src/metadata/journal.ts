@@ -67,7 +67,7 @@ const withoutList = (header: SegmentHeader): SegmentHeader => ({ ...header, live
 
 export class Journal {
   readonly #options: JournalOptions
-  readonly #segmentBytes: number
+  readonly segmentBytes: number
   #start: JournalStart | undefined
   #live: LiveSegment[] = []
   #open: OpenSegment | undefined
@@ -79,7 +79,7 @@ export class Journal {
 
   private constructor(options: JournalOptions, start: JournalStart) {
     this.#options = options
-    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#start = start
     this.#nextNumber = start.nextNumber
     this.#live = start.sealed.map(({ sealed, header, copies }) => ({
@@ -166,7 +166,7 @@ export class Journal {
         },
         built,
       )
-      if (open.frameCount > 0 && open.length + frame.length > this.#segmentBytes) {
+      if (open.frameCount > 0 && open.length + frame.length > this.segmentBytes) {
         this.#seal()
         continue
       }
@@ -376,7 +376,9 @@ export class Journal {
   async adoptCopies(disk: SegmentDisk): Promise<void> {
     const { partition, log } = this.#options
     try {
-      for (const { segment, length } of await disk.list(partition)) {
+      const files = await disk.list(partition)
+      for (const { copies } of this.#live) copies.delete(disk.disk)
+      for (const { segment, length } of files) {
         if (segment >= this.#nextNumber) this.#nextNumber = segment + 1
         if (segment === this.openSegment) continue
         const live = this.#live.find(({ sealed }) => sealed.segment === segment)
@@ -386,7 +388,6 @@ export class Journal {
         }
         const isWhole = length >= live.sealed.length && (await hasHeader(disk, live.header))
         if (isWhole) live.copies.add(disk.disk)
-        else live.copies.delete(disk.disk)
       }
     } catch (error) {
       log.warn('journal-disk-failed', { partition, disk: disk.disk, code: codeOf(error) })

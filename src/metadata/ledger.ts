@@ -164,7 +164,8 @@ export class Ledger {
     this.indexes = new IndexPair({
       partition,
       table: this.table,
-      expected: options.indexes.length,
+      // Two on two disks: a store of one disk has one.
+      expected: Math.min(options.indexes.length, options.members.length),
       clock,
       log,
       ...(onLost && { onLost }),

@@ -308,6 +308,11 @@ export class Partition {
     return this.#room.ledger.attachIndex(position, store)
   }
 
+  /** Whether an index still lacks what is committed; it follows by itself within a second. */
+  get isIndexing(): boolean {
+    return this.#room.ledger.indexes.isBehind
+  }
+
   get segments(): SegmentUpkeep {
     return this.#segments
   }

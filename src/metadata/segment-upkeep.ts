@@ -21,6 +21,9 @@ export interface SegmentDamage {
   readonly missing: number
 }
 
+/** An eighth of a segment must become free, for at most an eighth of that written again. */
+const GAIN = 8
+
 /** Whether this very entry, where it lies, is what its key holds. */
 const isAlive = (from: Lookup, entry: Entry): boolean => {
   if (entry.payload === undefined) return false
@@ -28,14 +31,12 @@ const isAlive = (from: Lookup, entry: Entry): boolean => {
   return now !== undefined && now.segment === entry.segment && now.sequence === entry.sequence
 }
 
-const carry = (decision: Decision, entries: readonly Entry[]): number => {
-  const alive = entries.filter((entry) => isAlive(decision, entry))
-  for (const { key, record, sequence, body } of alive) {
+const carry = (decision: Decision, entries: readonly Entry[]): void => {
+  for (const { key, record, sequence, body } of entries.filter((entry) => isAlive(decision, entry))) {
     // The order of versions is that of their first commits.
     const kept = key[0] === SPACE.current ? { sequence, ...(record as StoredVersion) } : record
     decision.put(key, kept, body?.bytes && Uint8Array.from(body.bytes))
   }
-  return alive.length
 }
 
 export class SegmentUpkeep {
@@ -56,6 +57,15 @@ export class SegmentUpkeep {
     return this.#room.ledger.journal.live().length
   }
 
+  /** Sealed segments, oldest first, with the disks whose copies are whole as far as is known. */
+  list(): { segment: number; length: number; disks: DiskNumber[] }[] {
+    return this.#room.ledger.journal.live().map(({ sealed, copies }) => ({
+      segment: sealed.segment,
+      length: sealed.length,
+      disks: [...copies],
+    }))
+  }
+
   #isDead(segment: LiveSegment, following: number): boolean {
     const slots = this.#room.ledger.indexes.slots()
     const number = segment.sealed.segment
@@ -66,55 +76,74 @@ export class SegmentUpkeep {
   }
 
   /**
-   * Drops the oldest segments as long as nothing in them is alive; resolves to how many. A new segment that does not
-   * list them is begun, and when it counts they are removed.
+   * Drops the oldest segments in which nothing is alive, and those whose little that is alive pays to be committed
+   * again. Resolves to how many went. A new segment that does not list them is begun, and when it counts they are
+   * removed. Without a gain nothing is written, so it may be called as often as one likes.
    */
   async dropOldest(): Promise<number> {
-    const { ledger, leases } = this.#room
+    const { ledger } = this.#room
     if (ledger.isRebuilding || !ledger.indexes.isComplete) return 0
-    const { journal } = ledger
-    let dropped = 0
-    for (;;) {
-      const [oldest, second] = journal.live()
-      if (!oldest) break
-      const following = second?.sealed.firstSequence ?? journal.openFirstSequence
-      if (following === undefined || !this.#isDead(oldest, following)) break
-      const { segment } = oldest.sealed
-      const since = this.#deadSince.get(segment) ?? ledger.durableSequence
-      this.#deadSince.set(segment, since)
-      if (leases.releasedThrough() < since) break
-      this.#deadSince.delete(segment)
-      journal.dropOldest(segment)
-      dropped++
+    let dropped = this.#dropDead()
+    const carried = this.#plan()
+    for (const { sealed } of carried) await this.#carry(sealed)
+    if (carried.length > 0) {
+      await ledger.indexes.drain()
+      dropped += this.#dropDead()
     }
     if (dropped > 0) {
-      journal.wantSegment()
+      ledger.journal.wantSegment()
       await ledger.appendNothing()
     }
     return dropped
   }
 
-  /**
-   * Commits again what is alive in the oldest segment, if that is at most `bytesMax`, so that `dropOldest` can drop it
-   * once the indexes have followed. Resolves to the number of entries that moved. An entry that was replaced or deleted
-   * meanwhile stays so: whether it is alive is asked when its commit is numbered.
-   */
-  async carryOldest(bytesMax: number): Promise<number> {
+  #dropDead(): number {
+    const { ledger, leases } = this.#room
+    const { journal } = ledger
+    let dropped = 0
+    for (;;) {
+      const [oldest, second] = journal.live()
+      const following = second?.sealed.firstSequence ?? journal.openFirstSequence
+      if (!oldest || following === undefined || !this.#isDead(oldest, following)) return dropped
+      const { segment } = oldest.sealed
+      const since = this.#deadSince.get(segment) ?? ledger.durableSequence
+      this.#deadSince.set(segment, since)
+      if (leases.releasedThrough() < since) return dropped
+      this.#deadSince.delete(segment)
+      journal.dropOldest(segment)
+      dropped++
+    }
+  }
+
+  /** The shortest run of oldest segments that is worth it: much is dead in it and little alive. */
+  #plan(): readonly LiveSegment[] {
+    const { journal, indexes } = this.#room.ledger
+    const segments = journal.live()
+    let dead = 0
+    let alive = 0
+    for (let i = 0; i < segments.length; i++) {
+      const { sealed, header } = segments[i]!
+      const { segment, length } = sealed
+      const live = Math.max(...indexes.slots().map((slot) => slot.live.get(segment)?.bytes ?? 0))
+      alive += live
+      dead += Math.max(0, length - header.length - live)
+      if (dead * GAIN >= journal.segmentBytes && alive * GAIN <= dead) return segments.slice(0, i + 1)
+      if (alive * GAIN > journal.segmentBytes) return []
+    }
+    return []
+  }
+
+  /** An entry that was replaced meanwhile stays so: whether it is alive is asked when its commit is numbered. */
+  async #carry({ segment, length }: LiveSegment['sealed']): Promise<void> {
     const { ledger } = this.#room
-    const [oldest] = ledger.journal.live()
-    if (!oldest || ledger.isRebuilding || !ledger.indexes.isComplete) return 0
-    const { segment, length } = oldest.sealed
-    const bytes = Math.max(...ledger.indexes.slots().map(({ live }) => live.get(segment)?.bytes ?? 0))
     const readable = ledger.journal.readable(segment)
-    if (bytes > bytesMax || !readable) return 0
-    let moved = 0
+    if (!readable) return
     for await (const { content } of wholePieces(readable, length)) {
       for (const commit of content?.commits ?? []) {
         const alive = commit.filter((entry) => isAlive(ledger, entry))
-        if (alive.length > 0) moved += await ledger.decide((decision) => carry(decision, alive))
+        if (alive.length > 0) await ledger.decide((decision) => carry(decision, alive))
       }
     }
-    return moved
   }
 
   /** Sealed segments with fewer than m + 1 copies on disks that are members. */

@@ -91,6 +91,13 @@ export const openSlots = async (
     await rebuild(first, journal)
     ready.push(first)
   }
+  // A new store has nothing to read: both are ready at once.
+  if (journal.firstSequence() === undefined) {
+    for (const slot of lost.splice(0)) {
+      await rebuild(slot, journal)
+      ready.push(slot)
+    }
+  }
   return { ready, later: lost }
 }
 

@@ -17,6 +17,8 @@ export interface MemberDisk {
 
 /** How long a disk that failed or lagged is passed over before it is tried again. */
 const PASSED_OVER_MS = 30 * SECOND
+/** A full disk has room again as soon as something is removed. */
+const FULL_MS = 2 * SECOND
 
 export class Members {
   readonly copies: number
@@ -53,7 +55,10 @@ export class Members {
   }
 
   passOver(disk: DiskNumber, isFull: boolean): void {
-    this.#passedOver.set(disk, { untilMs: this.#clock.monotonicMs() + PASSED_OVER_MS, isFull })
+    this.#passedOver.set(disk, {
+      untilMs: this.#clock.monotonicMs() + (isFull ? FULL_MS : PASSED_OVER_MS),
+      isFull,
+    })
   }
 
   isPassedOver(disk: DiskNumber): boolean {

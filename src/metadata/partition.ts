@@ -313,6 +313,11 @@ export class Partition {
     return this.#room.ledger.indexes.isBehind
   }
 
+  /** Whether an index is being brought up from the journal. */
+  get isRebuilding(): boolean {
+    return this.#room.ledger.isRebuilding
+  }
+
   get segments(): SegmentUpkeep {
     return this.#segments
   }

@@ -31,6 +31,10 @@ export interface ReadFrame {
 }
 
 const WINDOW_BYTES = 256 * KiB
+/** Bodies of a frame that are longer are jumped over; shorter ones cost less to read along than another trip. */
+const BODIES_READ_ALONG_BYTES = 32 * KiB
+/** Header and records of a frame with a few small commits. */
+const SMALL_WINDOW_BYTES = 4 * KiB
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
@@ -61,10 +65,11 @@ class CopyReader {
     this.#segment = segment
   }
 
-  async at(offset: number, length: number): Promise<Buffer> {
+  /** `window`: how much to read when it has to be read. */
+  async at(offset: number, length: number, window: number): Promise<Buffer> {
     const from = offset - this.#start
     if (from >= 0 && from + length <= this.#window.length) return this.#window.subarray(from, from + length)
-    this.#window = await readPiece(this.#disk, this.#segment, offset, Math.max(length, WINDOW_BYTES))
+    this.#window = await readPiece(this.#disk, this.#segment, offset, Math.max(length, window))
     this.#start = offset
     return this.#window.subarray(0, length)
   }
@@ -78,11 +83,13 @@ export class FrameWalk {
   #offset: number
   #previous: number
   #index = 0
+  #window: number
 
   constructor(readable: ReadableSegment, withBodies: boolean) {
     this.#segment = readable.header
     this.#copies = readable.copies.map((disk) => new CopyReader(disk, readable.header))
     this.#withBodies = withBodies
+    this.#window = withBodies ? WINDOW_BYTES : SMALL_WINDOW_BYTES
     this.#offset = readable.header.length
     this.#previous = readable.header.checksum
   }
@@ -106,16 +113,22 @@ export class FrameWalk {
       this.#offset += frame.header.length
       this.#previous = frame.header.checksum
       this.#index++
+      // The next frame is likely to be like this one.
+      const isJumped = !this.#withBodies && frame.header.bodiesLength > BODIES_READ_ALONG_BYTES
+      this.#window = isJumped ? SMALL_WINDOW_BYTES + frame.header.recordsLength : WINDOW_BYTES
       return frame
     }
     return undefined
   }
 
   async #read(copy: CopyReader): Promise<ReadFrame | undefined> {
-    const header = decodeFrameHeader(await copy.at(this.#offset, FRAME_HEADER_BYTES), this.context)
+    const header = decodeFrameHeader(
+      await copy.at(this.#offset, FRAME_HEADER_BYTES, this.#window),
+      this.context,
+    )
     if (!header) return undefined
     const length = this.#withBodies ? header.length : FRAME_HEADER_BYTES + header.recordsLength
-    const bytes = await copy.at(this.#offset, length)
+    const bytes = await copy.at(this.#offset, length, this.#window)
     const content = decodeFrame(header, bytes, this.#segment.segment, this.#offset, this.#withBodies)
     return content && { offset: this.#offset, header, content, bytes }
   }

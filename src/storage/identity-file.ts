@@ -1,7 +1,6 @@
 // disk.json and store.key: what makes a directory a disk of a store (docs/format.md). Both carry checksums and are only
 // ever replaced whole. store.key repeats who the disk is, so that a damaged disk.json can be written anew.
 import { crc32 } from 'node:zlib'
-import { fault } from '../base/errors.ts'
 import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { DiskIds } from './disk-context.ts'
@@ -156,11 +155,3 @@ export const replaceFile = async (
   await files.rename(fresh, path)
   await files.syncDirectory(directory)
 }
-
-/** The refusal of a format that a later release wrote. */
-export const newerFormat = (root: string, format: number): Error =>
-  fault(
-    'RECORD_VERSION',
-    `${root} has format ${format}, this release reads format ${IDENTITY_FORMAT}: use a newer release`,
-    { format },
-  )

@@ -15,8 +15,10 @@ import { KiB, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
 import { behavior, type Context } from '../runtime/actor.ts'
 import { createPool } from '../runtime/pool.ts'
+import { authorizeRequest } from './authorization.ts'
 import { createDispatch } from './dispatch.ts'
 import { errorResponse } from './errors.ts'
+import { createFailureLog } from './failures.ts'
 import { createGateway } from './gateway.ts'
 
 export interface GatewayArgs {
@@ -61,8 +63,10 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
       dispatch: createDispatch({
         engine: createEngine(parts, reading),
         region: facts.region,
+        onError: createFailureLog(context.log),
       }),
       errorResponse,
+      authorize: authorizeRequest,
       findCredential: (accessKeyId) => (accessKeyId === root.accessKeyId ? root : undefined),
       adminHandler: createAdmin({
         isReady: () => !isDraining,

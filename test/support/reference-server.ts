@@ -3,6 +3,7 @@
 import { systemClock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { systemRandom } from '../../src/base/prng.ts'
+import { authorizeRequest } from '../../src/s3/authorization.ts'
 import { createDispatch } from '../../src/s3/dispatch.ts'
 import { errorResponse } from '../../src/s3/errors.ts'
 import { createGateway } from '../../src/s3/gateway.ts'
@@ -20,6 +21,7 @@ export const startReferenceServer = async (credentials = createCredentials()): P
       region,
     }),
     errorResponse,
+    authorize: authorizeRequest,
     findCredential: (asked) => (asked === accessKeyId ? { ...credentials, identity } : undefined),
     region,
     clock: systemClock,

@@ -37,6 +37,11 @@ export interface StartedStore {
   readonly unreadableSets: readonly number[]
   /** Prepared (step 1 is done), to be committed by every partition and then published: see table-change.ts. */
   readonly change?: TableChange
+  /**
+   * Locks a directory anew whose contents, the lock with them, went away while the store runs, or one that is to join. Before
+   * anything is written there. Rejects with STORE_IN_USE.
+   */
+  relock(root: string): Promise<void>
   /** Gives up the locks. After the disks were closed. */
   release(): Promise<void>
 }
@@ -101,20 +106,39 @@ const describe = (error: unknown, root: string): unknown => {
   return fault('DISK_READ_ONLY', `${root} cannot be written to (${code})`, { system: code }, error)
 }
 
-const lockAll = async (request: StartRequest, roots: readonly string[], undo: Undo): Promise<StoreLock[]> => {
-  const locks: StoreLock[] = []
+const lockAll = async (
+  request: StartRequest,
+  roots: readonly string[],
+  undo: Undo,
+): Promise<Map<string, StoreLock>> => {
+  const locks = new Map<string, StoreLock>()
   for (const root of roots) {
     try {
       await makeMissing(request.filesOf(root), root, undo)
       const lock = await request.takeLock(root)
       undo.add(() => lock.undo())
-      locks.push(lock)
+      locks.set(root, lock)
     } catch (error) {
       throw describe(error, root)
     }
   }
   return locks
 }
+
+const holdLocks = (
+  takeLock: TakeLock,
+  locks: Map<string, StoreLock>,
+): Pick<StartedStore, 'relock' | 'release'> => ({
+  async relock(root) {
+    // The old one guards files that are gone; it must go first, for it has the same name.
+    await locks.get(root)?.release()
+    locks.delete(root)
+    locks.set(root, await takeLock(root))
+  },
+  async release() {
+    await Promise.all([...locks.values()].map((lock) => lock.release()))
+  },
+})
 
 const openStore = async (request: StartRequest, plan: OpenPlan): Promise<void> => {
   for (const { root, reason } of plan.out) request.log.warn('disk.out', { root, reason })
@@ -128,18 +152,18 @@ const openStore = async (request: StartRequest, plan: OpenPlan): Promise<void> =
 const apply = async (
   request: StartRequest,
   plan: Exclude<StartPlan, { kind: 'refuse' }>,
-  release: () => Promise<void>,
+  held: Pick<StartedStore, 'relock' | 'release'>,
 ): Promise<StartedStore> => {
   const { storeId, key, table } = plan
   if (plan.kind === 'form') {
     const disks = await applyForm(request.filesOf, plan)
     const none = { missing: [], out: [], unreadableSets: [] }
-    return { storeId, key, table, isNew: true, disks, ...none, release }
+    return { storeId, key, table, isNew: true, disks, ...none, ...held }
   }
   await openStore(request, plan)
   const { disks, missing, out, unreadableSets, change } = plan
   const pending = change === undefined ? {} : { change }
-  return { storeId, key, table, isNew: false, disks, missing, out, unreadableSets, ...pending, release }
+  return { storeId, key, table, isNew: false, disks, missing, out, unreadableSets, ...pending, ...held }
 }
 
 /**
@@ -152,7 +176,7 @@ export const startStore = async (request: StartRequest): Promise<StartedStore> =
   const first = planFrom(request, seen)
   if (first.kind === 'refuse') throw first.error
   const undo = new Undo()
-  let locks: StoreLock[]
+  let locks: Map<string, StoreLock>
   let plan: StartPlan
   try {
     locks = await lockAll(request, rootsToLock(first, seen), undo)
@@ -167,13 +191,11 @@ export const startStore = async (request: StartRequest): Promise<StartedStore> =
     await undo.run()
     throw error
   }
-  const release = async (): Promise<void> => {
-    await Promise.all(locks.map((lock) => lock.release()))
-  }
+  const held = holdLocks(request.takeLock, locks)
   try {
-    return await apply(request, plan, release)
+    return await apply(request, plan, held)
   } catch (error) {
-    await release()
+    await held.release()
     throw error
   }
 }

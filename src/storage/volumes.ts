@@ -122,7 +122,14 @@ export const createVolumes = (context: DiskContext, options: VolumeOptions): Vol
   }
   const createVolume = async (): Promise<OpenVolume> => {
     const volume = highest + 1
-    const file = await files.open(volumePath(root, volume), 'create')
+    let file: OpenFile
+    try {
+      file = await files.open(volumePath(root, volume), 'create')
+    } catch (error) {
+      // A number that somebody else took is passed over the next time.
+      if ((error as { code?: string }).code === 'EEXIST') highest = volume
+      throw error
+    }
     if (highest > 0) options.onSucceeded(highest)
     highest = volume
     return { volume, file, length: 0 }

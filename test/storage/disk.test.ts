@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createPrng } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
@@ -382,6 +382,42 @@ test(
         const place = await writeShard(disk, sealed, 1)
         assert.ok(await readsBack(disk, sealed, 1, place))
       }
+      await disk.close()
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'attack 31: a shard or volume that somebody made a link to another file is damage, and is not written through',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-disk-'))
+    try {
+      await formDirectoryAt(root)
+      const disk = await openTestDisk(nodeFiles, { root })
+      const [target, soft, hard, planted] = [
+        makeBody(3 * MiB),
+        makeBody(3 * MiB),
+        makeBody(3 * MiB),
+        makeBody(3 * MiB),
+      ]
+      for (const sealed of [target, soft, hard]) await writeShard(disk, sealed, 0)
+      const targetPath = shardPath(root, target.write)
+      rmSync(shardPath(root, soft.write))
+      symlinkSync(targetPath, shardPath(root, soft.write))
+      rmSync(shardPath(root, hard.write))
+      linkSync(targetPath, shardPath(root, hard.write))
+      assert.equal((await readUnit(disk, soft, 0, 0)).read, { status: 'corrupt', reason: 'ELOOP' })
+      assert.equal((await readUnit(disk, hard, 0, 0)).read, { status: 'corrupt', reason: 'EMLINK' })
+      const before = readFileSync(targetPath)
+      mkdirSync(dirname(shardPath(root, planted.write)), { recursive: true })
+      symlinkSync(targetPath, shardPath(root, planted.write))
+      symlinkSync(targetPath, volumePath(root, 1))
+      await rejectsWith('DISK_IO', () => writeShard(disk, planted, 0))
+      await rejectsWith('DISK_IO', () => writeShard(disk, makeBody(100), 0))
+      assert.is((await writeShard(disk, makeBody(100), 0))?.volume, 2)
+      assert.is(Buffer.compare(readFileSync(targetPath), before), 0)
       await disk.close()
     } finally {
       rmSync(root, { recursive: true, force: true })

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -444,6 +445,41 @@ test(
       await store.release()
       await (await startTestStore(nodeFiles, roots, request)).release()
       assert.is(statSync(join(roots[0]!, 'store.key')).mode & 0o777, 0o600)
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+/** Takes the lock in a process of its own and prints what came of it. */
+const lockElsewhere = (root: string): string => {
+  const script = `
+    const { createLevelLock } = await import(${JSON.stringify(new URL('../../src/storage/lock.js', import.meta.url).href)})
+    const { nodeFiles } = await import(${JSON.stringify(new URL('../../src/storage/files-node.js', import.meta.url).href)})
+    const outcome = await createLevelLock(nodeFiles)(process.argv[1]).then(() => 'locked', (error) => error.code)
+    process.stdout.write(outcome, () => process.kill(process.pid, 'SIGKILL'))`
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script, root], { encoding: 'utf8' })
+  return child.stdout
+}
+
+test(
+  'history 34: another process is refused as long as this one lives, and a killed one leaves nothing to clear',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    const takeLock = createLevelLock(nodeFiles)
+    try {
+      assert.is(lockElsewhere(root), 'locked')
+      const store = await startTestStore(nodeFiles, [join(root, 'd1')], { takeLock })
+      assert.is(lockElsewhere(join(root, 'd1')), 'STORE_IN_USE')
+      // The directory is emptied while the store runs, and locked again before it is used again.
+      for (const name of readdirSync(join(root, 'd1'))) {
+        rmSync(join(root, 'd1', name), { recursive: true })
+      }
+      await store.relock(join(root, 'd1'))
+      assert.is(lockElsewhere(join(root, 'd1')), 'STORE_IN_USE')
+      await store.release()
+      assert.is(lockElsewhere(join(root, 'd1')), 'locked')
+      await (await takeLock(join(root, 'd1'))).release()
     } finally {
       rmSync(root, { recursive: true, force: true })
     }

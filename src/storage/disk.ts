@@ -144,10 +144,15 @@ const highestVolume = async (files: FileSystem, root: string): Promise<number> =
   return numbers.reduce((highest, number) => Math.max(highest, number), 0)
 }
 
-const prepareDirectories = async (files: FileSystem, root: string): Promise<void> => {
-  const made = []
-  for (const name of DIRECTORIES) made.push(await files.makeDirectory(`${root}/${name}`))
-  if (made.includes(true)) await files.syncDirectory(root)
+/** A disk has its directories from before it became a member: one that lacks some was damaged, one that lacks all wiped. */
+const prepareDirectories = async ({ files, root, number }: DiskOptions): Promise<void> => {
+  const names = await files.list(root)
+  const missing = DIRECTORIES.filter((name) => !names.includes(name))
+  if (missing.length === DIRECTORIES.length) {
+    throw fault('DISK_GONE', `disk ${number}: ${root} has been emptied`, { disk: number })
+  }
+  for (const name of missing) await files.makeDirectory(`${root}/${name}`)
+  if (missing.length > 0) await files.syncDirectory(root)
 }
 
 const statRoot = async (options: DiskOptions): Promise<FileStat> => {
@@ -169,15 +174,15 @@ export class Disk {
   readonly #garbage: Garbage
 
   /**
-   * Opens the disk in a directory that holds this disk's identity (the caller has recognised it). Makes missing
-   * sub-directories; reads nothing else, so it takes the same short time however much is stored. Rejects with DISK_GONE when
-   * there is no disk in the directory.
+   * Opens the disk in a directory that holds this disk's identity (the caller has recognised it). Reads no data, so
+   * it takes the same short time however much is stored. Rejects with DISK_GONE when there is no disk in the directory, or one
+   * that lost all it had.
    */
   static async open(options: DiskOptions): Promise<Disk> {
     const { files, root, number } = options
     try {
       const { inode, device } = await statRoot(options)
-      await prepareDirectories(files, root)
+      await prepareDirectories(options)
       const room = createRoom(number, () => files.space(root), options.reserveBytes)
       await room.refresh()
       const context = createContext({ ...options, room, inode, device })

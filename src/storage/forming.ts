@@ -15,7 +15,10 @@ export const makeRoot = async (files: FileSystem, root: string): Promise<void> =
   if (await files.makeDirectory(root)) await files.syncDirectory(parent)
 }
 
-/** Key first: a disk.json is never without one. Durable when it resolves. */
+/**
+ * Key first: a disk.json is never without one. The data directories last: one that has them belongs to somebody. A member
+ * without any has been wiped. Durable when it resolves.
+ */
 export const writeIdentity = async (
   files: FileSystem,
   root: string,
@@ -24,6 +27,8 @@ export const writeIdentity = async (
 ): Promise<void> => {
   await replaceFile(files, root, KEY_NAME, encodeKey({ ...identity, key }))
   await replaceFile(files, root, IDENTITY_NAME, encodeIdentity(identity))
+  for (const name of DIRECTORIES) await files.makeDirectory(`${root}/${name}`)
+  await files.syncDirectory(root)
 }
 
 /** Writes disk.json alone: a new table, or a new phase. */

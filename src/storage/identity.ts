@@ -230,12 +230,16 @@ const newestTable = (found: readonly Found[]): DiskTable | RefusePlan => {
   )
 }
 
+/** A member has its directories from before it was one: without any, all it had is gone, though its disk.json is not. */
+const isWiped = (content: DirectoryState['content']): boolean =>
+  content.kind === 'disk' && content.identity.phase === 'member' && !content.hasData
+
 /**
  * Present disks whose disk.json is lost or damaged are known by their key, if their data is there: a wiped disk that only
  * kept its key is none, for it would stand for journal and shards it no longer has.
  */
 const identify = ({ content }: DirectoryState, storeId: string): DiskIds | undefined => {
-  if (content.kind === 'disk') return content.identity
+  if (content.kind === 'disk') return isWiped(content) ? undefined : content.identity
   if (content.kind !== 'bare' || !content.hasData) return undefined
   return content.key?.storeId === storeId ? content.key : undefined
 }
@@ -265,7 +269,7 @@ const whyOut = (state: DirectoryState): string => {
 /** An empty directory, or what is left of a wiped disk: nothing that anybody could want back. */
 const isVacant = ({ content }: DirectoryState): boolean => {
   if (content.kind === 'bare') return !content.isDamaged && !(content.hasData && content.key !== undefined)
-  return content.kind === 'disk' && content.identity.phase === 'joining'
+  return content.kind === 'disk' && (content.identity.phase === 'joining' || isWiped(content))
 }
 
 interface Vacancy {
@@ -291,7 +295,8 @@ const planAdoptions = (
     )
     const lost = left[index]
     // A replacement that was under way was asked for, by the operator or by this rule.
-    const isWanted = content.kind === 'disk' || (device !== undefined && devices.has(device))
+    const isJoining = content.kind === 'disk' && content.identity.phase === 'joining'
+    const isWanted = isJoining || (device !== undefined && devices.has(device))
     if (!hasEnough) {
       const reason = `${root} is empty, and too few disks of this store are present to take in another: it stays out`
       out.push({ root, reason })

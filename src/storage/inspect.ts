@@ -13,7 +13,13 @@ import { DIRECTORIES, IDENTITY_NAME, KEY_NAME, LOCK_NAME } from './layout.ts'
 export type DirectoryContent =
   | { readonly kind: 'absent' }
   /** A disk by its disk.json; `key` undefined when store.key is missing or damaged. */
-  | { readonly kind: 'disk'; readonly identity: DiskIdentity; readonly key: StoreKey | undefined }
+  | {
+      readonly kind: 'disk'
+      readonly identity: DiskIdentity
+      readonly key: StoreKey | undefined
+      /** It has directories that hold data. A member without any has been wiped. */
+      readonly hasData: boolean
+    }
   /** Nothing but names of ours, and no disk.json that can be read: empty, half formed, wiped or damaged. */
   | {
       readonly kind: 'bare'
@@ -72,10 +78,10 @@ const readContent = async (files: FileSystem, root: string): Promise<DirectoryCo
   if (identity?.kind === 'newer') return identity
   if (key?.kind === 'newer') return key
   const goodKey = key?.kind === 'ok' ? key.value : undefined
-  if (identity?.kind === 'ok') return { kind: 'disk', identity: identity.value, key: goodKey }
+  const hasData = names.some((name) => (DIRECTORIES as readonly string[]).includes(name))
+  if (identity?.kind === 'ok') return { kind: 'disk', identity: identity.value, key: goodKey, hasData }
   const foreign = names.find((name) => !OURS.has(name))
   if (foreign !== undefined) return { kind: 'foreign', name: foreign }
-  const hasData = names.some((name) => (DIRECTORIES as readonly string[]).includes(name))
   return { kind: 'bare', hasData, isDamaged: identity !== undefined, key: goodKey }
 }
 

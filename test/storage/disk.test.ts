@@ -261,7 +261,8 @@ test(
     for (const harm of harms) {
       const files = createMemoryFiles()
       const { disk } = await makeTestDisk({ files })
-      const [large, other, packed] = [makeBody(3 * MiB), makeBody(3 * MiB), makeBody(100)]
+      const [large, other, unwritten] = [makeBody(3 * MiB), makeBody(3 * MiB), makeBody(3 * MiB)]
+      const packed = makeBody(100)
       await writeShard(disk, packed, 0)
       const writer = await disk.createShard(large.write, large.plan.diskBytes)
       await writer.append(large.units[0]![0]!)
@@ -270,7 +271,7 @@ test(
       await rejectsWith('DISK_GONE', () => writer.seal())
       await rejectsWith('DISK_GONE', () => writeShard(disk, packed, 0))
       await rejectsWith('DISK_GONE', () => disk.createShard(other.write, 10).then((w) => w.seal()))
-      await rejectsWith('DISK_GONE', () => readUnit(disk, other, 0, 0))
+      await rejectsWith('DISK_GONE', () => readUnit(disk, unwritten, 0, 0))
       await rejectsWith('DISK_GONE', () => disk.segments.append(0, 1, 64, [new Uint8Array(8)]))
       await rejectsWith('DISK_GONE', () => disk.segments.list(0))
       await rejectsWith('DISK_GONE', () => disk.removeShards([other.write]))
@@ -428,6 +429,7 @@ test(
 const formDirectoryAt = async (root: string): Promise<void> => {
   const file = await nodeFiles.open(`${root}/disk.json`, 'create')
   await file.close()
+  await nodeFiles.makeDirectory(`${root}/shards`)
 }
 
 test.run()

@@ -11,6 +11,7 @@ import { applyJoin, applyPublish } from '../../src/storage/forming.ts'
 import { planStart, whyNotAdoptable } from '../../src/storage/identity.ts'
 import { type DiskTable, decodeIdentity, encodeIdentity } from '../../src/storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../../src/storage/inspect.ts'
+import { DIRECTORIES } from '../../src/storage/layout.ts'
 import { createLevelLock } from '../../src/storage/lock.ts'
 import type { StartedStore } from '../../src/storage/start.ts'
 import { planReplacement } from '../../src/storage/table-change.ts'
@@ -30,7 +31,6 @@ const numbersOf = (store: StartedStore): number[] => store.disks.map(({ identity
 const makeStore = async (roots = six) => {
   const files = createMemoryFiles()
   const store = await startTestStore(files, roots)
-  for (const root of roots) await files.makeDirectory(`${root}/journal`)
   return { files, store }
 }
 
@@ -309,6 +309,12 @@ test(
       (await startTestStore(files, six)).missing.map(({ number }) => number),
       [3, 4],
     )
+    // So is one that only kept its disk.json: it would stand for journal and shards it no longer has.
+    for (const name of DIRECTORIES) files.removeTree(`/d5/${name}`)
+    const without = await startTestStore(files, six)
+    assert.equal([without.missing.map(({ number }) => number), without.unreadableSets], [[3, 4, 5], [0]])
+    const left = Object.keys(await listTree(files)).filter((path) => path.startsWith('/d5/'))
+    assert.equal(left, ['/d5/disk.json', '/d5/store.key'])
   }),
 )
 
@@ -351,7 +357,7 @@ test(
   deadline(LIMIT_MS, async () => {
     const { files, store } = await makeStore()
     for (const { root, identity } of store.disks) {
-      files.removeTree(`${root}/journal`)
+      for (const name of DIRECTORIES) files.removeTree(`${root}/${name}`)
       await files.remove(`${root}/disk.json`)
       if (identity.number <= 3) {
         await writeFile(
@@ -376,8 +382,7 @@ test(
     const tables: DiskTable[] = []
     const start = async (files: FileSystem): Promise<void> => {
       const store = await startTestStore(files, roots)
-      await files.remove('/d2/disk.json')
-      await files.remove('/d2/store.key')
+      for (const name of await files.list('/d2')) await files.remove(`/d2/${name}`)
       if (tables.length === 0) tables.push(store.table)
     }
     const faulty = await createFaultyFiles({}, start)

@@ -4,6 +4,7 @@ import type { DiskNumber } from '../../src/base/ids.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { Disk, type DiskOptions, type ReadRequest, type ShardRead } from '../../src/storage/disk.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
+import { DIRECTORIES } from '../../src/storage/layout.ts'
 import { payloadBytesOf } from '../../src/storage/stripes.ts'
 import { blocksOf, PAGE_BYTES } from '../../src/storage/unit.ts'
 import type { PackedPlace } from '../../src/storage/volumes.ts'
@@ -40,6 +41,7 @@ export const flipByte = async (files: FileSystem, path: string, position: number
 export const formDirectory = async (files: FileSystem, root: string): Promise<void> => {
   await files.makeDirectory(root)
   await writeFile(files, `${root}/disk.json`, new TextEncoder().encode('{}'))
+  for (const name of DIRECTORIES) await files.makeDirectory(`${root}/${name}`)
   await files.syncDirectory(root)
   await files.syncDirectory('/')
 }

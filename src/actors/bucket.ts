@@ -20,7 +20,14 @@ import type {
 } from '../metadata/records.ts'
 import type { CommitLimits } from '../metadata/room.ts'
 import type { NewData } from '../metadata/stored.ts'
-import { type Address, behavior, type Context, deferReply, type Handlers } from '../runtime/actor.ts'
+import {
+  type Address,
+  behavior,
+  type Context,
+  type Deferred,
+  deferReply,
+  type Handlers,
+} from '../runtime/actor.ts'
 import type { DiskProtocol } from './disk.ts'
 import type {
   CompleteRequest,
@@ -34,6 +41,7 @@ import type {
   WriteConditions,
 } from './engine.ts'
 import { createIndexes } from './indexes.ts'
+import type { ReclaimerProtocol } from './reclaimer.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { segmentDiskOf } from './segment-disk.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
@@ -116,10 +124,11 @@ export interface BucketProtocol {
   rootKeys(m: Record<string, never>): Promise<string>
   putConfig(m: { name: string; value: unknown; onDisks?: readonly DiskNumber[] }): Promise<void>
 
-  nextFrees(m: { limit: number }): Promise<FreeWork[]>
+  nextFrees(m: { limit: number; after: string }): Promise<FreeWork[]>
   confirmFrees(m: { ids: readonly string[] }): Promise<void>
   giveBackFrees(m: { ids: readonly string[] }): void
-  dropSegments(m: Record<string, never>): Promise<number>
+  /** Drops what it pays to drop; `isIndexing`: asked again in a while it may find more. */
+  dropSegments(m: Record<string, never>): Promise<{ isIndexing: boolean }>
 }
 
 /** Name of the configuration entry with the root identity's sealed keys. */
@@ -166,13 +175,39 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
       onIndexLost: (position) => void reopenIndex(position).catch((error: unknown) => context.fail(error)),
     })
     context.defer(() => partition.close())
+    const work = announceWork(context, partition, number)
     return {
-      ...reads(context, partition),
-      ...commits(context, partition, roster),
-      ...upkeep(context, partition, roster),
+      ...reads(context, partition, work),
+      ...commits(context, partition, roster, work),
+      ...upkeep(context, partition, roster, work),
     }
   },
 })
+
+/** Tells the reclaimer that there may be work, once until it has come and looked. */
+interface WorkAnnouncement {
+  announce(): void
+  /** The reclaimer is looking. */
+  noteLook(): void
+}
+
+const announceWork = (
+  context: Context<BucketProtocol>,
+  partition: Partition,
+  number: number,
+): WorkAnnouncement => {
+  const reclaimer = context.ref<ReclaimerProtocol>(PATHS.reclaimer(number))
+  let isTold = false
+  return {
+    announce() {
+      if (isTold || (partition.freesCount === 0 && partition.segments.count === 0)) return
+      isTold = reclaimer.tell('wake', {})
+    },
+    noteLook() {
+      isTold = false
+    },
+  }
+}
 
 type Some<K extends keyof BucketProtocol> = Pick<Handlers<BucketProtocol>, K>
 
@@ -180,6 +215,7 @@ type Some<K extends keyof BucketProtocol> = Pick<Handlers<BucketProtocol>, K>
 const reads = (
   context: Context<BucketProtocol>,
   partition: Partition,
+  work: WorkAnnouncement,
 ): Some<
   | 'getBucket'
   | 'listBuckets'
@@ -219,10 +255,14 @@ const reads = (
       watchReader(reader)
       return deferReply(openVersion(address, reader))
     },
-    close: ({ lease }) => partition.endRead(lease),
+    close({ lease }) {
+      partition.endRead(lease)
+      work.announce()
+    },
     readerGone({ reader }) {
       readers.delete(reader)
       partition.endReadsOf(reader)
+      work.announce()
     },
     head: (address) => partition.lookUp(address).version,
     list: (request) => deferReply(partition.listVersions(request)),
@@ -241,6 +281,7 @@ const commits = (
   context: Context<BucketProtocol>,
   partition: Partition,
   roster: Roster,
+  work: WorkAnnouncement,
 ): Some<
   | 'createBucket'
   | 'deleteBucket'
@@ -252,47 +293,59 @@ const commits = (
   | 'abortUpload'
   | 'putConfig'
   | 'rootKeys'
-> => ({
-  createBucket: (m) => deferReply(partition.createBucket(m.name, m, limitsOf(roster, m))),
-  deleteBucket: (m) => deferReply(partition.deleteBucket({ bucket: m.name }, limitsOf(roster, m))),
-  put: (m) => deferReply(partition.putVersion({ ...m, ...limitsOf(roster, m) })),
-  delete: (m) =>
-    deferReply(partition.deleteVersion({ ...m.address, conditions: m.conditions, ...limitsOf(roster, m) })),
-  createUpload(m) {
-    const { bucket: name, key, owner, headers, metadata, checksumAlgorithm, checksumType } = m.request
-    const facts = {
-      ...{ owner, headers, metadata, storageClass: 'STANDARD' as const },
-      ...(checksumAlgorithm && { checksumAlgorithm }),
-      ...(checksumType && { checksumType }),
-    }
-    return deferReply(partition.createUpload({ bucket: name, key, facts, ...limitsOf(roster, m) }))
-  },
-  putPart: ({ address, ...m }) => deferReply(partition.putPart({ ...address, ...m, ...limitsOf(roster, m) })),
-  completeUpload: (m) => deferReply(partition.completeUpload({ ...m.request, ...limitsOf(roster, m) })),
-  abortUpload: (m) => deferReply(partition.abortUpload({ ...m.address, ...limitsOf(roster, m) })),
-  // Not deferred: two gateways that start at once must not make two pairs.
-  async rootKeys() {
-    const known = partition.getConfig(ROOT_KEYS)
-    if (typeof known === 'string') return known
-    const { storeKey } = context.workerData as StoreFacts
-    const sealed = sealKeyPair(storeKey, createKeyPair(context.random), context.random)
-    const value = Buffer.from(sealed).toString('base64')
-    await partition.putConfig({ name: ROOT_KEYS, value })
-    return value
-  },
-  putConfig: ({ name, value, onDisks }) =>
-    deferReply(partition.putConfig({ name, value, onDisks: onDisks && new Set(onDisks) })),
-})
+> => {
+  const committed = <T>(promise: Promise<T>): Deferred<T> => deferReply(promise.finally(work.announce))
+  return {
+    createBucket: (m) => committed(partition.createBucket(m.name, m, limitsOf(roster, m))),
+    deleteBucket: (m) => committed(partition.deleteBucket({ bucket: m.name }, limitsOf(roster, m))),
+    put: (m) => committed(partition.putVersion({ ...m, ...limitsOf(roster, m) })),
+    delete: (m) =>
+      committed(partition.deleteVersion({ ...m.address, conditions: m.conditions, ...limitsOf(roster, m) })),
+    createUpload(m) {
+      const { bucket: name, key, owner, headers, metadata, checksumAlgorithm, checksumType } = m.request
+      const facts = {
+        ...{ owner, headers, metadata, storageClass: 'STANDARD' as const },
+        ...(checksumAlgorithm && { checksumAlgorithm }),
+        ...(checksumType && { checksumType }),
+      }
+      return committed(partition.createUpload({ bucket: name, key, facts, ...limitsOf(roster, m) }))
+    },
+    putPart: ({ address, ...m }) =>
+      committed(partition.putPart({ ...address, ...m, ...limitsOf(roster, m) })),
+    completeUpload: (m) => committed(partition.completeUpload({ ...m.request, ...limitsOf(roster, m) })),
+    abortUpload: (m) => committed(partition.abortUpload({ ...m.address, ...limitsOf(roster, m) })),
+    // Not deferred: two gateways that start at once must not make two pairs.
+    async rootKeys() {
+      const known = partition.getConfig(ROOT_KEYS)
+      if (typeof known === 'string') return known
+      const { storeKey } = context.workerData as StoreFacts
+      const sealed = sealKeyPair(storeKey, createKeyPair(context.random), context.random)
+      const value = Buffer.from(sealed).toString('base64')
+      await partition.putConfig({ name: ROOT_KEYS, value })
+      return value
+    },
+    putConfig: ({ name, value, onDisks }) =>
+      committed(partition.putConfig({ name, value, onDisks: onDisks && new Set(onDisks) })),
+  }
+}
 
 /** What disks, reclaimer and repairer ask for. */
 const upkeep = (
   context: Context<BucketProtocol>,
   partition: Partition,
   roster: Roster,
+  work: WorkAnnouncement,
 ): Some<'diskChanged' | 'nextFrees' | 'confirmFrees' | 'giveBackFrees' | 'dropSegments'> => ({
-  diskChanged: () => deferReply(partition.setMembers(membersOf(context, roster))),
-  nextFrees: ({ limit }) => deferReply(partition.nextFrees(limit)),
+  diskChanged() {
+    const changed = partition.setMembers(membersOf(context, roster))
+    return deferReply(changed.finally(work.announce))
+  },
+  nextFrees({ limit, after }) {
+    work.noteLook()
+    return deferReply(partition.nextFrees(limit, after))
+  },
   confirmFrees: ({ ids }) => deferReply(partition.confirmFrees(ids)),
   giveBackFrees: ({ ids }) => partition.giveBackFrees(ids),
-  dropSegments: () => deferReply(partition.segments.dropOldest()),
+  dropSegments: () =>
+    deferReply(partition.segments.dropOldest().then(() => ({ isIndexing: partition.isIndexing }))),
 })

@@ -7,6 +7,8 @@
 //   │   └─ disk-0 … disk-n
 //   ├─ metadata               one-for-one: a partition that cannot be served must not take the others along
 //   │   └─ bucket-0 … bucket-p
+//   ├─ upkeep                 one-for-one
+//   │   └─ reclaimer-0 … reclaimer-p
 //   └─ gateways               one-for-one
 //       └─ gateway-0 … gateway-g   and below it an object actor for each large write
 import { MINUTE, SECOND } from '../base/units.ts'
@@ -16,6 +18,7 @@ import type { Placement } from '../runtime/placement.ts'
 import { bucket } from './bucket.ts'
 import { disk } from './disk.ts'
 import { type InspectorArgs, inspector } from './inspector.ts'
+import { reclaimer } from './reclaimer.ts'
 
 export interface TreeOptions {
   readonly slots: number
@@ -65,6 +68,15 @@ export const tree = ({ slots, partitions, gateways, inspector: args }: TreeOptio
       children: count(partitions, (partition) => child(bucket, `bucket-${partition}`, { partition })),
     },
     {
+      name: 'upkeep',
+      strategy: 'one-for-one',
+      intensity: { restartsMax: 5 * partitions, periodMs: 30 * SECOND },
+      backoff: BACKOFF,
+      decide,
+      place: 'upkeep',
+      children: count(partitions, (partition) => child(reclaimer, `reclaimer-${partition}`, { partition })),
+    },
+    {
       name: 'gateways',
       strategy: 'one-for-one',
       intensity: { restartsMax: 5, periodMs: 30 * SECOND },
@@ -79,5 +91,5 @@ export const tree = ({ slots, partitions, gateways, inspector: args }: TreeOptio
 /** Where the tree runs on a machine with `cores` cores. In memory everything shares the caller's thread. */
 export const planThreads = (cores: number): Placement =>
   cores < 4
-    ? { gateways: 'front', metadata: 'front', storage: 'disks' }
-    : { gateways: 'gateway', metadata: 'metadata', storage: 'disks' }
+    ? { gateways: 'front', metadata: 'front', storage: 'disks', upkeep: 'disks' }
+    : { gateways: 'gateway', metadata: 'metadata', storage: 'disks', upkeep: 'upkeep' }

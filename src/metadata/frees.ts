@@ -20,6 +20,8 @@ import { type FreeRecord, removeShards, type ShardsData, type StoredPart } from 
 export interface FreeWork {
   readonly id: string
   readonly shards: readonly ShardsData[]
+  /** The entry is not done with this piece: `next` hands out another of the same id. */
+  readonly hasMore: boolean
 }
 
 interface Outstanding {
@@ -52,14 +54,15 @@ export class Frees {
 
   /**
    * Work that no reader holds back, oldest first, `limit` pieces at most, none twice before it is confirmed or given
-   * back. Idempotent for who does it: a shard that is not there any more is removed.
+   * back; with `after`, the id of a piece, only what comes behind it. Idempotent for who does it: a shard that is not there any more is removed.
    */
-  async next(limit: number): Promise<FreeWork[]> {
+  async next(limit: number, after = ''): Promise<FreeWork[]> {
     const { ledger, leases } = this.#room
     const through = leases.releasedThrough()
     const found: FreeWork[] = []
     if (this.count === 0) return found
-    const scan = ledger.scan(SPACE.free, afterPrefix(SPACE.free))
+    const behind = after === '' ? SPACE.free : `${Buffer.from(after, 'hex').toString('latin1')}\x00`
+    const scan = ledger.scan(behind, afterPrefix(SPACE.free))
     try {
       for (let rows = await scan.next(limit); rows.length > 0; rows = await scan.next(limit)) {
         for (const { key, record } of rows) {
@@ -81,7 +84,7 @@ export class Frees {
     if (record.kind === 'shards') {
       return {
         key,
-        work: { id, shards: [record.data] },
+        work: { id, shards: [record.data], hasMore: false },
         parts: [],
         upload: undefined,
         isTableToo: false,
@@ -92,7 +95,14 @@ export class Frees {
     const listed = record.kind === 'unlisted' ? this.#listedParts(upload) : new Set<number>()
     const { parts, isLast } = await this.#partsOf(upload, listed)
     const shards = parts.flatMap(({ data }) => (data.kind === 'shards' ? [data] : []))
-    return { key, work: { id, shards }, parts, upload, isTableToo: record.kind === 'upload', isLast }
+    return {
+      key,
+      work: { id, shards, hasMore: !isLast },
+      parts,
+      upload,
+      isTableToo: record.kind === 'upload',
+      isLast,
+    }
   }
 
   #listedParts(upload: UploadId): Set<number> {

@@ -230,8 +230,8 @@ export class Partition {
 
   // Reclaiming, repair and compaction
 
-  nextFrees(limit: number): Promise<FreeWork[]> {
-    return this.#frees.next(limit)
+  nextFrees(limit: number, after?: string): Promise<FreeWork[]> {
+    return this.#frees.next(limit, after)
   }
 
   confirmFrees(ids: readonly string[], limits?: CommitLimits): Promise<void> {

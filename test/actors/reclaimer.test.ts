@@ -1,0 +1,159 @@
+// What was deleted or overwritten gives its room back, not before its last reader is gone, and whether or not all disks
+// are there at that time.
+import { Buffer } from 'node:buffer'
+import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import type { InspectorProtocol } from '../../src/actors/inspector.ts'
+import { planRemovals } from '../../src/actors/reclaimer.ts'
+import { PATHS } from '../../src/actors/store-facts.ts'
+import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
+import { KiB, MiB } from '../../src/base/units.ts'
+import type { FreeWork } from '../../src/metadata/frees.ts'
+import { bodyOf } from '../model/engine-contract.ts'
+import { openProbedStore, type ProbedStore } from '../support/engine-probe.ts'
+import { eventually, filesBelow } from '../support/memory-tree.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('reclaimer')
+const LIMIT_MS = 20_000
+const OWNER = 'a'.repeat(64)
+const address = (key: string) => ({ bucket: 'bucket', key })
+
+const open = async (): Promise<ProbedStore> => {
+  const store = await openProbedStore()
+  await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+  return store
+}
+const put = (store: ProbedStore, key: string, size: number) =>
+  store.engine.objects.put(
+    { ...address(key), owner: OWNER, headers: [], metadata: [] },
+    bodyOf(Buffer.alloc(size, key)),
+  )
+const shardFiles = async ({ files, roots }: ProbedStore): Promise<string[]> => {
+  const found = await Promise.all(roots.map((root) => filesBelow(files, `${root}/shards`)))
+  return found.flat().map(({ path }) => path)
+}
+const freesLeft = async ({ system }: ProbedStore): Promise<boolean> => {
+  for (const partition of [0, 1]) {
+    const bucket = system.ref<BucketProtocol>(PATHS.bucket(partition))
+    const works = await bucket.ask('nextFrees', { limit: 1, after: '' }, { withinMs: 5_000 })
+    bucket.tell('giveBackFrees', { ids: works.map(({ id }) => id) })
+    if (works.length > 0) return true
+  }
+  return false
+}
+const stateOf = async ({ system }: ProbedStore, slot: number): Promise<string | undefined> => {
+  const inspector = system.ref<InspectorProtocol>(PATHS.inspector)
+  return (await inspector.ask('redundancy', {}, { withinMs: 5_000 })).disks[slot]?.state
+}
+
+test('removals are grouped by disk: large shards by write, packed ones by place', () => {
+  const write = 'ab'.repeat(16) as WriteId
+  const [one, two] = [1 as DiskNumber, 2 as DiskNumber]
+  const large = { kind: 'shards', write, set: 0, k: 1, m: 1, size: MiB } as const
+  const packed = { ...large, size: 64 * KiB }
+  const works: FreeWork[] = [
+    { id: 'a', hasMore: false, shards: [{ ...large, places: [{ disk: one }, { disk: two }] }] },
+    {
+      id: 'b',
+      hasMore: false,
+      shards: [
+        {
+          ...packed,
+          places: [
+            { disk: two, volume: 3, offset: 64 },
+            { disk: one, volume: 1, offset: 0 },
+          ],
+        },
+      ],
+    },
+  ]
+  const removals = planRemovals(works)
+  assert.equal(removals.get(one)?.writes, [write])
+  assert.equal(removals.get(two)?.writes, [write])
+  assert.is(removals.get(one)?.entries[0]?.volume, 1)
+  assert.is(removals.get(two)?.entries[0]?.offset, 64)
+  assert.ok((removals.get(two)?.entries[0]?.bytes ?? 0) >= 64 * KiB)
+})
+
+test(
+  'deleted and overwritten objects leave no shard behind, packed ones are noted as garbage',
+  deadline(LIMIT_MS, async () => {
+    const store = await open()
+    for (let i = 0; i < 4; i++) await put(store, `large-${i}`, 5 * MiB)
+    for (let i = 0; i < 4; i++) await put(store, `packed-${i}`, 100 * KiB)
+    assert.is((await shardFiles(store)).length, 24)
+    await put(store, 'large-0', 6 * MiB)
+    for (let i = 1; i < 4; i++) await store.engine.objects.delete(address(`large-${i}`))
+    for (let i = 0; i < 4; i++) await store.engine.objects.delete(address(`packed-${i}`))
+    await eventually('six shards are left', 5_000, async () => (await shardFiles(store)).length === 6)
+    await eventually('nothing waits', 5_000, async () => !(await freesLeft(store)))
+    const volumes = (await filesBelow(store.files, `${store.roots[0]}/volumes`)).map(({ path }) => path)
+    assert.ok(volumes.some((path) => path.endsWith('.free')))
+    await store.close()
+  }),
+)
+
+test(
+  'the parts of an aborted upload go, and those of a completed one when it is deleted',
+  deadline(LIMIT_MS, async () => {
+    const store = await open()
+    const { uploads, objects } = store.engine
+    const begin = async (key: string) => {
+      const upload = await uploads.create({ ...address(key), owner: OWNER, headers: [], metadata: [] })
+      const at = { ...address(key), upload: upload.id }
+      const parts = []
+      for (const partNumber of [1, 2]) {
+        const { etag } = await uploads.putPart(at, partNumber, bodyOf(Buffer.alloc(5 * MiB, partNumber)))
+        parts.push({ partNumber, etag })
+      }
+      return { at, parts }
+    }
+    const aborted = await begin('aborted')
+    await uploads.abort(aborted.at)
+    const completed = await begin('completed')
+    await uploads.complete({ ...completed.at, parts: completed.parts })
+    await eventually('one upload is left', 5_000, async () => (await shardFiles(store)).length === 12)
+    await objects.delete(address('completed'))
+    await eventually('none is left', 5_000, async () => (await shardFiles(store)).length === 0)
+    await store.close()
+  }),
+)
+
+test(
+  'a version that is being read keeps its shards until the reading ends',
+  deadline(LIMIT_MS, async () => {
+    const store = await open()
+    await put(store, 'read', 9 * MiB)
+    const reading = await store.engine.objects.open(address('read'))
+    await store.engine.objects.delete(address('read'))
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    assert.is((await shardFiles(store)).length, 6)
+    reading.close()
+    await eventually('they are gone', 5_000, async () => (await shardFiles(store)).length === 0)
+    await store.close()
+  }),
+)
+
+test(
+  'what a disk that is out holds waits for it, and holds up nothing else',
+  deadline(LIMIT_MS, async () => {
+    const store = await open()
+    const { files, roots } = store
+    await put(store, 'before', 5 * MiB)
+    await files.rename(`${roots[2]}/disk.json`, `${roots[2]}/disk.json.new`)
+    await eventually('the disk is out', 10_000, async () => (await stateOf(store, 2)) === 'out')
+    await store.engine.objects.delete(address('before'))
+    await put(store, 'other', 5 * MiB)
+    await store.engine.objects.delete(address('other'))
+    await eventually('what others hold goes', 10_000, async () =>
+      (await shardFiles(store)).every((path) => path.startsWith(`${roots[2]}/`)),
+    )
+    assert.ok(await freesLeft(store))
+    await files.rename(`${roots[2]}/disk.json.new`, `${roots[2]}/disk.json`)
+    await eventually('the rest goes', 15_000, async () => (await shardFiles(store)).length === 0)
+    await eventually('nothing waits', 5_000, async () => !(await freesLeft(store)))
+    await store.close()
+  }),
+)
+
+test.run()

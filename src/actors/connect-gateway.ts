@@ -1,9 +1,11 @@
 // Wires a gateway's part of the engine to the store around it: bucket actors by the name of the bucket, disk actors by
 // the roster, and the choice of disks for a write.
 import { crc32 } from 'node:zlib'
+import type { MoraineError } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
 import type { ActorRef, Context, Protocol } from '../runtime/actor.ts'
+import { whyNotWritable } from '../storage/geometry.ts'
 import { type DiskView, placeWrite } from '../storage/placement.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { StripeCoder } from './coder.ts'
@@ -53,10 +55,22 @@ export const connectGateway = <P extends Protocol<P>>(
       sessions: rows.map(({ number, session }) => ({ disk: number, session })),
     }
   }
+  const requireRoom = (): void => {
+    let reason: MoraineError | undefined
+    for (const set of new Set(roster.rows().map((row) => row.set))) {
+      const rows = roster.rows().filter((row) => row.set === set && row.number !== 0)
+      const reachable = rows.filter(({ state }) => state !== 'out')
+      const roomy = reachable.filter(({ state }) => state === 'up' || state === 'slow')
+      const state = { disks: rows.length, reachable: reachable.length, roomy: roomy.length }
+      reason = whyNotWritable(state, facts.parity)
+      if (!reason) return
+    }
+    if (reason) throw reason
+  }
   const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partitionOf(name, facts.partitions)]!
 
   const parts: GatewayParts = {
-    ...{ self, arena, clock, random, coder, bucket, buckets, disk, chooseTargets },
+    ...{ self, arena, clock, random, coder, bucket, buckets, disk, requireRoom, chooseTargets },
     spawn: (child) => context.spawn(child),
   }
   return { parts, reading: { arena, coder, disk, damaged: () => undefined } }

@@ -32,6 +32,8 @@ export interface GatewayParts {
   /** Every bucket actor, by partition. */
   readonly buckets: readonly ActorRef<BucketProtocol>[]
   disk(number: DiskNumber): ActorRef<DiskProtocol> | undefined
+  /** Before a small body is taken in: throws as `chooseTargets` does, for the journal's reserve is not for bodies. */
+  requireRoom(): void
   /** Throws TOO_FEW_DISKS, or DISK_FULL when enough disks are there but too few have room. */
   chooseTargets(write: WriteId, size: number): WriteTargets
 }

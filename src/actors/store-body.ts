@@ -52,8 +52,14 @@ export const storeBody = async (body: Body, parts: GatewayParts): Promise<Stored
   }
 }
 
-const storeInline = async (body: Body, reader: BodyReader, { arena }: GatewayParts): Promise<StoredBody> => {
-  const [slab] = await arena.acquire({ class: 'small', count: 1, isUrgent: true, withinMs: SLAB_WAIT_MS })
+const storeInline = async (body: Body, reader: BodyReader, parts: GatewayParts): Promise<StoredBody> => {
+  parts.requireRoom()
+  const [slab] = await parts.arena.acquire({
+    class: 'small',
+    count: 1,
+    isUrgent: true,
+    withinMs: SLAB_WAIT_MS,
+  })
   try {
     const room = slab!.bytes.subarray(0, body.size)
     await fillWhole(reader, room)

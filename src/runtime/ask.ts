@@ -3,13 +3,15 @@
 // Invariant: it settles exactly once; an answer that comes later is dropped, and the slabs in it are given up.
 import { type MoraineError, unavailable } from '../base/errors.ts'
 import { Expiring } from './deadlines.ts'
-import type { Hub } from './hub.ts'
+import type { Hub, Place } from './hub.ts'
 import type { ReplyTo } from './mailbox.ts'
 import { releaseSlabs } from './payload.ts'
 
 export class LocalAsk extends Expiring implements ReplyTo {
   readonly withinMs: number
   readonly #hub: Hub
+  readonly #to: Place
+  readonly #type: string
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: MoraineError) => void
   #isSettled = false
@@ -18,21 +20,26 @@ export class LocalAsk extends Expiring implements ReplyTo {
 
   constructor(
     hub: Hub,
-    path: string,
+    to: Place,
     type: string,
     withinMs: number,
     resolve: (value: unknown) => void,
     reject: (error: MoraineError) => void,
   ) {
-    super(hub.clock.monotonicMs() + withinMs, () =>
-      this.reject(
-        unavailable('ASK_TIMEOUT', `${path} did not answer ${type} within ${withinMs} ms`, { path }),
-      ),
-    )
+    super(hub.clock.monotonicMs() + withinMs)
     this.withinMs = withinMs
     this.#hub = hub
+    this.#to = to
+    this.#type = type
     this.#resolve = resolve
     this.#reject = reject
+  }
+
+  expire(): void {
+    const { path, thread } = this.#to
+    const message = `${path} did not answer ${this.#type} within ${this.withinMs} ms`
+    this.reject(unavailable('ASK_TIMEOUT', message, { path }))
+    if (thread !== this.#hub.thread) this.#hub.onSilence(thread)
   }
 
   resolve(value: unknown): void {

@@ -102,4 +102,6 @@ export type ThreadReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'faulted'; readonly path: string; readonly life: number; readonly error: EncodedError }
   | { readonly kind: 'finished'; readonly path: string; readonly life: number }
+  /** An ask to an actor of `thread` was not answered in time: does it hang? */
+  | { readonly kind: 'silence'; readonly thread: number }
   | LogReport

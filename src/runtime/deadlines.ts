@@ -6,16 +6,18 @@ import type { Clock, Timer } from '../base/clock.ts'
 
 const BUCKET_MS = 16
 
-export class Expiring {
+/** Something with a deadline; it knows its place in its bucket, so that taking it back needs no search. */
+export abstract class Expiring {
   /** -1 once it was taken back or has expired. */
   place = -1
   bucket: Expiring[] | undefined
   readonly expiresAtMs: number
-  readonly expire: () => void
-  constructor(expiresAtMs: number, expire: () => void) {
+  constructor(expiresAtMs: number) {
     this.expiresAtMs = expiresAtMs
-    this.expire = expire
   }
+
+  /** Called once, when it was not taken back before. */
+  abstract expire(): void
 }
 
 export class Deadlines {
@@ -78,6 +80,7 @@ export class Deadlines {
         this.#buckets.delete(tick)
         for (const entry of bucket) {
           entry.place = -1
+          entry.bucket = undefined
           entry.expire()
         }
       }

@@ -54,6 +54,7 @@ const hub = new Hub({
   movesBytes: boot.movesBytes,
 })
 hub.counters = new Int32Array(boot.counters)
+hub.onSilence = (thread) => report({ kind: 'silence', thread })
 
 /** The behaviour by the name under which its module exports it. */
 const load = async ({ origin, path }: Assignment): Promise<UntypedBehavior> => {

@@ -53,7 +53,12 @@ export interface Ticker {
   cancel(): void
 }
 
-type Verdict = 'sent' | 'MAILBOX_FULL' | 'ACTOR_STOPPED' | 'THREAD_EXITED'
+const NOT_SENT = {
+  MAILBOX_FULL: 'the mailbox is full',
+  ACTOR_STOPPED: 'the actor has stopped',
+  THREAD_EXITED: 'the thread of the actor is not running',
+} as const
+type Verdict = 'sent' | keyof typeof NOT_SENT
 
 export class Hub {
   readonly thread: number
@@ -165,15 +170,10 @@ export class Hub {
   ask(place: Place, type: string, message: unknown, withinMs: number): Promise<unknown> {
     assert(withinMs >= 0 && withinMs < Number.POSITIVE_INFINITY, 'an ask has a deadline')
     return new Promise((resolve, reject) => {
-      const ask = new LocalAsk(this, place.path, type, withinMs, resolve, reject)
+      const ask = new LocalAsk(this, place, type, withinMs, resolve, reject)
       const verdict = this.#send(place, type, message, ask)
       if (verdict === 'sent') this.deadlines.add(ask)
-      else
-        reject(
-          verdict === 'ACTOR_STOPPED'
-            ? stopped(place.path)
-            : unavailable(verdict, verdict, { path: place.path }),
-        )
+      else reject(unavailable(verdict, NOT_SENT[verdict], { path: place.path }))
     })
   }
 
@@ -318,6 +318,9 @@ export class Hub {
       if (!this.#places.has(path) && this.place(path).thread === thread) this.#fire(path)
     }
   }
+
+  /** Set by whoever can find out: an ask to an actor of `thread` was not answered in time. */
+  onSilence: (thread: number) => void = () => undefined
 
   // -- Time. --
 

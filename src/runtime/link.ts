@@ -27,8 +27,8 @@ const ENDED = 6
 
 /** One direction. Pages that never carry anything are never touched, and cost nothing. */
 const RING_BYTES = 256 * KiB
-/** Looks at an empty ring, one per turn of the event loop, before the reader sleeps: a bell costs more than some looks. */
-const LOOKS_MAX = 4
+/** Looks at an empty ring, one per turn of the event loop, before the reader sleeps. More cost CPU and gain nothing. */
+const LOOKS_MAX = 1
 /** What rings the bell. */
 const BELL = 0
 

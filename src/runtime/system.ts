@@ -25,6 +25,8 @@ export interface SystemOptions {
   readonly placement?: Placement
   /** By thread name: memory limits. */
   readonly threads?: Readonly<Record<string, ThreadOptions>>
+  /** After an ask to it timed out, how long a thread may stay silent before it is ended as hung. Default 10 s. */
+  readonly hangMs?: number
   readonly clock?: Clock
   readonly random?: Random
   readonly log?: Log
@@ -76,6 +78,9 @@ export interface System {
 /** A root that does not stop in time is left behind; its threads are ended all the same. */
 const CLOSE_WITHIN_MS = 10 * SECOND
 
+/** Far above any turn of ours, far below what an operator would do. */
+const HANG_MS = 10 * SECOND
+
 /** Resolves when the whole tree is up. Rejects with the fault, and leaves nothing, when the root gave up before that. */
 export const createSystem = async (options: SystemOptions): Promise<System> => {
   const environment = {
@@ -101,6 +106,7 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     workerData,
     movesBytes,
     threads: options.threads ?? {},
+    hangMs: options.hangMs ?? HANG_MS,
   })
   assert(threads.isEmpty || environment.clock === systemClock, 'only one thread can have a clock of its own')
   const { root, viewOf } = buildTree(options.spec, placed, hub, threads, environment)

@@ -24,6 +24,8 @@ export interface Surroundings {
   boot(thread: Thread): Omit<Boot, 'control' | 'reports'>
   /** The worker is ready: links it to all others. */
   connect(thread: Thread): Promise<void>
+  /** An ask to an actor of this thread was not answered in time. */
+  silent(thread: number): void
   /** A line the worker wants to have logged. */
   logged(thread: Thread, line: LogReport): void
   /** The worker has exited: takes back all that was its own. */
@@ -52,6 +54,7 @@ export class Thread {
   /** Settles when what the last worker left has been taken back. */
   #cleared: Promise<void> = Promise.resolve()
   isClosed = false
+  #isChecking = false
 
   constructor(name: string, number: number, options: ThreadOptions, surroundings: Surroundings) {
     this.name = name
@@ -132,7 +135,8 @@ export class Thread {
       this.#surroundings.logged(this, report)
       return
     }
-    this.members.find(({ path }) => path === report.path)?.onReport(report)
+    if (report.kind === 'silence') this.#surroundings.silent(report.thread)
+    else this.members.find(({ path }) => path === report.path)?.onReport(report)
   }
 
   /** One call of the control surface. Rejects with THREAD_EXITED when the worker exits first: comlink would wait for ever. */
@@ -140,6 +144,25 @@ export class Thread {
     const life = this.#life
     if (!life) throw unavailable('THREAD_EXITED', `thread ${this.name} is not running`, { thread: this.name })
     return Promise.race([what(life.control), life.exited.then((error) => Promise.reject(error))])
+  }
+
+  /**
+   * Looks whether the worker still turns, and ends it when it does not answer within `hangMs`: a handler that never gives
+   * the thread back would otherwise silence all actors on it for good. An idle system never asks.
+   */
+  async check(
+    hangMs: number,
+    within: (ms: number, work: Promise<unknown>) => Promise<boolean>,
+  ): Promise<void> {
+    const life = this.#life
+    if (!life || this.#isChecking) return
+    this.#isChecking = true
+    const answer = this.call((control) => control.inspect()).catch(() => undefined)
+    const isAlive = await within(hangMs, answer)
+    this.#isChecking = false
+    if (isAlive || life !== this.#life) return
+    this.#surroundings.log.error('thread hangs', { thread: this.name, hangMs })
+    await this.kill()
   }
 
   connect(connection: Connection): Promise<void> {

@@ -33,6 +33,7 @@ export interface ThreadsOptions {
   readonly workerData: unknown
   readonly movesBytes: boolean
   readonly threads: Readonly<Record<string, ThreadOptions>>
+  readonly hangMs: number
 }
 
 interface MadeLink {
@@ -70,6 +71,7 @@ export class Threads implements Surroundings {
       if (thread !== 0) options.hub.addRemote(path, thread)
     }
     this.#mainCounters = new SharedArrayBuffer(4 * (slots.get(0) ?? 0))
+    options.hub.onSilence = (thread) => this.silent(thread)
     options.hub.counters = new Int32Array(this.#mainCounters)
   }
 
@@ -185,6 +187,12 @@ export class Threads implements Surroundings {
     const ends = createLinkEnds(this.#options.arena, near, far)
     this.#links.push({ between, ways: [ends[0].outgoing, ends[0].incoming] })
     return ends
+  }
+
+  silent(number: number): void {
+    const { hub, hangMs } = this.#options
+    const thread = [...this.#threads.values()].find((other) => other.number === number)
+    void thread?.check(hangMs, (ms, work) => hub.within(ms, work))
   }
 
   logged(thread: Thread, { level, event, fields }: LogReport): void {

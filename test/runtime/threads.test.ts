@@ -38,6 +38,36 @@ for (const how of ['exit', 'throw', 'reject', 'memory'] as const) {
 }
 
 test(
+  'a thread that hangs is found by the ask it does not answer, ended, and comes back',
+  deadline(20_000, () =>
+    withSystem(async (system) => {
+      const b = system.ref<ProbeProtocol>('root/b')
+      const bystander = rejectsWith('THREAD_EXITED', () =>
+        b.ask('work', { name: 'w', delayMs: 60_000 }, { withinMs: 60_000 }),
+      )
+      const a = system.ref<ProbeProtocol>('root/a')
+      await rejectsWith('ASK_TIMEOUT', () => a.ask('ruin', { how: 'loop' }, { withinMs: 50 }))
+      await bystander
+      await untilUp(system, 'root/b')
+    }),
+  ),
+)
+
+test(
+  'close ends a thread that hangs, within its limit',
+  deadline(20_000, () =>
+    withSystem(async (system) => {
+      const a = system.ref<ProbeProtocol>('root/a')
+      const hung = rejectsWith('THREAD_EXITED', () => a.ask('ruin', { how: 'loop' }, { withinMs: 60_000 }))
+      const startMs = performance.now()
+      await system.close({ withinMs: 300 })
+      await hung
+      assert.ok(performance.now() - startMs < 3000)
+    }),
+  ),
+)
+
+test(
   'the exit of a thread with many actors counts once against the intensity',
   deadline(10_000, async () => {
     const children = Array.from({ length: 8 }, (_, i) => child(probe, `p${i}`, {}, { place: 'left' }))

@@ -34,7 +34,7 @@ export interface ProbeProtocol {
   /** Asks another probe, so many times at once, and answers how many were answered. */
   relay(message: { to: string; times: number }): Promise<number>
   /** Ends the thread in one of several ways. */
-  ruin(message: { how: 'exit' | 'throw' | 'reject' | 'memory' }): Promise<void>
+  ruin(message: { how: 'exit' | 'throw' | 'reject' | 'memory' | 'loop' }): Promise<void>
 }
 
 export interface ProbeArgs {
@@ -130,6 +130,7 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
           if (how === 'exit') process.exit(3)
           if (how === 'throw') setImmediate(() => (undefined as unknown as () => void)())
           if (how === 'reject') void Promise.reject(new Error('nobody handles this'))
+          while (how === 'loop');
           const hoard: number[][] = []
           while (how === 'memory') hoard.push(new Array(100_000).fill(1.5))
           await sleep(10_000)

@@ -33,6 +33,7 @@ export const withSystem = async (body: (system: System, arena: Arena) => Promise
   const system = await createSystem({
     spec,
     arena,
+    hangMs: 200,
     placement: { left: 'left', right: 'right' },
     threads: { left: { resourceLimits: { maxOldGenerationSizeMb: 24 } } },
   })

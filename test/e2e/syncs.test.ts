@@ -49,14 +49,14 @@ const trace = async (): Promise<{
     names.push(name)
     return String(answer.body)
   }
-  await ask('make a bucket', 'PUT', '/b')
+  await ask('make a bucket', 'PUT', '/syncs')
   const sizes = { inline: 100, packed: 200 * KiB, large: 9 * MiB }
   for (const [kind, size] of Object.entries(sizes)) {
-    await ask(`put, ${kind}`, 'PUT', `/b/${kind}`, bodyOf(1, size))
-    await ask(`overwrite, ${kind}`, 'PUT', `/b/${kind}`, bodyOf(2, size))
-    await ask(`delete, ${kind}`, 'DELETE', `/b/${kind}`)
+    await ask(`put, ${kind}`, 'PUT', `/syncs/${kind}`, bodyOf(1, size))
+    await ask(`overwrite, ${kind}`, 'PUT', `/syncs/${kind}`, bodyOf(2, size))
+    await ask(`delete, ${kind}`, 'DELETE', `/syncs/${kind}`)
   }
-  const created = await ask('create an upload', 'POST', '/b/parts', undefined, [['uploads', '']])
+  const created = await ask('create an upload', 'POST', '/syncs/parts', undefined, [['uploads', '']])
   const upload = /<UploadId>([^<]+)</.exec(created)?.[1] ?? ''
   const parts: string[] = []
   for (const [number, size] of [
@@ -68,14 +68,14 @@ const trace = async (): Promise<{
       ['partNumber', String(number)],
       ['uploadId', upload],
     ] as const
-    await ask(`put part ${number}`, 'PUT', '/b/parts', body, query)
+    await ask(`put part ${number}`, 'PUT', '/syncs/parts', body, query)
     const etag = createHash('md5').update(body).digest('hex')
     parts.push(`<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`)
   }
   const document = Buffer.from(`<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`)
-  await ask('complete an upload', 'POST', '/b/parts', document, [['uploadId', upload]])
-  await ask('delete what was uploaded', 'DELETE', '/b/parts')
-  await ask('delete the bucket', 'DELETE', '/b')
+  await ask('complete an upload', 'POST', '/syncs/parts', document, [['uploadId', upload]])
+  await ask('delete what was uploaded', 'DELETE', '/syncs/parts')
+  await ask('delete the bucket', 'DELETE', '/syncs')
   client.close()
   assert.is((await server.stop()).code, 0)
   const calls = parseTrace(readFileSync(output, 'utf8'))
@@ -104,7 +104,9 @@ needsStrace(
 
     for (const [index, { name, answered }] of steps.entries()) {
       assert.ok(answered.syncs.length >= 3, `${name}: synced on m + 1 disks`)
-      for (const { begin, path } of answered.syncs) {
+      // Of several syncs of one path the last one covers those before it.
+      const last = new Map(answered.syncs.map(({ path, begin }) => [path, begin]))
+      for (const [path, begin] of last) {
         const left = examine(calls, isRelevantIn(data), begin)
         assert.ok(left[index]?.unsafe.includes(path), `${name}: a missing sync of ${path} would be seen`)
       }

@@ -1,8 +1,9 @@
-// The command: reads the arguments, does what they name, and turns whatever happens into an exit code. The only place that
-// touches the process: its signals, its standard output and its end.
-import { readFileSync } from 'node:fs'
+// The command line's entry, and the only place that ends the process. It gives the real process (signals, standard output,
+// exit code) to commands that know it only as arguments.
+import { createRequire } from 'node:module'
+import { basename } from 'node:path'
 import { systemClock } from './base/clock.ts'
-import { codeOf } from './base/errors.ts'
+import { asMoraineError, codeOf } from './base/errors.ts'
 import { COMMANDS, checkWords, chooseCommand } from './cli/commands.ts'
 import { formatHelp } from './cli/help.ts'
 import { createLineLog } from './cli/log.ts'
@@ -12,43 +13,55 @@ import { isHelpAsked, readCommandLine } from './config.ts'
 import { readRootKeys } from './offline.ts'
 import { startServer } from './server.ts'
 
-const write = (text: string): void => void process.stdout.write(text)
-
-const versionOf = (): string => {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+/** How the operator called this program, so that what is printed can be copied. */
+const programName = (): string => {
+  const path = process.argv[1] ?? 'moraine'
+  return basename(path) === 'moraine' ? 'moraine' : `node ${path}`
 }
 
-const run = async (args: readonly string[]): Promise<number> => {
+const versionLine = (): string => {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+  return `moraine ${version} (Node ${process.version})\n`
+}
+
+const runCommand = async (args: readonly string[]): Promise<number> => {
+  const terminal = {
+    isTerminal: process.stdout.isTTY === true,
+    write: (text: string): void => void process.stdout.write(text),
+  }
   const { command, rest } = chooseCommand(args)
-  if (command.name === 'help' || isHelpAsked(args)) {
-    write(formatHelp(COMMANDS.map(({ usage, meaning }) => [usage, meaning])))
+  if (command.name === 'help' || isHelpAsked(rest)) {
+    terminal.write(formatHelp(COMMANDS.map(({ usage, meaning }) => [usage, meaning] as const)))
     return EXIT_OK
   }
   if (command.name === 'version') {
-    write(`${versionOf()}\n`)
+    terminal.write(versionLine())
     return EXIT_OK
   }
   const { config, positionals } = readCommandLine(rest)
   checkWords(command, positionals)
   if (command.name === 'key show') {
     const { accessKeyId, secretAccessKey } = await readRootKeys(config.disks)
-    write(`access key: ${accessKeyId}\nsecret key: ${secretAccessKey}\n`)
+    terminal.write(`access key: ${accessKeyId}\nsecret key: ${secretAccessKey}\n`)
     return EXIT_OK
   }
-  return serve(config, {
-    startServer,
-    log: createLineLog(config.logLevel),
-    terminal: { isTerminal: process.stdout.isTTY === true, write },
-    nextSignal: watchSignals(process, systemClock),
-    program: 'moraine',
-  })
+  const log = createLineLog(config.logLevel)
+  const nextSignal = watchSignals(process, systemClock)
+  return serve(config, { startServer, log, terminal, nextSignal, program: programName() })
 }
 
-run(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`moraine: ${(error as Error).message}\n`)
+/** One sentence for what an operator can mend; a stack for what only a programmer can. */
+const describe = (error: unknown): string => {
+  const { kind, message, stack } = asMoraineError(error)
+  return kind === 'bug' ? (stack ?? message) : message
+}
+
+// Whoever reads our output may have gone; that is no reason to stop serving.
+process.stdout.on('error', () => undefined)
+try {
+  process.exit(await runCommand(process.argv.slice(2)))
+} catch (error) {
+  process.stderr.write(`moraine: ${describe(error)}\n`, () => {
     process.exit(codeOf(error) === 'CONFIG_INVALID' ? EXIT_USAGE : EXIT_FAILED)
-  },
-)
+  })
+}

@@ -19,6 +19,7 @@ import { child } from './runtime/actor.ts'
 import { createArena } from './runtime/arena.ts'
 import { createSystem, type System, type SystemView } from './runtime/system.ts'
 import { type CodecShare, type GatewayProtocol, gateway } from './s3/actor.ts'
+import { checkPort } from './s3/port.ts'
 import { nodeFiles } from './storage/files-node.ts'
 import { createLevelLock, noLock } from './storage/lock.ts'
 import { type StartedStore, startStore } from './storage/start.ts'
@@ -55,6 +56,7 @@ const ASK_LIMIT = { withinMs: 30 * SECOND }
 export const startServer = async (config: Config, dependencies: ServerDependencies): Promise<Server> => {
   const { log, memory } = dependencies
   const cores = availableParallelism()
+  await checkPort(config.host, config.port)
   const started = await startStore({
     roots: config.disks,
     filesOf: () => memory ?? nodeFiles,

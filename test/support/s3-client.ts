@@ -15,7 +15,8 @@ export const createS3Client = (target: Target, changes: S3ClientConfig = {}): S3
   new S3Client({
     endpoint: target.endpoint,
     region: target.region,
-    credentials: target.credentials,
+    // The SDK writes into what it is given.
+    credentials: { ...target.credentials },
     forcePathStyle: true,
     maxAttempts: 1,
     requestHandler: { httpAgent: new Agent({ keepAlive: true, maxSockets: 64 }) },

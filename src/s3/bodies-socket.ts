@@ -55,10 +55,11 @@ export const createSocketSource = (
     return waiting
   }
 
-  const fail = (error: MoraineError): void => {
+  /** `makeError`: every body that ended well comes here too, and an error costs its stack. */
+  const fail = (makeError: () => MoraineError): void => {
     if (ended || failure) return
-    failure = error
-    stopWaiting()?.reject(error)
+    failure = makeError()
+    stopWaiting()?.reject(failure)
   }
 
   const onData = (piece: Uint8Array): void => {
@@ -86,10 +87,10 @@ export const createSocketSource = (
     started = true
     message.on('data', onData)
     message.on('end', onEnd)
-    message.on('error', () => fail(incompleteBody()))
-    message.on('close', () => fail(incompleteBody()))
+    message.on('error', () => fail(incompleteBody))
+    message.on('close', () => fail(incompleteBody))
     onStart()
-    if (message.destroyed && !message.readableEnded) fail(incompleteBody())
+    if (message.destroyed && !message.readableEnded) fail(incompleteBody)
   }
 
   return {
@@ -111,7 +112,7 @@ export const createSocketSource = (
     check(nowMs) {
       if (!waiter || waitedMs + nowMs - waitingSince < limits.windowMs) return
       if (cameBytes < quota) {
-        fail(
+        fail(() =>
           refusal(
             'RequestTimeout',
             'Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.',
@@ -122,7 +123,7 @@ export const createSocketSource = (
     isComplete: () => ended || message.complete,
     isBroken: () => failure !== undefined,
     abandon() {
-      fail(incompleteBody())
+      fail(incompleteBody)
       message.off('data', onData)
       ready.length = 0
     },

@@ -1,0 +1,82 @@
+// The library as its users get it: packed, installed into a project of its own, used from JavaScript and from TypeScript.
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+const test = suite('package')
+let project = ''
+
+const run = (command: string, args: readonly string[], cwd = project): string =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+
+test.before(() => {
+  project = mkdtempSync(join(tmpdir(), 'moraine-project-'))
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'project', private: true, type: 'module' }),
+  )
+  run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', project], root)
+  const tarball = readdirSync(project).find((name) => name.endsWith('.tgz'))!
+  run('npm', ['install', '--no-audit', '--no-fund', '--silent', '--prefer-offline', `./${tarball}`])
+  // The client and the compiler are the developers' own; what is tested is what the tarball brings.
+  for (const name of ['@aws-sdk', '@smithy', 'typescript', '@types']) {
+    const target = join(project, 'node_modules', name)
+    if (name === '@types') rmSync(target, { recursive: true, force: true })
+    symlinkSync(join(root, 'node_modules', name), target)
+  }
+})
+test.after(() => rmSync(project, { recursive: true, force: true }))
+
+test(
+  'the example runs in a project that installed the tarball',
+  deadline(60_000, async () => {
+    cpSync(join(root, 'examples', 'embedded.mjs'), join(project, 'embedded.mjs'))
+    assert.match(run(process.execPath, ['embedded.mjs']), 'whole, countable, recoverable')
+  }),
+)
+
+test(
+  'its types are there, and say what is wrong',
+  deadline(60_000, async () => {
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2023,esnext.disposable',
+    ]
+    const compile = (source: string): string => {
+      writeFileSync(join(project, 'use.ts'), source)
+      return run(process.execPath, [
+        'node_modules/typescript/bin/tsc',
+        ...options,
+        '--types',
+        'node',
+        'use.ts',
+      ])
+    }
+    const good = `import { createStore, type Store } from 'moraine'
+      const store: Store = await createStore({ disks: ['/tmp/a', '/tmp/b'], port: 9000 })
+      const { accessKeyId, secretAccessKey } = store.credentials
+      console.log(store.endpoint, store.region, accessKeyId, secretAccessKey)
+      await store.close()`
+    assert.is(compile(good), '')
+    assert.throws(() => compile(good.replace("['/tmp/a', '/tmp/b']", '42')))
+  }),
+)
+
+test(
+  'the command is installed with it',
+  deadline(60_000, async () => {
+    assert.match(run(join(project, 'node_modules', '.bin', 'moraine'), ['version']), /^\d+\.\d+\.\d+\n$/)
+  }),
+)
+
+test.run()

@@ -4,12 +4,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Observable } from 'rxjs'
+import type { StoreEvent } from './actors/store-events.ts'
 import { fault } from './base/errors.ts'
 import { type Log, silentLog } from './base/log.ts'
 import { MiB, SECOND } from './base/units.ts'
 import { type Server, startServer } from './server.ts'
 import { createMemoryFiles } from './storage/files-memory.ts'
 
+export type { StoreEvent } from './actors/store-events.ts'
 export { MoraineError } from './base/errors.ts'
 export type { Log, LogFields } from './base/log.ts'
 
@@ -42,6 +45,8 @@ export interface Store extends AsyncDisposable {
   readonly endpoint: string
   readonly region: string
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** What happens in the store, as it happens: disks that come and go, damage and repair. Completes when it has ended. */
+  readonly events: Observable<StoreEvent>
   /** Resolves after `close`; rejects when the root supervisor gave up and the store has ended by itself. */
   readonly closed: Promise<void>
   /** Ends the store: requests in flight are cut, what was acknowledged is durable. Idempotent and bounded. */
@@ -98,10 +103,10 @@ export const createStore = async (options: StoreOptions): Promise<Store> => {
     closing ??= server.close().then(() => place.remove())
     return closing
   }
-  const { endpoint, credentials, closed } = server
+  const { endpoint, credentials, closed, events } = server
   const { accessKeyId, secretAccessKey } = credentials
   return {
-    ...{ endpoint, region, closed, close },
+    ...{ endpoint, region, events, closed, close },
     credentials: { accessKeyId, secretAccessKey },
     [Symbol.asyncDispose]: close,
   }

@@ -2,9 +2,11 @@
 // (arena, roster, facts), starts the tree and hands out what the outside may hold. Everything it opens it closes, in
 // reverse, also when the start fails half-way.
 import { availableParallelism } from 'node:os'
+import type { Observable } from 'rxjs'
 import type { BucketProtocol } from './actors/bucket.ts'
 import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
+import type { StoreEvent } from './actors/store-events.ts'
 import { PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { planThreads, tree } from './actors/tree.ts'
 import { type KeyPair, openKeyPair } from './auth/root.ts'
@@ -17,6 +19,7 @@ import { CODEC_RESERVED_BYTES } from './codec/index.ts'
 import type { Config } from './config.ts'
 import { child } from './runtime/actor.ts'
 import { createArena } from './runtime/arena.ts'
+import { createEvents } from './runtime/events.ts'
 import { createSystem, type System, type SystemView } from './runtime/system.ts'
 import { type CodecShare, type GatewayProtocol, gateway } from './s3/actor.ts'
 import { checkPort } from './s3/port.ts'
@@ -38,6 +41,8 @@ export interface Server {
   readonly credentials: KeyPair & { readonly isStored: boolean }
   /** Settles when the store has ended: resolved after `close`, rejected when the root supervisor gave up. */
   readonly closed: Promise<void>
+  /** What happens in the store, as it happens; completes when it has ended. */
+  readonly events: Observable<StoreEvent>
   /** New requests get 503; resolves when those in flight have ended, or after `withinMs`. */
   drain(withinMs: number): Promise<void>
   /** Idempotent and bounded; leaves no thread, timer, socket or file. */
@@ -111,19 +116,23 @@ const startSystem = async (
     ...(domain !== undefined && { domain }),
     ...(rootCredentials && { rootKeys: rootCredentials }),
   }
+  const events = createEvents<StoreEvent>()
   const system: System = await createSystem({
     spec: tree({
       slots: config.disks.length,
       partitions: facts.partitions,
       gateways: [child(gateway, 'gateway-0', gatewayArgs)],
       inspector: { inspect: () => system.inspect() },
+      events: events.spec,
     }),
     placement: memory ? {} : planThreads(cores),
     arena: createArena({ bytes: config.arenaBytes, codecReservedBytes: CODECS_MAX * CODEC_RESERVED_BYTES }),
     workerData: facts,
     log,
   })
-  return serverOf(system, config, facts, ports, started)
+  const running = await serverOf(system, config, facts, ports, started)
+  running.closed.then(events.complete, events.complete)
+  return { ...running, events: events.stream }
 }
 
 /** With one or two cores one thread codes large stripes; with more all but the gateway's. Without cores to give, none. */
@@ -154,7 +163,7 @@ const serverOf = async (
   facts: StoreFacts,
   ports: SharedArrayBuffer,
   started: StartedStore,
-): Promise<Server> => {
+): Promise<Omit<Server, 'events'>> => {
   const gatewayRef = system.ref<GatewayProtocol>('root/gateways/gateway-0')
   const inspectorRef = system.ref<InspectorProtocol>(PATHS.inspector)
   const port = new Int32Array(ports)[0]!

@@ -16,6 +16,7 @@ import type { PackedPlace } from '../storage/volumes.ts'
 import type { BucketProtocol } from './bucket.ts'
 import { findInSlot, openSlot } from './open-slot.ts'
 import { attachRoster, type Roster } from './roster.ts'
+import { storePublisher } from './store-events.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 import { type SlabRange, viewOf } from './stripe-buffer.ts'
 
@@ -129,8 +130,11 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     roster.enter(slot, { number: here.number, set, state: space.hasRoom ? 'up' : 'full' })
     report()
     announce()
+    const publish = storePublisher(context)
+    publish({ kind: 'disk-entered', slot, disk: here.number })
     context.defer(async () => {
       roster.setState(slot, 'out')
+      publish({ kind: 'disk-left', slot, disk: here.number })
       announce()
       await here.close()
     })

@@ -2,6 +2,7 @@
 // actor runs is decided by a placement table (`planThreads`), never here.
 //
 //   root                      rest-for-one: what starts later rests on what started before
+//   ├─ events                 what happened, as a stream
 //   ├─ inspector              what the operator may see
 //   ├─ storage                one-for-one: a sick disk must not restart its neighbours
 //   │   └─ disk-0 … disk-n
@@ -26,6 +27,8 @@ export interface TreeOptions {
   /** From the layer above: this one knows no HTTP. */
   readonly gateways: readonly ActorSpec[]
   readonly inspector: InspectorArgs
+  /** The actor behind the stream of events. */
+  readonly events: ActorSpec
 }
 
 const BACKOFF = { minMs: 100, maxMs: 30 * SECOND, jitter: 0.2 }
@@ -40,13 +43,20 @@ const decide = ({ code }: Fault): Decision =>
 const count = <T>(length: number, make: (index: number) => T): T[] =>
   Array.from({ length }, (_, index) => make(index))
 
-export const tree = ({ slots, partitions, gateways, inspector: args }: TreeOptions): SupervisorSpec => ({
+export const tree = ({
+  slots,
+  partitions,
+  gateways,
+  inspector: args,
+  events,
+}: TreeOptions): SupervisorSpec => ({
   name: 'root',
   strategy: 'rest-for-one',
   intensity: { restartsMax: 3, periodMs: MINUTE },
   backoff: BACKOFF,
   decide: () => 'restart',
   children: [
+    events,
     child(inspector, 'inspector', args),
     {
       name: 'storage',

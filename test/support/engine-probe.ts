@@ -13,6 +13,7 @@ import { MiB, SECOND } from '../../src/base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
 import { type Behavior, child } from '../../src/runtime/actor.ts'
 import { type Arena, createArena } from '../../src/runtime/arena.ts'
+import { createEvents } from '../../src/runtime/events.ts'
 import { createSystem, type System } from '../../src/runtime/system.ts'
 import { factsOf } from '../../src/server.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
@@ -56,6 +57,7 @@ export const openProbedStore = async (files = createMemoryFiles(), disks = 6): P
       partitions: 2,
       gateways: [child(engineProbe, 'probe', {})],
       inspector: { inspect: () => system.inspect() },
+      events: createEvents().spec,
     }),
     arena,
     workerData: factsOf({ disks: roots, region: 'us-east-1' }, started, files),

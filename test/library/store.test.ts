@@ -1,0 +1,97 @@
+// createStore as a program that embeds it sees it: two side by side, nothing left behind, events, and clear refusals.
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { createStore, type Store, type StoreEvent, type StoreOptions } from '../../src/index.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
+
+const test = suite('library')
+const LIMIT_MS = 30_000
+
+const clientOf = ({ endpoint, region, credentials }: Store): S3Client =>
+  new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+
+const roundTrip = async (store: Store, text: string): Promise<string> => {
+  const s3 = clientOf(store)
+  try {
+    await s3.send(new CreateBucketCommand({ Bucket: 'bucket' }))
+    await s3.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'key', Body: text }))
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'key' }))
+    return await Body!.transformToString()
+  } finally {
+    s3.destroy()
+  }
+}
+
+/** What keeps the process busy: sockets, servers, workers. The test's own limit is a timer. */
+const activeResources = (): string[] =>
+  process.getActiveResourcesInfo().filter((name) => !/^(TTYWrap|PipeWrap|Timeout|FSReq.*)$/.test(name))
+
+test(
+  'two stores live side by side, each with its own objects and keys',
+  deadline(LIMIT_MS, async () => {
+    await using one = await createStore({ disks: 'memory' })
+    await using two = await createStore({ disks: 'memory' })
+    assert.is.not(one.endpoint, two.endpoint)
+    assert.is.not(one.credentials.accessKeyId, two.credentials.accessKeyId)
+    assert.is(await roundTrip(one, 'first'), 'first')
+    assert.is(await roundTrip(two, 'second'), 'second')
+  }),
+)
+
+test(
+  'a temporary store is on real files, and gone after close',
+  deadline(LIMIT_MS, async () => {
+    const listeners = process.listenerCount('uncaughtException') + process.listenerCount('SIGTERM')
+    const store = await createStore({ disks: 'temporary' })
+    const ended: StoreEvent[] = []
+    store.events.subscribe((event) => void ended.push(event))
+    assert.is(await roundTrip(store, 'x'.repeat(300_000)), 'x'.repeat(300_000))
+    await Promise.all([store.close(), store.close()])
+    await store.closed
+    assert.equal(new Set(ended.map(({ kind }) => kind)), new Set(['disk-left']))
+    assert.equal(activeResources(), [])
+    assert.is(process.listenerCount('uncaughtException') + process.listenerCount('SIGTERM'), listeners)
+  }),
+)
+
+test(
+  'directories keep their objects from one store to the next, and one store at a time',
+  deadline(LIMIT_MS, async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'moraine-library-'))
+    try {
+      const options: StoreOptions = { disks: ['a', 'b', 'c'].map((name) => join(parent, name)) }
+      const first = await createStore(options)
+      await roundTrip(first, 'kept')
+      await rejectsWith('STORE_IN_USE', () => createStore(options))
+      await first.close()
+      await using second = await createStore(options)
+      assert.is(second.credentials.secretAccessKey, first.credentials.secretAccessKey)
+      const s3 = clientOf(second)
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'key' }))
+      assert.is(await Body!.transformToString(), 'kept')
+      s3.destroy()
+    } finally {
+      rmSync(parent, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'what cannot be is refused in one sentence, and nothing is touched',
+  deadline(LIMIT_MS, async () => {
+    await rejectsWith('CONFIG_INVALID', () => createStore({ disks: [] }))
+    await rejectsWith('CONFIG_INVALID', () => createStore({ disks: 'memory', parity: 6 }))
+    await using store = await createStore({ disks: 'memory' })
+    const port = Number(new URL(store.endpoint).port)
+    await rejectsWith('PORT_IN_USE', () => createStore({ disks: 'memory', port }))
+    const parent = mkdtempSync(join(tmpdir(), 'moraine-library-'))
+    writeFileSync(join(parent, 'somebody.txt'), 'mine')
+    await rejectsWith('DISK_FORMAT', () => createStore({ disks: [parent, join(parent, 'b')] }))
+    assert.not.ok(existsSync(join(parent, 'b')))
+    rmSync(parent, { recursive: true, force: true })
+  }),
+)
+
+test.run()

@@ -107,10 +107,6 @@ export const createChunkedDecoder = (options: ChunkedOptions): ChunkedDecoder =>
   }
 
   const takeTrailer = (text: string): void => {
-    if (text === '') {
-      endTrailers()
-      return
-    }
     const colon = text.indexOf(':')
     const name = text.slice(0, Math.max(colon, 0)).toLowerCase()
     const value = text.slice(colon + 1).trim()
@@ -126,9 +122,16 @@ export const createChunkedDecoder = (options: ChunkedOptions): ChunkedDecoder =>
     canonicalTrailer += `${name}:${value}\n`
   }
 
+  /** Clients built on minio-go end each trailing header in LF and all of them in CRLF: `a:1 LF b:2 LF CRLF`. */
+  const takeTrailers = (text: string): void => {
+    if (text === '') endTrailers()
+    else if (text.endsWith('\n')) for (const line of text.slice(0, -1).split('\n')) takeTrailer(line)
+    else takeTrailer(text)
+  }
+
   const takeLine = (text: string): void => {
     if (state === 'size') startChunk(text)
-    else if (state === 'trailer') takeTrailer(text)
+    else if (state === 'trailer') takeTrailers(text)
     // 'data-end' and 'last': nothing but the line's end may stand here.
     else if (text !== '') throw incompleteBody('A chunk has more bytes than its size says.')
     else state = state === 'last' ? 'done' : 'size'
@@ -149,7 +152,7 @@ export const createChunkedDecoder = (options: ChunkedOptions): ChunkedDecoder =>
         return at
       }
       if (byte === CR) sawReturn = true
-      else if (byte === LF || line.length >= limit) {
+      else if ((byte === LF && state !== 'trailer') || line.length >= limit) {
         throw state === 'trailer'
           ? malformedTrailer()
           : incompleteBody('A line of the chunked body is malformed.')

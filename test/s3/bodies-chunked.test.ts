@@ -179,6 +179,30 @@ test('lines end in CRLF, both of them', async () => {
   }
 })
 
+test('trailers that minio-go wrote, each ended by LF and all by CRLF, signed or not', () => {
+  const crc = { 'x-amz-checksum-crc32': 'AAAAAA==' }
+  const options = { trailerNames: ['x-amz-checksum-crc32'] }
+  for (const signed of [true, false]) {
+    const whole = signed
+      ? body(Buffer.from('hello'), [5], crc)
+      : unsignedChunks(Buffer.from('hello'), [5], crc)
+    const text = whole.toString('latin1').replace('AAAAAA==\r\n', 'AAAAAA==\n\r\n')
+    const done = decode(
+      Array.from(Buffer.from(text, 'latin1'), (byte) => Buffer.of(byte)),
+      5,
+      { ...options, signed },
+    )
+    assert.is(done.trailers.get('x-amz-checksum-crc32'), 'AAAAAA==')
+  }
+})
+
+test('LF within trailers makes no end and no header of nothing', async () => {
+  const options = { signed: false, trailerNames: ['x-amz-checksum-crc32'] }
+  for (const end of ['\n\r\n', 'x-amz-checksum-crc32:a\n\n\r\n\r\n', '\nx-amz-checksum-crc32:a\r\n\r\n']) {
+    await rejectsWith('MalformedTrailerError', () => decode([Buffer.from(`0\r\n${end}`)], 0, options))
+  }
+})
+
 test('nothing follows the end', async () => {
   const whole = unsignedChunks(Buffer.from('hello'), [5])
   await rejectsWith('IncompleteBody', () =>

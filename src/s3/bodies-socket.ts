@@ -47,6 +47,7 @@ export const createSocketSource = (
   /** Of the window: milliseconds we waited, bytes that came meanwhile. */
   let waitedMs = 0
   let cameBytes = 0
+  let isSuspect = false
 
   const stopWaiting = (): typeof waiter => {
     const waiting = waiter
@@ -68,6 +69,7 @@ export const createSocketSource = (
     if (cameBytes >= quota) {
       cameBytes = 0
       waitedMs = 0
+      isSuspect = false
     }
     if (waiting) {
       waiting.resolve(piece)
@@ -111,14 +113,17 @@ export const createSocketSource = (
     },
     check(nowMs) {
       if (!waiter || waitedMs + nowMs - waitingSince < limits.windowMs) return
-      if (cameBytes < quota) {
-        fail(() =>
-          refusal(
-            'RequestTimeout',
-            'Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.',
-          ),
-        )
+      // When we were held up ourselves, bytes lie on the socket unread: it gets one more look.
+      if (!isSuspect) {
+        isSuspect = true
+        return
       }
+      fail(() =>
+        refusal(
+          'RequestTimeout',
+          'Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.',
+        ),
+      )
     },
     isComplete: () => ended || message.complete,
     isBroken: () => failure !== undefined,

@@ -7,7 +7,7 @@
 //    0  u8   format of the envelope (1)
 //    1  u8   version of the record
 //    2  u16  zero
-//    4  u32  CRC-32 of the key, then of everything from byte 8 on
+//    4  u32  CRC-32 of the key, of bytes 0 … 3, then of everything from byte 8 on
 //    8  u64  sequence of the commit
 //   16  u32  segment that holds it
 //   20  u32  offset of the body in the segment, 0 without one
@@ -45,6 +45,9 @@ export interface Entry {
 const ENVELOPE_FORMAT = 1
 const ENVELOPE_BYTES = 32
 
+const envelopeChecksum = (key: Uint8Array, bytes: Buffer): number =>
+  crc32(bytes.subarray(8), crc32(bytes.subarray(0, 4), crc32(key)))
+
 export const encodeEnvelope = (entry: Entry): Buffer => {
   const payload = entry.payload!
   const bytes = Buffer.allocUnsafe(ENVELOPE_BYTES + payload.length)
@@ -58,14 +61,14 @@ export const encodeEnvelope = (entry: Entry): Buffer => {
   bytes.writeUInt32LE(entry.body?.length ?? 0, 24)
   bytes.writeUInt32LE(entry.body?.checksum ?? 0, 28)
   bytes.set(payload, ENVELOPE_BYTES)
-  bytes.writeUInt32LE(crc32(bytes.subarray(8), crc32(keyBytes(entry.key))), 4)
+  bytes.writeUInt32LE(envelopeChecksum(keyBytes(entry.key), bytes), 4)
   return bytes
 }
 
 /** The entry an index holds under `key`; undefined when the value does not verify. `RECORD_VERSION` when it is newer. */
 export const decodeEnvelope = (key: BinaryKey, rawKey: Uint8Array, bytes: Buffer): Entry | undefined => {
   if (bytes.length < ENVELOPE_BYTES) return undefined
-  if (bytes.readUInt32LE(4) !== crc32(bytes.subarray(8), crc32(rawKey))) return undefined
+  if (bytes.readUInt32LE(4) !== envelopeChecksum(rawKey, bytes)) return undefined
   if (bytes[0] !== ENVELOPE_FORMAT) {
     throw fault('RECORD_VERSION', `index envelope of format ${bytes[0]} is newer than this release`)
   }

@@ -2,6 +2,7 @@
 // however often it is begun: a crash between the removal of shards and the commit that says so costs a second attempt.
 import type { UploadId } from '../base/ids.ts'
 import type { PartTablePage } from './complete.ts'
+import type { Decision } from './decision.ts'
 import {
   afterPrefix,
   FREES_COUNTER_KEY,
@@ -12,7 +13,6 @@ import {
   sequenceOfFreeKey,
   tableKey,
 } from './keys.ts'
-import type { Decision } from './ledger.ts'
 import type { CommitLimits, Room } from './room.ts'
 import { type FreeRecord, removeShards, type ShardsData, type StoredPart } from './stored.ts'
 

@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts'
 import { MiB } from '../base/units.ts'
 import type { Entry } from './entry.ts'
 import type { IndexPosition, IndexSlot } from './index-slot.ts'
-import type { BinaryKey } from './keys.ts'
+import { type BinaryKey, SPACE } from './keys.ts'
 import type { Table } from './table.ts'
 
 export interface IndexPairOptions {
@@ -27,6 +27,7 @@ const TABLE_BYTES_MAX = 16 * MiB
 /** A few batches a second: each costs a sync. */
 const FLUSH_DELAY_MS = 250
 const FLUSH_BYTES = 4 * MiB
+const BUCKETS_KEPT_MAX = 1024
 
 export class IndexPair {
   readonly #options: IndexPairOptions
@@ -35,6 +36,8 @@ export class IndexPair {
   /** Those that follow; at most two, in order of position. */
   #slots: IndexSlot[] = []
   readonly #busy = new Set<IndexSlot>()
+  /** Records of buckets as the indexes have them. */
+  readonly #buckets = new Map<BinaryKey, Entry>()
   readonly #disputed = new Set<BinaryKey>()
   #timer: Timer | undefined
   #waiting: (() => void)[] = []
@@ -74,7 +77,19 @@ export class IndexPair {
   get(key: BinaryKey): Entry | undefined {
     const inTable = this.#table.get(key)
     if (inTable) return inTable.payload === undefined ? undefined : inTable
-    return this.#fromIndexes(key)
+    if (key[0] !== SPACE.bucket) return this.#fromIndexes(key)
+    // Every request asks for its bucket; the table knows of each change before the indexes do.
+    const known = this.#buckets.get(key)
+    if (known) return known
+    const entry = this.#fromIndexes(key)
+    if (this.#buckets.size >= BUCKETS_KEPT_MAX) this.#buckets.clear()
+    if (entry) this.#buckets.set(key, entry)
+    return entry
+  }
+
+  /** These keys changed: the table says how. */
+  forget(entries: readonly Entry[]): void {
+    for (const { key } of entries) if (key[0] === SPACE.bucket) this.#buckets.delete(key)
   }
 
   #fromIndexes(key: BinaryKey): Entry | undefined {

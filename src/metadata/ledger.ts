@@ -11,7 +11,8 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
 import { MiB } from '../base/units.ts'
 import { Counters, type Counts } from './counters.ts'
-import { deleteEntry, type Entry, entryBytes, putEntry } from './entry.ts'
+import { type Commit, type CommitLimits, Decision, type Pending } from './decision.ts'
+import { type Entry, entryBytes } from './entry.ts'
 import type { FrameContent } from './frame.ts'
 import { IndexPair } from './index-pair.ts'
 import { catchUp, loadCounters, openSlots } from './index-rebuild.ts'
@@ -41,98 +42,11 @@ export interface LedgerOptions {
   readonly queueBytesMax?: number
 }
 
-/** What a commit depends on besides the records. */
-export interface CommitLimits {
-  /** Monotonic time after which the commit is refused: its asker has given up and may have gone on. */
-  readonly deadlineMs?: number
-  /** Asked when the decision is made: whether what was written beforehand still counts (sessions of disks). */
-  readonly isValid?: () => boolean
-}
-
-interface Commit {
-  readonly entries: readonly Entry[]
-  /** By position: what each entry replaces. */
-  readonly previous: readonly (Entry | undefined)[]
-  readonly counts: readonly (readonly [BinaryKey, Counts])[]
-  readonly bytes: number
-  readonly promise: Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: MoraineError) => void
-}
-
-interface Pending {
-  readonly entry: Entry
-  readonly commit: Commit
-}
-
 const QUEUE_COMMITS_MAX = 8192
 const QUEUE_BYTES_MAX = 16 * MiB
 /** A frame is one write per disk: long enough to carry a group, short enough not to hold up the next. */
 const FRAME_COMMITS_MAX = 1024
 const FRAME_CONTENT_BYTES_MAX = 4 * MiB
-
-/** One decision in the making: what it reads, what it rests on, what it will change. */
-export class Decision {
-  readonly #ledger: Ledger
-  readonly changes = new Map<BinaryKey, { entry: Entry; previous: Entry | undefined }>()
-  readonly counts: (readonly [BinaryKey, Counts])[] = []
-  /** Of this commit, if it becomes one. */
-  readonly sequence: number
-  #restsOn: Commit | undefined
-  #frees = 0
-
-  constructor(ledger: Ledger, sequence: number) {
-    this.#ledger = ledger
-    this.sequence = sequence
-  }
-
-  /** What all decisions before this one left under `key`. */
-  get(key: BinaryKey): Entry | undefined {
-    const changed = this.changes.get(key)
-    if (changed) return changed.entry.payload === undefined ? undefined : changed.entry
-    const pending = this.#ledger.pending(key)
-    if (!pending) return this.#ledger.get(key)
-    // Commits are acknowledged in order: the latest one seen stands for all.
-    if (!this.#restsOn || pending.entry.sequence >= this.#restedSequence) {
-      this.#restsOn = pending.commit
-      this.#restedSequence = pending.entry.sequence
-    }
-    return pending.entry.payload === undefined ? undefined : pending.entry
-  }
-  #restedSequence = 0
-
-  put(key: BinaryKey, record: unknown, body?: Uint8Array): Entry {
-    const previous = this.changes.has(key) ? this.changes.get(key)!.previous : this.get(key)
-    const entry = putEntry(key, record, body)
-    entry.sequence = this.sequence
-    this.changes.set(key, { entry, previous })
-    return entry
-  }
-
-  delete(key: BinaryKey): void {
-    const previous = this.changes.has(key) ? this.changes.get(key)!.previous : this.get(key)
-    if (previous === undefined) this.changes.delete(key)
-    else this.changes.set(key, { entry: { ...deleteEntry(key), sequence: this.sequence }, previous })
-  }
-
-  count(key: BinaryKey, change: Counts): void {
-    this.counts.push([key, change])
-  }
-
-  /** Index of the next free entry of this commit. */
-  nextFree(): number {
-    return this.#frees++
-  }
-
-  counted(key: BinaryKey): Counts {
-    return this.#ledger.counters.decided(key)
-  }
-
-  /** Settles as the last queued commit this decision has seen. */
-  async settled(): Promise<void> {
-    await this.#restsOn?.promise
-  }
-}
 
 export class Ledger {
   readonly #options: LedgerOptions
@@ -262,6 +176,10 @@ export class Ledger {
 
   pending(key: BinaryKey): Pending | undefined {
     return this.#pending.get(key)
+  }
+
+  counted(key: BinaryKey): Counts {
+    return this.counters.decided(key)
   }
 
   scan(from: BinaryKey, to: BinaryKey | undefined): Scan {
@@ -404,6 +322,7 @@ export class Ledger {
     const entries = content.commits.flat()
     for (const entry of entries) countLiveness(liveness, entry, previousOf(entry))
     this.#durable = content.firstSequence + content.commits.length - 1
+    this.indexes.forget(entries)
     this.table.add([...entries, ...content.counters], this.#durable, liveness)
     this.indexes.follow()
   }

@@ -3,10 +3,11 @@ import type { Clock } from '../base/clock.ts'
 import { refusal } from '../base/errors.ts'
 import type { BucketId } from '../base/ids.ts'
 import type { Random } from '../base/prng.ts'
+import type { CommitLimits, Decision } from './decision.ts'
 import type { Entry } from './entry.ts'
 import { bucketKey } from './keys.ts'
 import type { Leases } from './leases.ts'
-import type { CommitLimits, Decision, Ledger } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import type { BucketRecord } from './records.ts'
 
 export interface Room {

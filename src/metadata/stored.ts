@@ -2,6 +2,7 @@
 // say already.
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
+import type { Decision } from './decision.ts'
 import type { Entry } from './entry.ts'
 import {
   CURRENT_KEY_OFFSET,
@@ -11,7 +12,6 @@ import {
   fromBinary,
   writeKey,
 } from './keys.ts'
-import type { Decision } from './ledger.ts'
 import type { Data, PartRecord, VersionRecord } from './records.ts'
 
 export type ShardsData = Extract<Data, { kind: 'shards' }>

@@ -1,6 +1,7 @@
 // Multipart uploads: create, parts, abort, and the listings. What an upload needs to be completed is in complete.ts.
 import { refusal } from '../base/errors.ts'
 import type { UploadId } from '../base/ids.ts'
+import type { Decision } from './decision.ts'
 import type { Entry } from './entry.ts'
 import {
   afterPrefix,
@@ -19,7 +20,6 @@ import {
   uploadPrefix,
   uploadsOfKey,
 } from './keys.ts'
-import type { Decision } from './ledger.ts'
 import { listPage } from './listing.ts'
 import type { Checksum, PartRecord, UploadRecord } from './records.ts'
 import { type BucketAddress, bucketIn, type CommitLimits, type Lookup, type Room } from './room.ts'

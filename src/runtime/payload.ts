@@ -53,7 +53,7 @@ export const releaseSlabs = (value: unknown): void => {
 }
 
 /**
- * The message as its receiver may see it when bytes really move: every Uint8Array that owns its memory is detached from
+ * The message as its receiver may see it when bytes really move (a sender must not touch what it sent): every Uint8Array that owns its memory is detached from
  * the sender, so that touching it again fails at once. Simulation and tests run so; production trusts what they proved.
  */
 export const moveBytes = (value: unknown, depth = DEPTH_MAX): unknown => {
@@ -67,7 +67,7 @@ export const moveBytes = (value: unknown, depth = DEPTH_MAX): unknown => {
 }
 
 /** False for views of a larger buffer and of shared memory: those can only be copied. */
-export const ownsItsMemory = (bytes: Uint8Array): boolean =>
+const ownsItsMemory = (bytes: Uint8Array): boolean =>
   bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
 
 const detach = (bytes: Uint8Array): Uint8Array =>

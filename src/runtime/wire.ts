@@ -3,16 +3,16 @@
 // are written once per direction and are numbers from then on, so both ends must see every record, in order.
 //
 // Layout, ADR 0003: a tag of one byte, then what the tag says. Whole numbers are varints, other numbers 8 bytes. Bytes
-// above ATTACHED_BYTES_MIN are not copied: they travel beside the record, moved.
+// above ATTACHED_BYTES_MIN are copied once and travel beside the record.
 //
 // Invariant: decode(encode(value)) equals value; an encode that throws leaves the writer as it was.
 import { asMoraineError, assert, type ErrorDetail, type ErrorKind, MoraineError } from '../base/errors.ts'
 import { KiB } from '../base/units.ts'
 import { Slab } from './arena.ts'
-import { isPlain, ownsItsMemory } from './payload.ts'
+import { isPlain } from './payload.ts'
 import { Ref } from './ref.ts'
 
-/** Above this, moving the memory is cheaper than copying it in and out of the ring. */
+/** Above this, one copy that is handed over is cheaper than copying into the ring and out of it. */
 const ATTACHED_BYTES_MIN = 32 * KiB
 /** Names that each end remembers; beyond it they are spelled out. Protocols and records together use a few hundred. */
 const NAMES_MAX = 4096
@@ -294,8 +294,9 @@ export class WireWriter {
     if (length > ATTACHED_BYTES_MIN) {
       this.byte(ATTACHED)
       this.count(this.attached.length)
-      // A view of something larger, or of shared memory, cannot be moved: only a copy of it can.
-      this.attached.push(ownsItsMemory(value) ? value : new Uint8Array(value))
+      // One copy, which is then moved. Moving the sender's own would make it matter where the receiver runs: a frame goes
+      // to several disks, and the second would find it gone.
+      this.attached.push(new Uint8Array(value))
       return
     }
     this.byte(BYTES)

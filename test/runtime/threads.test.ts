@@ -86,6 +86,21 @@ test(
 )
 
 test(
+  'the same bytes may be sent to several actors on several threads, whatever their size',
+  deadline(10_000, () =>
+    withSystem(async (system) => {
+      for (const length of [100, 40_000, 3_000_000]) {
+        const value = new Uint8Array(length).fill(length & 255)
+        const asks = ['a', 'b', 'c', 'here'].map((name) =>
+          system.ref<ProbeProtocol>(`root/${name}`).ask('echo', { value }, SOON),
+        )
+        for (const answer of await Promise.all(asks)) assert.equal(answer, value)
+      }
+    }),
+  ),
+)
+
+test(
   'memory for bodies is shared fairly between threads: nobody in line is overtaken or forgotten',
   deadline(30_000, () =>
     withSystem(async (system, arena) => {

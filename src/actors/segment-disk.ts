@@ -9,13 +9,17 @@ import type { DiskProtocol } from './disk.ts'
 
 const LIMIT = { withinMs: 30 * SECOND }
 
+/** A message moves its bytes, and the same frame goes to m + 1 disks: each is sent a copy. (`slice` of a Buffer is a view.) */
+const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
+
 /** The segments of `disk`, by asking its actor. */
 export const segmentDiskOf = (disk: DiskNumber, ref: ActorRef<DiskProtocol>): SegmentDisk => ({
   disk,
   list: (partition) => ref.ask('listSegments', { partition }, LIMIT),
-  create: (partition, segment, header) => ref.ask('createSegment', { partition, segment, header }, LIMIT),
+  create: (partition, segment, header) =>
+    ref.ask('createSegment', { partition, segment, header: copyOf(header) }, LIMIT),
   append: (partition, segment, offset, pieces) =>
-    ref.ask('appendSegment', { partition, segment, offset, pieces }, LIMIT),
+    ref.ask('appendSegment', { partition, segment, offset, pieces: pieces.map(copyOf) }, LIMIT),
   read: (partition, segment, offset, length) =>
     ref.ask('readSegment', { partition, segment, offset, length }, LIMIT),
   restore: (partition, segment, offset, piece, isLast) =>

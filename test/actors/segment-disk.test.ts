@@ -13,7 +13,7 @@ const createMover = (): { ref: ActorRef<DiskProtocol>; received: Buffer[] } => {
   const ask = async (_type: string, message: { pieces?: Uint8Array[]; header?: Uint8Array }) => {
     const pieces = message.pieces ?? (message.header ? [message.header] : [])
     for (const piece of pieces)
-      received.push(Buffer.from(structuredClone(piece, { transfer: [piece.buffer] })))
+      received.push(Buffer.from(structuredClone(piece, { transfer: [piece.buffer as ArrayBuffer] })))
   }
   return { ref: { path: 'root/disk', tell: () => true, ask } as unknown as ActorRef<DiskProtocol>, received }
 }

@@ -64,29 +64,34 @@ const assertOrder = (parts: CompleteUpload['parts']): void => {
   })
 }
 
-/** The parts as they are stored, in the order of the request. `InvalidPart`, `EntityTooSmall`. */
+/** The parts as they are stored, in the order of the request. Whether they exist comes before how large they are. */
 const selectParts = (
   request: CompleteUpload,
   stored: ReadonlyMap<number, PartRecord>,
   partBytesMin: number,
-): PartRecord[] =>
-  request.parts.map(({ partNumber, etag, checksum }, i) => {
+): PartRecord[] => {
+  const parts = request.parts.map(({ partNumber, etag, checksum }) => {
     const part = stored.get(partNumber)
     const hasChecksum = (): boolean =>
       checksum === undefined ||
       (part?.checksum?.algorithm === checksum.algorithm && part.checksum.value === checksum.value)
     if (!part || part.etag !== etag || !hasChecksum()) {
-      throw refusal('InvalidPart', 'One or more of the specified parts could not be found', { partNumber })
-    }
-    if (part.size < partBytesMin && i < request.parts.length - 1) {
-      throw refusal('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
-        partNumber,
-        size: part.size,
-        sizeMin: partBytesMin,
+      throw refusal('InvalidPart', 'One or more of the specified parts could not be found', {
+        PartNumber: partNumber,
       })
     }
     return part
   })
+  const small = parts.slice(0, -1).find(({ size }) => size < partBytesMin)
+  if (small) {
+    throw refusal('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
+      PartNumber: small.partNumber,
+      ProposedSize: small.size,
+      MinSizeAllowed: partBytesMin,
+    })
+  }
+  return parts
+}
 
 const multipartEtag = (parts: readonly PartRecord[]): string => {
   const hash = createHash('md5')
@@ -198,13 +203,13 @@ const tablePages = (parts: readonly PartRecord[]): PartTablePage[] => {
  */
 export const completeUpload = async (room: Room, request: CompleteUpload): Promise<VersionRecord> => {
   const { ledger, clock, limits } = room
-  assertOrder(request.parts)
   // Parts that are queued belong to the upload; after this they are synced or have failed.
   await ledger.settled()
   const repeated = repeatedVersion(room, request)
   if (repeated) return toVersion(repeated)
   const stored = await partsOf(room, request.upload)
   const { record: upload } = uploadIn(ledger, request)
+  assertOrder(request.parts)
   const parts = selectParts(request, stored, limits.partBytesMin)
   const version = versionOf(request, upload, parts, clock.nowMs())
   const entry = await ledger.decide((decision) => {

@@ -39,8 +39,8 @@ const BUCKETS_MAX = 10_000
 interface Stored {
   readonly version: VersionRecord
   readonly bytes: Uint8Array
-  /** Of a multipart version: the lengths of its parts, and the upload it came from. */
-  readonly parts?: readonly number[]
+  /** Of a multipart version: number and length of its parts, and the upload it came from. */
+  readonly parts?: readonly (readonly [partNumber: number, length: number])[]
   readonly upload?: UploadId
 }
 
@@ -136,16 +136,29 @@ const paginate = <T>(
   return { items: found, prefixes, next: undefined }
 }
 
-/** What a complete multipart upload's checksum is, by the algorithm and type it was begun with. */
-const completeChecksum = (upload: UploadRecord, parts: readonly Part[]): Checksum | undefined => {
-  const { checksumAlgorithm: algorithm, checksumType: type } = upload
-  if (algorithm === undefined || type === undefined) return undefined
-  const name = algorithm.toLowerCase() as DigestName
-  if (type === 'FULL_OBJECT') {
-    return { algorithm, type, value: base64(digestOf(name, Buffer.concat(parts.map(({ bytes }) => bytes)))) }
+/** Of what was begun without an algorithm, that of the parts; none unless every part has it. */
+const completeChecksum = (
+  { checksum: claimed, checksumType: claimedType }: CompleteRequest,
+  upload: UploadRecord,
+  parts: readonly Part[],
+): Checksum | undefined => {
+  const algorithm = upload.checksumAlgorithm ?? claimed?.algorithm ?? parts[0]?.record.checksum?.algorithm
+  if (algorithm === undefined) return undefined
+  const type = upload.checksumType ?? claimedType ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE')
+  if (claimedType !== undefined && claimedType !== type) no('InvalidRequest')
+  if (parts.some(({ record }) => record.checksum?.algorithm !== algorithm)) {
+    return claimed === undefined ? undefined : no('BadDigest')
   }
-  const ofParts = Buffer.concat(parts.map(({ bytes }) => digestOf(name, bytes)))
-  return { algorithm, type, value: `${base64(digestOf(name, ofParts))}-${parts.length}` }
+  const name = algorithm.toLowerCase() as DigestName
+  const whole = Buffer.concat(
+    parts.map(({ bytes }) => (type === 'FULL_OBJECT' ? bytes : digestOf(name, bytes))),
+  )
+  const digest = base64(digestOf(name, whole))
+  const value = type === 'FULL_OBJECT' ? digest : `${digest}-${parts.length}`
+  // Clients write a composite checksum with and without its number of parts.
+  if (claimed !== undefined && ![value, digest].includes(claimed.value)) no('BadDigest')
+  if (claimed !== undefined && claimed.algorithm !== algorithm) no('BadDigest')
+  return { algorithm, type, value }
 }
 
 /** The parts a client lists, as they were uploaded. The order of the list is judged first, then each part, then sizes. */
@@ -161,18 +174,6 @@ const chooseParts = ({ parts: uploaded }: Upload, listed: readonly CompletePart[
   })
   if (parts.slice(0, -1).some(({ bytes }) => bytes.length < PART_BYTES_MIN)) no('EntityTooSmall')
   return parts
-}
-
-const checkClaims = (
-  { checksum: claimed, checksumType, size: claimedSize }: CompleteRequest,
-  upload: UploadRecord,
-  checksum: Checksum | undefined,
-  size: number,
-): void => {
-  if (claimedSize !== undefined && claimedSize !== size) no('InvalidRequest')
-  if (checksumType !== undefined && checksumType !== upload.checksumType) no('InvalidRequest')
-  if (claimed !== undefined && claimed.algorithm !== checksum?.algorithm) no('InvalidRequest')
-  if (claimed !== undefined && claimed.value !== checksum?.value) no('BadDigest')
 }
 
 export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_000): ReferenceStore => {
@@ -237,10 +238,12 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
         }
       },
       async part(partNumber) {
-        const lengths = parts ?? [version.size]
-        const length = lengths[partNumber - 1]
-        if (length === undefined) return undefined
-        return { start: lengths.slice(0, partNumber - 1).reduce((sum, one) => sum + one, 0), length }
+        let start = 0
+        for (const [number, length] of parts ?? [[1, version.size]]) {
+          if (number === partNumber) return { start, length }
+          start += length
+        }
+        return undefined
       },
       close() {
         if (isOpen) leases--
@@ -334,13 +337,17 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
         const upload = uploadOf(request)
         const parts = chooseParts(upload, request.parts)
         const bytes = Buffer.concat(parts.map((part) => part.bytes))
-        const checksum = completeChecksum(upload.record, parts)
-        checkClaims(request, upload.record, checksum, bytes.length)
+        if (request.size !== undefined && request.size !== bytes.length) no('InvalidRequest')
+        const checksum = completeChecksum(request, upload.record, parts)
         const md5s = Buffer.concat(parts.map(({ record }) => Buffer.from(record.etag, 'hex')))
         const { key, owner, headers, metadata } = upload.record
         const version = commit(
           bucket,
-          { bytes, parts: parts.map((part) => part.bytes.length), upload: request.upload },
+          {
+            bytes,
+            parts: parts.map((part) => [part.record.partNumber, part.bytes.length]),
+            upload: request.upload,
+          },
           {
             key,
             owner,

@@ -43,8 +43,8 @@ import type {
 import { createIndexes } from './indexes.ts'
 import type { ReclaimerProtocol } from './reclaimer.ts'
 import { attachRoster, type Roster } from './roster.ts'
-import { segmentDiskOf } from './segment-disk.ts'
-import { PATHS, type StoreFacts } from './store-facts.ts'
+import { createNearSegments, type NearSegments, segmentDiskOf } from './segment-disk.ts'
+import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
 
 /** A disk and the session it was in when something was written to it. */
 export interface DiskSession {
@@ -138,11 +138,15 @@ export interface BucketArgs {
   readonly partition: number
 }
 
-const membersOf = (context: Context<BucketProtocol>, roster: Roster): MemberDisk[] =>
+const membersOf = (
+  context: Context<BucketProtocol>,
+  roster: Roster,
+  near: readonly NearSegments[],
+): MemberDisk[] =>
   roster.rows().flatMap(({ slot, number, set, state }) => {
     if (number === 0) return []
     const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
-    return [{ number, set, io: state === 'out' ? undefined : segmentDiskOf(number, ref) }]
+    return [{ number, set, io: state === 'out' ? undefined : segmentDiskOf(number, ref, near[slot]!) }]
   })
 
 /** The terms of a commit, with the sessions checked when it is decided. */
@@ -157,6 +161,10 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
   async setup(context, { partition: number }) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
+    const near = facts.roots.map((root) => createNearSegments(filesOf(facts), root, context.clock))
+    context.defer(async () => {
+      await Promise.all(near.map((segments) => segments.close()))
+    })
     const indexes = createIndexes(facts, roster, number, context.log)
     context.defer(() => indexes.close())
     let partition: Partition
@@ -166,7 +174,7 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
     }
     partition = await Partition.open({
       partition: number,
-      members: membersOf(context, roster),
+      members: membersOf(context, roster, near),
       parity: facts.parity,
       indexes: await indexes.open(),
       clock: context.clock,
@@ -179,7 +187,7 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
     return {
       ...reads(context, partition, work),
       ...commits(context, partition, roster, work),
-      ...upkeep(context, partition, roster, work),
+      ...upkeep(partition, () => membersOf(context, roster, near), work),
     }
   },
 })
@@ -331,13 +339,12 @@ const commits = (
 
 /** What disks, reclaimer and repairer ask for. */
 const upkeep = (
-  context: Context<BucketProtocol>,
   partition: Partition,
-  roster: Roster,
+  members: () => MemberDisk[],
   work: WorkAnnouncement,
 ): Some<'diskChanged' | 'nextFrees' | 'confirmFrees' | 'giveBackFrees' | 'dropSegments'> => ({
   diskChanged() {
-    const changed = partition.setMembers(membersOf(context, roster))
+    const changed = partition.setMembers(members())
     return deferReply(changed.finally(work.announce))
   },
   nextFrees({ limit, after }) {

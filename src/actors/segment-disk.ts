@@ -1,28 +1,103 @@
 // A disk actor as the journal sees it: every method is one ask. The journal passes over a disk that takes too long by
 // its own clock; the deadlines here only bound what would never end.
-
+//
+// One thing does not go through the actor: a short read of what was synced, the body of a small object, is read from the
+// file itself. Nothing is decided by it: its reader verifies the bytes, and whatever is odd about the file is a reason
+// to ask the actor after all. It saves two threads the waking of each other for every small GET.
+import type { Clock } from '../base/clock.ts'
+import { unavailable } from '../base/errors.ts'
+import type { FileSystem, OpenFile } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
-import { SECOND } from '../base/units.ts'
+import { KiB, SECOND } from '../base/units.ts'
 import type { SegmentDisk } from '../metadata/segment-disk.ts'
 import type { ActorRef } from '../runtime/actor.ts'
+import { segmentPath } from '../storage/layout.ts'
 import type { DiskProtocol } from './disk.ts'
 
 const LIMIT = { withinMs: 30 * SECOND }
+/** Longer reads are those of a start or a repair. */
+const NEAR_BYTES_MAX = 64 * KiB
+/** A disk that hangs must not hang a GET: after this the actor is asked, and after that another copy. */
+const NEAR_WITHIN_MS = 1 * SECOND
+/** Segments kept open for reading, of one disk: a gibibyte and more of small objects. */
+const OPEN_MAX = 24
+
+/** Short reads of the segments below one directory. */
+export interface NearSegments {
+  read(partition: number, segment: number, offset: number, length: number): Promise<Uint8Array>
+  forget(partition: number, segment: number): void
+  close(): Promise<void>
+}
+
+/** Opens segments as they are asked for and keeps the ones used last. Rejects as the file system does. */
+export const createNearSegments = (files: FileSystem, root: string, clock: Clock): NearSegments => {
+  /** By path, the one used longest ago first. */
+  const open = new Map<string, Promise<OpenFile>>()
+  const drop = (path: string): void => {
+    const file = open.get(path)
+    open.delete(path)
+    // One that could not be opened has nothing to close.
+    file?.then(
+      (opened) => opened.close(),
+      () => undefined,
+    )
+  }
+  return {
+    async read(partition, segment, offset, length) {
+      const path = segmentPath(root, partition, segment)
+      const known = open.get(path) ?? files.open(path, 'read')
+      open.delete(path)
+      open.set(path, known)
+      if (open.size > OPEN_MAX) drop(open.keys().next().value!)
+      try {
+        const bytes = Buffer.allocUnsafe(length)
+        return bytes.subarray(0, await within(clock, (await known).read(bytes, offset)))
+      } catch (error) {
+        drop(path)
+        throw error
+      }
+    },
+    forget: (partition, segment) => drop(segmentPath(root, partition, segment)),
+    async close() {
+      const files = await Promise.allSettled(open.values())
+      open.clear()
+      await Promise.all(files.map((file) => file.status === 'fulfilled' && file.value.close()))
+    },
+  }
+}
+
+const within = (clock: Clock, read: Promise<number>): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const limit = clock.setTimer(NEAR_WITHIN_MS, () => reject(unavailable('ASK_TIMEOUT', 'a disk hangs')))
+    read.then(resolve, reject).finally(() => limit.cancel())
+  })
 
 /** A message moves its bytes, and the same frame goes to m + 1 disks: each is sent a copy. (`slice` of a Buffer is a view.) */
 const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
 
-/** The segments of `disk`, by asking its actor. */
-export const segmentDiskOf = (disk: DiskNumber, ref: ActorRef<DiskProtocol>): SegmentDisk => ({
+/** The segments of `disk`, by asking its actor, and the short reads from its directory. */
+export const segmentDiskOf = (
+  disk: DiskNumber,
+  ref: ActorRef<DiskProtocol>,
+  near: NearSegments,
+): SegmentDisk => ({
   disk,
   list: (partition) => ref.ask('listSegments', { partition }, LIMIT),
   create: (partition, segment, header) =>
     ref.ask('createSegment', { partition, segment, header: copyOf(header) }, LIMIT),
   append: (partition, segment, offset, pieces) =>
     ref.ask('appendSegment', { partition, segment, offset, pieces: pieces.map(copyOf) }, LIMIT),
-  read: (partition, segment, offset, length) =>
-    ref.ask('readSegment', { partition, segment, offset, length }, LIMIT),
+  async read(partition, segment, offset, length) {
+    if (length <= NEAR_BYTES_MAX) {
+      const bytes = await near.read(partition, segment, offset, length).catch(() => undefined)
+      if (bytes?.length === length) return bytes
+    }
+    return ref.ask('readSegment', { partition, segment, offset, length }, LIMIT)
+  },
   restore: (partition, segment, offset, piece, isLast) =>
     ref.ask('restoreSegment', { partition, segment, offset, piece, isLast }, LIMIT),
-  remove: (partition, segment) => ref.ask('removeSegment', { partition, segment }, LIMIT),
+  remove(partition, segment) {
+    near.forget(partition, segment)
+    return ref.ask('removeSegment', { partition, segment }, LIMIT)
+  },
 })

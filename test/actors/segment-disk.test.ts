@@ -1,8 +1,10 @@
 // A frame goes to m + 1 disks, and a message between threads moves its bytes: the second disk must get them too.
 import type { DiskProtocol } from '../../src/actors/disk.ts'
-import { segmentDiskOf } from '../../src/actors/segment-disk.ts'
+import { createNearSegments, segmentDiskOf } from '../../src/actors/segment-disk.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('segment-disk')
@@ -21,8 +23,9 @@ const createMover = (): { ref: ActorRef<DiskProtocol>; received: Buffer[] } => {
 test(
   'the same header and the same frame reach every disk, and stay with the sender',
   deadline(1000, async () => {
+    const near = createNearSegments(createMemoryFiles(), '/disk', systemClock)
     const movers = [createMover(), createMover(), createMover()]
-    const disks = movers.map(({ ref }, number) => segmentDiskOf(number as DiskNumber, ref))
+    const disks = movers.map(({ ref }, number) => segmentDiskOf(number as DiskNumber, ref, near))
     const header = new Uint8Array(100).fill(1)
     // As many concurrent commits make it: larger than what is copied into a ring, and a Buffer with its own memory.
     const frame = Buffer.from(new ArrayBuffer(300_000)).fill(2)
@@ -35,6 +38,32 @@ test(
       assert.ok(received[1]?.equals(Buffer.alloc(300_000, 2)))
     }
     assert.equal([header.length, frame.length], [100, 300_000])
+  }),
+)
+
+test(
+  'a short read comes from the file, one that cannot be had there from the actor',
+  deadline(1000, async () => {
+    const files = createMemoryFiles()
+    for (const path of ['/disk', '/disk/journal', '/disk/journal/0']) await files.makeDirectory(path)
+    const file = await files.open('/disk/journal/0/7.log', 'create')
+    await file.write([Buffer.from('whole, countable')], 0)
+    await file.close()
+    let asked = 0
+    const ask = async () => {
+      asked++
+      return Buffer.from('by the actor')
+    }
+    const ref = { path: 'root/disk', tell: () => true, ask } as unknown as ActorRef<DiskProtocol>
+    const near = createNearSegments(files, '/disk', systemClock)
+    const disk = segmentDiskOf(1 as DiskNumber, ref, near)
+    assert.is(Buffer.from(await disk.read(0, 7, 7, 9)).toString(), 'countable')
+    assert.is(asked, 0)
+    assert.is(Buffer.from(await disk.read(0, 7, 7, 10)).toString(), 'by the actor', 'past the end')
+    assert.is(Buffer.from(await disk.read(0, 8, 0, 5)).toString(), 'by the actor', 'no such segment')
+    await disk.remove(0, 7)
+    await near.close()
+    assert.is(asked, 3)
   }),
 )
 

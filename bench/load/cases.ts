@@ -135,7 +135,8 @@ const sample = <T>(items: readonly T[], requests: number): T[] => {
 
 const runPut = async (stage: Stage, one: Case, seconds: number): Promise<Row> => {
   const body = createBodies(one.size)(0)
-  const warmUp = presignAll(stage, 'PUT', pathsOf(stage, `${one.name}-warm`, 20_000 / (1 + one.size / KiB)))
+  const warmUpCount = Math.max(one.connections, Math.floor(20_000 / (1 + one.size / KiB)))
+  const warmUp = presignAll(stage, 'PUT', pathsOf(stage, `${one.name}-warm`, warmUpCount))
   const { requests, seconds: spent } = await load(stage, one, {
     method: 'PUT',
     urls: warmUp,

@@ -359,11 +359,13 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
   })
 
   test('children start in order and stop in the reverse order', async (world) => {
-    const system = await world.open([actor('a'), group('g', [actor('b'), actor('c')]), actor('d')])
+    const order = new SharedArrayBuffer(4 * 8)
+    const ordered = (name: string) => actor(name, { order })
+    const system = await world.open([ordered('a'), group('g', [ordered('b'), ordered('c')]), ordered('d')])
     assert.equal(await untilWritten(world, 4), ['a up', 'b up', 'c up', 'd up'])
     await system.close()
-    const ends = world.logged.filter(({ event }) => event === 'down').map(({ fields }) => fields['actor'])
-    assert.equal(ends, ['root/d', 'root/g/c', 'root/g/b', 'root/a', RECORD])
+    const ends = [...new Int32Array(order)].slice(1, 5).map((letter) => String.fromCharCode(letter))
+    assert.equal(ends, ['d', 'c', 'b', 'a'])
   })
 
   // -- intensity and decisions --

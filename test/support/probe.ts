@@ -48,6 +48,8 @@ export interface ProbeArgs {
   readonly tickMs?: number
   /** One word: how many more setups throw DISK_IO. */
   readonly setupFailures?: SharedArrayBuffer
+  /** At its end it adds the first letter of its name: word 0 counts them. */
+  readonly order?: SharedArrayBuffer
   /** The cleanup never ends. */
   readonly hangs?: boolean
 }
@@ -58,7 +60,7 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
   {
     mailbox: { messagesMax: 64, bytesMax: 8 * MiB },
     interleave: { query: 4 },
-    setup(context, { record, name = '', watches = [], cleanups = 0, tickMs, setupFailures, hangs }) {
+    setup(context, { record, name = '', watches = [], cleanups = 0, tickMs, setupFailures, order, hangs }) {
       const notes: string[] = []
       const write = (what: string) => {
         if (record) context.ref<ProbeProtocol>(record).tell('note', { note: `${name} ${what}` })
@@ -73,7 +75,12 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
       write('up')
       context.defer(() => {
         write('down')
-        context.log.info('down')
+        if (order)
+          Atomics.store(
+            new Int32Array(order),
+            1 + Atomics.add(new Int32Array(order), 0, 1),
+            name.charCodeAt(0),
+          )
       })
       for (let i = 1; i <= cleanups; i++) context.defer(() => write(`cleanup ${i}`))
       if (hangs) context.defer(() => new Promise(() => undefined))

@@ -56,12 +56,15 @@ export const connectGateway = <P extends Protocol<P>>(
     }
   }
   const requireRoom = (): void => {
+    const rows = roster.rows().filter(({ number }) => number !== 0)
+    // Most often every disk is up: nothing is to be worked out for each small body.
+    if (rows.every(({ state }) => state === 'up')) return
     let reason: MoraineError | undefined
-    for (const set of new Set(roster.rows().map((row) => row.set))) {
-      const rows = roster.rows().filter((row) => row.set === set && row.number !== 0)
-      const reachable = rows.filter(({ state }) => state !== 'out')
+    for (const set of new Set(rows.map((row) => row.set))) {
+      const members = rows.filter((row) => row.set === set)
+      const reachable = members.filter(({ state }) => state !== 'out')
       const roomy = reachable.filter(({ state }) => state === 'up' || state === 'slow')
-      const state = { disks: rows.length, reachable: reachable.length, roomy: roomy.length }
+      const state = { disks: members.length, reachable: reachable.length, roomy: roomy.length }
       reason = whyNotWritable(state, facts.parity)
       if (!reason) return
     }

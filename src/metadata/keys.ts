@@ -108,7 +108,6 @@ export const keyOfUploadKey = (key: BinaryKey): BinaryKey =>
 export const partPrefix = (upload: UploadId): BinaryKey => SPACE.part + hexBytes(upload)
 export const partKey = (upload: UploadId, partNumber: number): BinaryKey =>
   partPrefix(upload) + fixed(partNumber, 2)
-export const partNumberOf = (key: BinaryKey): number => readFixed(key, 1 + UPLOAD_ID_BYTES, 2)
 
 export const tablePrefix = (upload: UploadId): BinaryKey => SPACE.table + hexBytes(upload)
 export const tableKey = (upload: UploadId, page: number): BinaryKey => tablePrefix(upload) + fixed(page, 2)

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { refusal } from '../base/errors.ts'
 import type { BucketId } from '../base/ids.ts'
 import type { Random } from '../base/prng.ts'
-import type { CommitLimits, Decision } from './decision.ts'
+import type { CommitLimits } from './decision.ts'
 import type { Entry } from './entry.ts'
 import { bucketKey } from './keys.ts'
 import type { Leases } from './leases.ts'
@@ -45,4 +45,4 @@ export const bucketIn = (from: Lookup, { bucket, incarnation }: BucketAddress): 
   return record
 }
 
-export type { CommitLimits, Decision }
+export type { CommitLimits }

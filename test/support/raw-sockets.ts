@@ -11,7 +11,7 @@ export interface RawRequest {
 
 const RECEIVED_MAX = 64 * 1024
 
-/** Sends the head, and the body when there is one, over a connection of its own. */
+/** Sends the head, and the body when there is one, over a connection of its own that ends with the answer. */
 export const sendRaw = (
   endpoint: string,
   method: string,
@@ -32,7 +32,7 @@ export const sendRaw = (
     socket.on('close', () => resolve('closed'))
   })
   const length = contentLength === undefined ? '' : `Content-Length: ${contentLength}\r\n`
-  socket.write(`${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${length}\r\n`)
+  socket.write(`${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${length}\r\n`)
   if (body) socket.write(body)
   return { socket, outcome, received: () => received }
 }

@@ -74,6 +74,8 @@ export interface ByteRange {
 /** A version that was looked up, and the right to read its bytes until `close`, even when it is overwritten meanwhile. */
 export interface Reading {
   readonly version: VersionRecord
+  /** The whole body, verified, when it is so small that it came with the look-up. */
+  readonly bytes?: Uint8Array
   /**
    * Only verified bytes, in order; at most the next chunk is read ahead. Throws `QUORUM_READ` or `OBJECT_LOST` when a
    * block cannot be had: bytes handed out before were right.

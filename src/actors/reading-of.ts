@@ -22,6 +22,7 @@ export const readingOf = (
   let isOpen = true
   return {
     version,
+    ...(body && { bytes: body }),
     read: (range) => readVersion(version, body, range, bucket, dependencies),
     part: (partNumber) => bucket.ask('partRange', { version, partNumber }, LOOKUP_LIMIT),
     close() {

@@ -87,6 +87,8 @@ export const getObject: Handler = async (request, { engine }) => {
     const selection = await select(request, version, (partNumber) => reading.part(partNumber))
     const range = selection.range ?? { start: 0, length: version.size }
     const answer = describe(request, version, selection)
+    const { bytes } = reading
+    if (bytes) return { ...answer, body: bytes.subarray(range.start, range.start + range.length) }
     isStreaming = true
     return {
       ...answer,

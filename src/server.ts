@@ -53,7 +53,7 @@ export interface Server {
 
 /** One metadata partition per this many cores: a journal of its own costs syncs of its own. */
 const CORES_PER_PARTITION = 8
-/** Codecs that may be in use at once: the gateway's own, then those of its pool's threads, dead ones included. */
+/** Codecs that may be in use at once: the gateway's own, those of its pool's threads, dead ones included, the repairer's. */
 const CODECS_MAX = 64
 const ASK_LIMIT = { withinMs: 30 * SECOND }
 
@@ -85,7 +85,8 @@ export const factsOf = (
   started: StartedStore,
   memory?: FileSystem,
 ): StoreFacts => {
-  const roster = createRoster(roots.length)
+  // A disk of the table that no directory was given for is out, not retired.
+  const roster = createRoster(Math.max(roots.length, started.table.disks.length))
   assignSlots(roster, roots, started)
   const { storeId, key: storeKey, table } = started
   return {
@@ -124,6 +125,8 @@ const startSystem = async (
       gateways: [child(gateway, 'gateway-0', gatewayArgs)],
       inspector: { inspect: () => system.inspect() },
       events: events.spec,
+      keeper: started,
+      repairer: { codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES },
     }),
     placement: memory ? {} : planThreads(cores),
     arena: createArena({ bytes: config.arenaBytes, codecReservedBytes: CODECS_MAX * CODEC_RESERVED_BYTES }),
@@ -138,7 +141,7 @@ const startSystem = async (
 /** With one or two cores one thread codes large stripes; with more all but the gateway's. Without cores to give, none. */
 const codecShare = (cores: number): CodecShare => ({
   region: 0,
-  poolRegions: { first: 1, count: CODECS_MAX - 1 },
+  poolRegions: { first: 1, count: CODECS_MAX - 2 },
   threads: cores === 0 ? 0 : Math.min(16, Math.max(1, cores - 1)),
 })
 
@@ -151,8 +154,8 @@ const assignSlots = (
   const setOf = new Map(table.disks.map(({ number, set }) => [number, set]))
   const found = new Map(disks.map(({ root, identity }) => [root, identity.number]))
   const waiting = [...missing]
-  for (const [slot, root] of roots.entries()) {
-    const number = found.get(root) ?? waiting.shift()?.number
+  for (let slot = 0; slot < roster.slots; slot++) {
+    const number = found.get(roots[slot] ?? '') ?? waiting.shift()?.number
     if (number !== undefined) roster.assign(slot, { number, set: setOf.get(number) ?? 0 })
   }
 }

@@ -2,7 +2,7 @@
 // message at a time, so conditional writes are linearizable; what is durable is the journal's affair. The work itself is
 // metadata/partition.ts: this file maps messages to it and defers each reply until what it rests on is synced.
 import { createKeyPair, sealKeyPair } from '../auth/root.ts'
-import type { BucketId, DiskNumber } from '../base/ids.ts'
+import type { BucketId, DiskNumber, WriteId } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
 import type { PlacedPart } from '../metadata/complete.ts'
 import type { FreeWork } from '../metadata/frees.ts'
@@ -18,8 +18,9 @@ import type {
   VersionFacts,
   VersionRecord,
 } from '../metadata/records.ts'
+import type { Relocation, ShardsPage } from '../metadata/relocation.ts'
 import type { CommitLimits } from '../metadata/room.ts'
-import type { NewData } from '../metadata/stored.ts'
+import type { NewData, ShardsData } from '../metadata/stored.ts'
 import {
   type Address,
   behavior,
@@ -42,6 +43,7 @@ import type {
 } from './engine.ts'
 import { createIndexes } from './indexes.ts'
 import type { ReclaimerProtocol } from './reclaimer.ts'
+import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { createNearSegments, type NearSegments, segmentDiskOf } from './segment-disk.ts'
 import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
@@ -129,6 +131,25 @@ export interface BucketProtocol {
   giveBackFrees(m: { ids: readonly string[] }): void
   /** Drops what it pays to drop; `isIndexing`: asked again in a while it may find more. */
   dropSegments(m: Record<string, never>): Promise<{ isIndexing: boolean }>
+
+  /** Shards that lie on `disk` according to versions and parts, a page at a time. */
+  shardsOn(m: { disk: DiskNumber; cursor: string; limit: number }): Promise<ShardsPage>
+  /** Where the shards of a write are, if a version or part holds them. */
+  dataOfWrite(m: { write: WriteId }): Promise<{ data?: ShardsData }>
+  /** True when the shard is now where it was written to; else what was written is garbage. */
+  relocate(m: { relocation: Relocation } & CommitTerms): Promise<boolean>
+  /** What does not lie on disks that are there: exact, from the counters in the commits. */
+  waiting(m: Record<string, never>): Waiting
+  /** Makes one missing copy of a sealed segment anew; false when there is none to make. */
+  repairSegment(m: Record<string, never>): Promise<boolean>
+}
+
+/** What waits for repair. */
+export interface Waiting {
+  readonly shards: number
+  readonly bytes: number
+  /** Numbers that some shard is counted under and that no slot has: disks that were replaced. */
+  readonly retired: readonly DiskNumber[]
 }
 
 /** Name of the configuration entry with the root identity's sealed keys. */
@@ -180,6 +201,7 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
       clock: context.clock,
       random: context.random,
       log: context.log,
+      onSegmentDamaged: () => void context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {}),
       onIndexLost: (position) => void reopenIndex(position).catch((error: unknown) => context.fail(error)),
     })
     context.defer(() => partition.close())
@@ -187,7 +209,7 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
     return {
       ...reads(context, partition, work),
       ...commits(context, partition, roster, work),
-      ...upkeep(partition, () => membersOf(context, roster, near), work),
+      ...upkeep(partition, roster, () => membersOf(context, roster, near), work),
     }
   },
 })
@@ -340,9 +362,21 @@ const commits = (
 /** What disks, reclaimer and repairer ask for. */
 const upkeep = (
   partition: Partition,
+  roster: Roster,
   members: () => MemberDisk[],
   work: WorkAnnouncement,
-): Some<'diskChanged' | 'nextFrees' | 'confirmFrees' | 'giveBackFrees' | 'dropSegments'> => ({
+): Some<
+  | 'diskChanged'
+  | 'nextFrees'
+  | 'confirmFrees'
+  | 'giveBackFrees'
+  | 'dropSegments'
+  | 'shardsOn'
+  | 'dataOfWrite'
+  | 'relocate'
+  | 'waiting'
+  | 'repairSegment'
+> => ({
   diskChanged() {
     const changed = partition.setMembers(members())
     return deferReply(changed.finally(work.announce))
@@ -355,4 +389,35 @@ const upkeep = (
   giveBackFrees: ({ ids }) => partition.giveBackFrees(ids),
   dropSegments: () =>
     deferReply(partition.segments.dropOldest().then(() => ({ isIndexing: partition.isIndexing }))),
+  shardsOn: ({ disk, cursor, limit }) => deferReply(partition.shardsOn(disk, cursor, limit)),
+  dataOfWrite({ write }) {
+    const data = partition.dataOfWrite(write)
+    return Promise.resolve(data ? { data } : {})
+  },
+  relocate: ({ relocation, ...m }) =>
+    deferReply(partition.relocate([relocation], limitsOf(roster, m)).then(([isThere]) => isThere === true)),
+  waiting: () => waitingOf(partition, roster),
+  repairSegment: () => deferReply(repairSegment(partition)),
 })
+
+const waitingOf = (partition: Partition, roster: Roster): Waiting => {
+  const damaged = partition.segments.damaged()
+  let shards = damaged.reduce((sum, { missing }) => sum + missing, 0)
+  let bytes = damaged.reduce((sum, { missing, length }) => sum + missing * length, 0)
+  const retired: DiskNumber[] = []
+  for (const [disk, counts] of partition.diskCounters()) {
+    const row = roster.find(disk)
+    if (row && row.state !== 'out') continue
+    shards += counts.shards
+    bytes += counts.bytes
+    if (!row) retired.push(disk)
+  }
+  return { shards, bytes, retired }
+}
+
+const repairSegment = async (partition: Partition): Promise<boolean> => {
+  for (const { segment } of partition.segments.damaged()) {
+    if ((await partition.segments.repair(segment)) !== undefined) return true
+  }
+  return false
+}

@@ -12,7 +12,9 @@ import type { StripeCoder } from './coder.ts'
 import type { DiskProtocol } from './disk.ts'
 import type { GatewayParts, WriteTargets } from './gateway-parts.ts'
 import type { ReadDependencies } from './reading.ts'
+import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster } from './roster.ts'
+import { storePublisher } from './store-events.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 
 /** Which partition decides for a bucket: fixed for as long as the store lives, as is the number of partitions. */
@@ -76,5 +78,17 @@ export const connectGateway = <P extends Protocol<P>>(
     ...{ self, arena, clock, random, coder, bucket, buckets, disk, requireRoom, chooseTargets },
     spawn: (child) => context.spawn(child),
   }
-  return { parts, reading: { arena, coder, disk, damaged: () => undefined } }
+  const publish = storePublisher(context)
+  const repairer = context.ref<RepairerProtocol>(PATHS.repairer)
+  return {
+    parts,
+    reading: {
+      ...{ arena, coder, disk },
+      damaged(data, shard) {
+        publish({ kind: 'shard-damaged', disk: data.places[shard]!.disk, write: data.write, shard })
+        // Refused when too much is waiting: the next read finds it again.
+        repairer.tell('damaged', { data, shard })
+      },
+    },
+  }
 }

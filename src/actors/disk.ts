@@ -7,13 +7,14 @@ import type { WriteId } from '../base/ids.ts'
 import { MiB, SECOND } from '../base/units.ts'
 import type { ShardPlace } from '../metadata/records.ts'
 import type { SegmentFile } from '../metadata/segment-disk.ts'
-import { type Address, behavior, type Context, type Handlers } from '../runtime/actor.ts'
+import { type ActorRef, type Address, behavior, type Context, type Handlers } from '../runtime/actor.ts'
 import type { Disk } from '../storage/disk.ts'
 import type { FreedEntry } from '../storage/garbage.ts'
 import type { ShardWriter } from '../storage/shard-files.ts'
 import type { UnitAddress } from '../storage/unit.ts'
 import type { PackedPlace } from '../storage/volumes.ts'
 import type { BucketProtocol } from './bucket.ts'
+import type { KeeperProtocol } from './keeper.ts'
 import { findInSlot, openSlot } from './open-slot.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { storePublisher } from './store-events.ts'
@@ -35,7 +36,14 @@ export type UnitOutcome = 'ok' | 'missing' | 'corrupt'
 
 export interface DiskProtocol {
   /** Appends a sealed unit to a large shard, which is begun by its first one. Taken back when `writer` ends before the seal. */
-  writeUnit(m: { writer: Address; write: WriteId; diskBytes: number; unit: SlabRange }): Promise<void>
+  writeUnit(m: {
+    writer: Address
+    write: WriteId
+    diskBytes: number
+    unit: SlabRange
+    /** Takes the place of a damaged shard of this write when it is sealed. */
+    isRepair?: boolean
+  }): Promise<void>
   /** The shard's bytes and its name are durable when it resolves. */
   sealShard(m: { write: WriteId }): Promise<void>
   /** Appends a sealed unit to the open volume; durable when it resolves. */
@@ -115,10 +123,12 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     }
     roster.setState(slot, 'out')
     const opened = await openSlot(facts, roster, slot, context.log)
+    const keeper = context.ref<KeeperProtocol>(PATHS.keeper)
     if (!opened) {
       announce()
+      keeper.tell('diskOut', { slot })
       context.every(LOOK_EVERY_MS, 'look', {})
-      return outHandlers(facts, roster, slot)
+      return outHandlers(facts, roster, slot, keeper)
     }
     const { disk: here, set } = opened
     const { space } = here.report()
@@ -132,6 +142,7 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     announce()
     const publish = storePublisher(context)
     publish({ kind: 'disk-entered', slot, disk: here.number })
+    keeper.tell('diskIn', { slot })
     context.defer(async () => {
       roster.setState(slot, 'out')
       publish({ kind: 'disk-left', slot, disk: here.number })
@@ -144,7 +155,12 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
 })
 
 /** The disk is out: whoever asks hears so at once, and goes to its peers. */
-const outHandlers = (facts: StoreFacts, roster: Roster, slot: number): Handlers<DiskProtocol> => {
+const outHandlers = (
+  facts: StoreFacts,
+  roster: Roster,
+  slot: number,
+  keeper: ActorRef<KeeperProtocol>,
+): Handlers<DiskProtocol> => {
   const isOut = (): never => {
     throw unavailable('TOO_FEW_DISKS', 'the disk is out', { slot })
   }
@@ -166,6 +182,7 @@ const outHandlers = (facts: StoreFacts, roster: Roster, slot: number): Handlers<
       // Found: the supervisor starts this actor again, and the new one opens the disk.
       if (await findInSlot(facts, roster, slot))
         throw fault('DISK_GONE', 'a disk is back in its slot', { slot })
+      keeper.tell('diskOut', { slot })
     },
   }
 }
@@ -176,16 +193,21 @@ const inHandlers = (
   report: () => void,
 ): Handlers<DiskProtocol> => {
   const writers = new Map<WriteId, Promise<ShardWriter>>()
-  const begin = (writer: Address, write: WriteId, diskBytes: number): Promise<ShardWriter> => {
-    const begun = here.createShard(write, diskBytes)
+  const begin = (
+    writer: Address,
+    write: WriteId,
+    diskBytes: number,
+    isRepair: boolean,
+  ): Promise<ShardWriter> => {
+    const begun = isRepair ? here.replaceShard(write, diskBytes) : here.createShard(write, diskBytes)
     writers.set(write, begun)
     context.watch(writer, 'writerGone', { write })
     return begun
   }
   const { segments } = here
   return {
-    async writeUnit({ writer, write, diskBytes, unit }) {
-      const shard = await (writers.get(write) ?? begin(writer, write, diskBytes))
+    async writeUnit({ writer, write, diskBytes, unit, isRepair = false }) {
+      const shard = await (writers.get(write) ?? begin(writer, write, diskBytes, isRepair))
       await shard.append(viewOf(unit))
     },
     async sealShard({ write }) {

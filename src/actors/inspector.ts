@@ -1,10 +1,13 @@
 // The inspector answers what an operator asks of the running store. It lives on the main thread, because only the system
 // itself can see every thread; everything it says is read, never changed.
-import { KiB } from '../base/units.ts'
-import type { Behavior } from '../runtime/actor.ts'
+import { KiB, SECOND } from '../base/units.ts'
+import type { Behavior, Context } from '../runtime/actor.ts'
 import type { SystemView } from '../runtime/system.ts'
+import type { BucketProtocol } from './bucket.ts'
+import type { KeeperProtocol, SlotNote } from './keeper.ts'
+import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type RosterRow } from './roster.ts'
-import type { StoreFacts } from './store-facts.ts'
+import { PATHS, type StoreFacts } from './store-facts.ts'
 
 /** Full redundancy: nothing waits, and every disk is present. */
 export interface Redundancy {
@@ -30,8 +33,8 @@ const MESSAGES: Readonly<Partial<Record<RosterRow['state'], string>>> = {
   slow: 'the disk lags behind its peers and is passed over',
 }
 
-const presenceOf = ({ slot, state }: RosterRow, directory: string): DiskPresence => {
-  const message = MESSAGES[state]
+const presenceOf = ({ slot, state }: RosterRow, directory: string, note?: string): DiskPresence => {
+  const message = state === 'out' ? (note ?? MESSAGES.out) : MESSAGES[state]
   return {
     ...{ position: slot + 1, directory, state: state === 'out' ? 'out' : 'present' },
     ...(message !== undefined && { message }),
@@ -40,7 +43,7 @@ const presenceOf = ({ slot, state }: RosterRow, directory: string): DiskPresence
 
 export interface InspectorProtocol {
   actors(m: Record<string, never>): Promise<SystemView>
-  redundancy(m: Record<string, never>): Redundancy
+  redundancy(m: Record<string, never>): Promise<Redundancy>
 }
 
 export interface InspectorArgs {
@@ -50,16 +53,43 @@ export interface InspectorArgs {
 
 export const inspector: Behavior<InspectorProtocol, InspectorArgs> = {
   mailbox: { messagesMax: 64, bytesMax: 64 * KiB },
-  interleave: { actors: 4 },
+  interleave: { actors: 4, redundancy: 4 },
   setup(context, { inspect }) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
     return {
       actors: () => inspect(),
-      redundancy: () => ({
-        waiting: { shards: 0, bytes: 0 },
-        disks: roster.rows().map((row) => presenceOf(row, facts.roots[row.slot]!)),
-      }),
+      redundancy: async () => {
+        const { waiting, notes } = await lookAround(context, facts.partitions)
+        return {
+          waiting,
+          disks: roster.rows().map((row) => {
+            const note = notes.find(({ slot }) => slot === row.slot)
+            return presenceOf(row, facts.roots[row.slot] ?? 'no directory is given for it', note?.message)
+          }),
+        }
+      },
     }
   },
+}
+
+const LOOK_LIMIT = { withinMs: 10 * SECOND }
+
+const lookAround = async (
+  context: Context<InspectorProtocol>,
+  partitions: number,
+): Promise<{ waiting: { shards: number; bytes: number }; notes: readonly SlotNote[] }> => {
+  const buckets = Array.from({ length: partitions }, (_, partition) =>
+    context.ref<BucketProtocol>(PATHS.bucket(partition)).ask('waiting', {}, LOOK_LIMIT),
+  )
+  const damaged = context.ref<RepairerProtocol>(PATHS.repairer).ask('waiting', {}, LOOK_LIMIT)
+  const notes = context.ref<KeeperProtocol>(PATHS.keeper).ask('notes', {}, LOOK_LIMIT)
+  const all = await Promise.all([damaged, ...buckets])
+  return {
+    waiting: {
+      shards: all.reduce((sum, { shards }) => sum + shards, 0),
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+    },
+    notes: await notes,
+  }
 }

@@ -9,17 +9,22 @@
 //   ├─ metadata               one-for-one: a partition that cannot be served must not take the others along
 //   │   └─ bucket-0 … bucket-p
 //   ├─ upkeep                 one-for-one
-//   │   └─ reclaimer-0 … reclaimer-p
+//   │   ├─ keeper             the table of disks; on the main thread
+//   │   ├─ reclaimer-0 … reclaimer-p
+//   │   └─ repairer
 //   └─ gateways               one-for-one
 //       └─ gateway-0 … gateway-g   and below it an object actor for each large write
 import { MINUTE, SECOND } from '../base/units.ts'
 import type { ActorSpec, Decision, Fault, SupervisorSpec } from '../runtime/actor.ts'
 import { child } from '../runtime/actor.ts'
-import type { Placement } from '../runtime/placement.ts'
+import { MAIN_THREAD, type Placement } from '../runtime/placement.ts'
 import { bucket } from './bucket.ts'
 import { disk } from './disk.ts'
 import { type InspectorArgs, inspector } from './inspector.ts'
+import { type KeeperArgs, keeper } from './keeper.ts'
 import { reclaimer } from './reclaimer.ts'
+import { type RepairerArgs, repairer } from './repairer.ts'
+import { PATHS } from './store-facts.ts'
 
 export interface TreeOptions {
   readonly slots: number
@@ -29,6 +34,8 @@ export interface TreeOptions {
   readonly inspector: InspectorArgs
   /** The actor behind the stream of events. */
   readonly events: ActorSpec
+  readonly keeper: KeeperArgs
+  readonly repairer: RepairerArgs
 }
 
 const BACKOFF = { minMs: 100, maxMs: 30 * SECOND, jitter: 0.2 }
@@ -43,21 +50,15 @@ const decide = ({ code }: Fault): Decision =>
 const count = <T>(length: number, make: (index: number) => T): T[] =>
   Array.from({ length }, (_, index) => make(index))
 
-export const tree = ({
-  slots,
-  partitions,
-  gateways,
-  inspector: args,
-  events,
-}: TreeOptions): SupervisorSpec => ({
+export const tree = ({ slots, partitions, gateways, ...args }: TreeOptions): SupervisorSpec => ({
   name: 'root',
   strategy: 'rest-for-one',
   intensity: { restartsMax: 3, periodMs: MINUTE },
   backoff: BACKOFF,
   decide: () => 'restart',
   children: [
-    events,
-    child(inspector, 'inspector', args),
+    args.events,
+    child(inspector, 'inspector', args.inspector),
     {
       name: 'storage',
       strategy: 'one-for-one',
@@ -80,11 +81,15 @@ export const tree = ({
     {
       name: 'upkeep',
       strategy: 'one-for-one',
-      intensity: { restartsMax: 5 * partitions, periodMs: 30 * SECOND },
+      intensity: { restartsMax: 5 * (partitions + 2), periodMs: 30 * SECOND },
       backoff: BACKOFF,
       decide,
       place: 'upkeep',
-      children: count(partitions, (partition) => child(reclaimer, `reclaimer-${partition}`, { partition })),
+      children: [
+        child(keeper, 'keeper', args.keeper),
+        ...count(partitions, (partition) => child(reclaimer, `reclaimer-${partition}`, { partition })),
+        child(repairer, 'repairer', args.repairer),
+      ],
     },
     {
       name: 'gateways',
@@ -99,7 +104,10 @@ export const tree = ({
 })
 
 /** Where the tree runs on a machine with `cores` cores. In memory everything shares the caller's thread. */
-export const planThreads = (cores: number): Placement =>
-  cores < 4
+export const planThreads = (cores: number): Placement => ({
+  // The locks of the directories are there.
+  [PATHS.keeper]: MAIN_THREAD,
+  ...(cores < 4
     ? { gateways: 'front', metadata: 'front', storage: 'disks', upkeep: 'disks' }
-    : { gateways: 'gateway', metadata: 'metadata', storage: 'disks', upkeep: 'upkeep' }
+    : { gateways: 'gateway', metadata: 'metadata', storage: 'disks', upkeep: 'upkeep' }),
+})

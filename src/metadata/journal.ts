@@ -27,6 +27,8 @@ export interface JournalOptions {
   readonly log: Log
   /** 64 MiB unless a test says otherwise. */
   readonly segmentBytes?: number
+  /** A copy of a sealed segment turned out to be damaged. */
+  readonly onSegmentDamaged?: () => void
 }
 
 /** A sealed segment that is alive. */
@@ -400,5 +402,6 @@ export class Journal {
     const { log, partition } = this.#options
     log.warn('segment-damaged', { partition, segment, disk })
     this.#live.find(({ sealed }) => sealed.segment === segment)?.copies.delete(disk)
+    this.#options.onSegmentDamaged?.()
   }
 }

@@ -36,6 +36,7 @@ export interface LedgerOptions {
   readonly log: Log
   /** Reopen or clear the store, then call `attachIndex`. */
   readonly onIndexLost?: (position: IndexPosition, cause: string) => void
+  readonly onSegmentDamaged?: () => void
   readonly segmentBytes?: number
   readonly tableBytesMax?: number
   readonly queueCommitsMax?: number
@@ -92,7 +93,7 @@ export class Ledger {
    * served before. The second index follows in the background when it has to be rebuilt.
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
-    const { partition, clock, random, log, segmentBytes } = options
+    const { partition, clock, random, log, segmentBytes, onSegmentDamaged } = options
     const members = new Members(options.members, options.parity, clock)
     const journal = await Journal.find({
       partition,
@@ -101,6 +102,7 @@ export class Ledger {
       random,
       log,
       ...(segmentBytes !== undefined && { segmentBytes }),
+      ...(onSegmentDamaged && { onSegmentDamaged }),
     })
     const ledger = new Ledger(options, members, journal)
     await ledger.#start()

@@ -68,6 +68,8 @@ export interface PartitionOptions {
   readonly log?: Log
   /** An index is no longer used. Reopen its store (or give an empty one) and call `attachIndex`. */
   readonly onIndexLost?: (position: IndexPosition, cause: string) => void
+  /** A copy of a segment turned out to be damaged: see `segments.damaged`. */
+  readonly onSegmentDamaged?: () => void
   readonly partBytesMin?: number
   readonly bucketsMax?: number
   readonly segmentBytes?: number

@@ -212,6 +212,11 @@ export class Disk {
     return this.#shards.create(write, bytes)
   }
 
+  /** As `createShard`, for a repair: takes the place of a damaged shard of this write, or of what is left of one, when sealed. */
+  replaceShard(write: WriteId, bytes: number): Promise<ShardWriter> {
+    return this.#shards.replace(write, bytes)
+  }
+
   /**
    * Writes a packed shard: the sealed unit in `slab` with `payloadBytes` of payload. Durable when it resolves, together with
    * all that were asked for meanwhile; the slab must stay as it is until then.

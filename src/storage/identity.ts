@@ -238,7 +238,7 @@ const isWiped = (content: DirectoryState['content']): boolean =>
  * Present disks whose disk.json is lost or damaged are known by their key, if their data is there: a wiped disk that only
  * kept its key is none, for it would stand for journal and shards it no longer has.
  */
-const identify = ({ content }: DirectoryState, storeId: string): DiskIds | undefined => {
+export const identify = ({ content }: DirectoryState, storeId: string): DiskIds | undefined => {
   if (content.kind === 'disk') return isWiped(content) ? undefined : content.identity
   if (content.kind !== 'bare' || !content.hasData) return undefined
   return content.key?.storeId === storeId ? content.key : undefined
@@ -313,7 +313,8 @@ const planAdoptions = (
   return { adopt, out }
 }
 
-const unreadableSetsOf = (table: DiskTable, present: ReadonlySet<string>): number[] => {
+/** Sets of which fewer than n − m disks are in `present`, by their ids. */
+export const unreadableSetsOf = (table: DiskTable, present: ReadonlySet<string>): number[] => {
   const sets = [...new Set(table.disks.map((disk) => disk.set))]
   return sets.filter((set) => {
     const members = table.disks.filter((disk) => disk.set === set)

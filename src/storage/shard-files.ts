@@ -28,12 +28,18 @@ export interface ShardWriter {
 export interface ShardFiles {
   /** `bytes`: what the file is going to take (`StripePlan.diskBytes`). Rejects with DISK_FULL when there is no room. */
   create(write: WriteId, bytes: number): Promise<ShardWriter>
+  /**
+   * As `create`, for a repair: takes the place of whatever has the shard's name when it is sealed, at once. Until then what is
+   * whole of that can be read.
+   */
+  replace(write: WriteId, bytes: number): Promise<ShardWriter>
   /** Removes shards, those that are not there too; durable when it resolves. */
   remove(writes: readonly WriteId[]): Promise<void>
   /** Files in one of the 256 directories: shards by their write id, and names that are none. */
   list(directory: number): Promise<{ writes: WriteId[]; strays: string[] }>
 }
 
+const REPAIR_SUFFIX = '.new'
 const NOT_THERE = new Set(['ENOENT', 'ENOTDIR'])
 export const isNotThere = (error: unknown): boolean =>
   NOT_THERE.has((error as { code?: string } | undefined)?.code ?? '')
@@ -105,7 +111,7 @@ export const createShardFiles = (
   }
 
   const openWriter = (write: WriteId, opened: OpenFile, reservation: Reservation): ShardWriter => {
-    const path = opened.path
+    let { path } = opened
     let file = opened
     let length = 0
     let state: 'open' | 'sealed' | 'failed' | 'aborted' = 'open'
@@ -144,7 +150,15 @@ export const createShardFiles = (
         await last
         assert(state === 'open', 'a shard is sealed once')
         await failing(async () => {
-          await Promise.all([context.syncFile(file), syncEntry(shardDirectory(root, write))])
+          if (path === shardPath(root, write)) {
+            await Promise.all([context.syncFile(file), syncEntry(shardDirectory(root, write))])
+          } else {
+            await context.syncFile(file)
+            await files.rename(path, shardPath(root, write))
+            path = shardPath(root, write)
+            await forget(path)
+            await syncEntry(shardDirectory(root, write))
+          }
           state = 'sealed'
           await file.close()
         })
@@ -163,18 +177,23 @@ export const createShardFiles = (
     }
   }
 
+  const create = (write: WriteId, bytes: number, path: string, isNew: boolean): Promise<ShardWriter> =>
+    context.guarded(async () => {
+      const reservation = await room.take(bytes)
+      try {
+        await ensureDirectory(shardDirectory(root, write))
+        // A repair that a crash cut off left its file.
+        if (!isNew) await removeFile(path)
+        return openWriter(write, await direct.create(path), reservation)
+      } catch (error) {
+        reservation.release()
+        throw error
+      }
+    })
+
   return {
-    create: (write, bytes) =>
-      context.guarded(async () => {
-        const reservation = await room.take(bytes)
-        try {
-          await ensureDirectory(shardDirectory(root, write))
-          return openWriter(write, await direct.create(shardPath(root, write)), reservation)
-        } catch (error) {
-          reservation.release()
-          throw error
-        }
-      }),
+    create: (write, bytes) => create(write, bytes, shardPath(root, write), true),
+    replace: (write, bytes) => create(write, bytes, `${shardPath(root, write)}${REPAIR_SUFFIX}`, false),
     remove: (writes) =>
       context.guarded(async () => {
         await Promise.all(writes.map((write) => removeFile(shardPath(root, write))))

@@ -50,7 +50,7 @@ export const openProbedStore = async (files = createMemoryFiles(), disks = 6): P
   const filesOf = (): MemoryFiles => files
   const common = { takeLock: noLock, random: systemRandom, log: silentLog, partitions: 2 }
   const started = await startStore({ roots, filesOf, ...common })
-  const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: CODEC_RESERVED_BYTES })
+  const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: 2 * CODEC_RESERVED_BYTES })
   const system: System = await createSystem({
     spec: tree({
       slots: disks,
@@ -58,6 +58,8 @@ export const openProbedStore = async (files = createMemoryFiles(), disks = 6): P
       gateways: [child(engineProbe, 'probe', {})],
       inspector: { inspect: () => system.inspect() },
       events: createEvents().spec,
+      keeper: started,
+      repairer: { codecOffset: CODEC_RESERVED_BYTES },
     }),
     arena,
     workerData: factsOf({ disks: roots, region: 'us-east-1' }, started, files),

@@ -1,0 +1,260 @@
+// The keeper of the table of disks: takes in a blank directory in place of a disk that was lost, and keeps every disk.json
+// at the newest table. A change of the table is made in the order of storage/table-change.ts: prepared in the newcomer,
+// committed by every partition, published in each disk.json, and only then it counts here. A crash anywhere leaves the
+// old table or the new one. It lives on the main thread, where the locks of the directories are.
+//
+// A change that was begun is the one that is tried again: two changes of the same version would contradict each other.
+import { codeOf } from '../base/errors.ts'
+import { KiB, SECOND } from '../base/units.ts'
+import type { Behavior, Context } from '../runtime/actor.ts'
+import { applyJoin, writeIdentity, writeTable } from '../storage/forming.ts'
+import { identify, unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
+import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-file.ts'
+import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
+import type { StartedStore } from '../storage/start.ts'
+import { planReplacement, type TableChange } from '../storage/table-change.ts'
+import type { BucketProtocol } from './bucket.ts'
+import type { DiskProtocol } from './disk.ts'
+import type { RepairerProtocol } from './repairer.ts'
+import { attachRoster, type Roster, type RosterRow } from './roster.ts'
+import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
+
+export interface KeeperProtocol {
+  /** Carries out the change that the start has prepared. */
+  begin(m: Record<string, never>): Promise<void>
+  /** The disk of this slot is out; what lies in its directory may be taken in. Said again as long as it is. */
+  diskOut(m: { slot: number }): Promise<void>
+  /** A disk is there: its table may be an older one. */
+  diskIn(m: { slot: number }): Promise<void>
+  /** Why the disk of a slot stays out, for the operator. */
+  notes(m: Record<string, never>): readonly SlotNote[]
+}
+
+export interface SlotNote {
+  readonly slot: number
+  readonly message: string
+}
+
+/** What the start found: a StartedStore has it all. */
+export type KeeperArgs = Pick<StartedStore, 'table' | 'change' | 'out' | 'relock'>
+
+const COMMIT_LIMIT = { withinMs: 60 * SECOND }
+/** A change that failed is not tried again at every look. */
+const RETRY_MS = 10 * SECOND
+/** Name of the configuration entry with the table of disks. */
+const TABLE_ENTRY = 'disks'
+
+export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
+  mailbox: { messagesMax: 256, bytesMax: 64 * KiB },
+  // An operator who asks does not wait for a change; changes wait for each other in `guarded`.
+  interleave: { begin: 1, diskOut: 1, diskIn: 1, notes: 4 },
+  async setup(context, args) {
+    const facts = context.workerData as StoreFacts
+    const roster = attachRoster(facts.roster)
+    const table = await newestTable(facts, args.table)
+    const keeping = new Keeping(context, facts, roster, table, args)
+    for (const { root, reason } of args.out) keeping.note(facts.roots.indexOf(root), reason)
+    context.self.tell('begin', {})
+    return {
+      begin: () => keeping.guarded(-1, () => keeping.finish()),
+      diskOut: ({ slot }) => keeping.guarded(slot, () => keeping.lookAt(slot)),
+      diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
+      notes: () => keeping.notes(),
+    }
+  },
+}
+
+/** The newest table that a member says: after a restart of this actor the start's own is history. */
+const newestTable = async (facts: StoreFacts, known: DiskTable): Promise<DiskTable> => {
+  const states = await Promise.all(facts.roots.map((root) => inspectDirectory(filesOf(facts), root)))
+  const tables = states.flatMap(({ content }) =>
+    content.kind === 'disk' &&
+    content.identity.storeId === facts.storeId &&
+    content.identity.phase === 'member'
+      ? [content.identity.table]
+      : [],
+  )
+  return tables.reduce((a, b) => (b.version > a.version ? b : a), known)
+}
+
+class Keeping {
+  readonly #context: Context<KeeperProtocol>
+  readonly #facts: StoreFacts
+  readonly #roster: Roster
+  readonly #args: KeeperArgs
+  #table: DiskTable
+  /** Prepared, and perhaps committed or published in part. */
+  #change: TableChange | undefined
+  readonly #notes = new Map<number, string>()
+  #notBeforeMs = 0
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(
+    context: Context<KeeperProtocol>,
+    facts: StoreFacts,
+    roster: Roster,
+    table: DiskTable,
+    args: KeeperArgs,
+  ) {
+    this.#context = context
+    this.#facts = facts
+    this.#roster = roster
+    this.#args = args
+    this.#table = table
+    const { change } = args
+    this.#change = change?.from.version === table.version ? change : undefined
+  }
+
+  notes(): SlotNote[] {
+    return [...this.#notes].map(([slot, message]) => ({ slot, message }))
+  }
+
+  /** Says why a slot stays out: once in the log, always to who asks. */
+  note(slot: number, message: string): void {
+    if (this.#notes.get(slot) === message) return
+    this.#notes.set(slot, message)
+    this.#context.log.warn('disk-stays-out', { slot, message })
+  }
+
+  /** One after another. A change that cannot be made now is made later: the disks that are out come back to it. */
+  guarded(slot: number, action: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(() => this.#attempt(slot, action))
+    return this.#last
+  }
+
+  async #attempt(slot: number, action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (error) {
+      this.#notBeforeMs = this.#context.clock.monotonicMs() + RETRY_MS
+      this.#context.log.warn('disks-unchanged', { slot, code: codeOf(error), error: String(error) })
+    }
+  }
+
+  async lookAt(slot: number): Promise<void> {
+    const row = this.#roster.row(slot)
+    const lost = this.#table.disks.find(({ number }) => number === row.number)
+    if (row.state !== 'out' || this.#context.clock.monotonicMs() < this.#notBeforeMs) return
+    await this.finish()
+    const root = this.#facts.roots[slot]!
+    const state = await inspectDirectory(filesOf(this.#facts), root)
+    if (await this.#restoreIdentity(slot, state)) return
+    if (lost === undefined || this.#roster.row(slot).number !== lost.number) return
+    const reason = this.#whyTooFew(root) ?? whyNotAdoptable(state, lost, await this.#devices())
+    if (reason === undefined) await this.#adopt(slot, lost)
+    else this.note(slot, reason)
+  }
+
+  /** True when it is a disk of the table: it will be opened, and until then there is nothing to do. */
+  async #restoreIdentity(slot: number, state: DirectoryState): Promise<boolean> {
+    const { storeId, storeKey } = this.#facts
+    const found = identify(state, storeId)
+    const member = this.#table.disks.find(({ id }) => id === found?.diskId)
+    if (found?.storeId !== storeId || member === undefined) return false
+    const isMember = state.content.kind === 'disk' && state.content.identity.phase === 'member'
+    if (!isMember) {
+      await writeIdentity(filesOf(this.#facts), state.root, this.#identityOf(member), storeKey)
+      this.#disk(slot).tell('look', {})
+    }
+    return true
+  }
+
+  async welcome(slot: number): Promise<void> {
+    this.#notes.delete(slot)
+    this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
+    const root = this.#facts.roots[slot]!
+    const { content } = await inspectDirectory(filesOf(this.#facts), root)
+    if (content.kind !== 'disk' || content.identity.table.version >= this.#table.version) return
+    const member = this.#table.disks.find(({ id }) => id === content.identity.diskId)
+    if (member) await writeTable(filesOf(this.#facts), root, this.#identityOf(member))
+  }
+
+  async #adopt(slot: number, lost: TableDisk): Promise<void> {
+    const { storeId, storeKey, roots } = this.#facts
+    const root = roots[slot]!
+    const newId = (): string => Buffer.from(this.#context.random.bytes(16)).toString('hex')
+    const change = planReplacement({ storeId, table: this.#table }, [{ root, lost: lost.number }], newId)
+    await this.#args.relock(root)
+    for (const { identity } of change.joined) await applyJoin(filesOf(this.#facts), root, identity, storeKey)
+    this.#change = change
+    await this.finish()
+  }
+
+  /** Carries on with the change that was prepared, if there is one: commit, publish, count. */
+  async finish(): Promise<void> {
+    const change = this.#change
+    if (change === undefined) return
+    const { partitions } = this.#facts
+    const stay = change.to.disks.filter(({ id }) => change.from.disks.some((disk) => disk.id === id))
+    const onDisks = stay.map(({ number }) => number)
+    await Promise.all(
+      Array.from({ length: partitions }, (_, partition) =>
+        this.#context
+          .ref<BucketProtocol>(PATHS.bucket(partition))
+          .ask('putConfig', { name: TABLE_ENTRY, value: change.to, onDisks }, COMMIT_LIMIT),
+      ),
+    )
+    await this.#publish(change)
+    this.#table = change.to
+    this.#change = undefined
+    for (const [i, { root, identity }] of change.joined.entries()) {
+      const slot = this.#facts.roots.indexOf(root)
+      this.#count(slot, change.left[i]!, change.to.disks.find(({ number }) => number === identity.number)!)
+      this.#notes.delete(slot)
+      this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
+      this.#disk(slot).tell('look', {})
+    }
+    this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
+  }
+
+  /** Every disk.json says the new table, the newcomers' last: until one of the others says so they do not count. */
+  async #publish({ to, joined }: TableChange): Promise<void> {
+    const write = (root: string, disk: TableDisk): Promise<void> =>
+      writeTable(filesOf(this.#facts), root, { ...this.#identityOf(disk), table: to })
+    const writing = this.#present().flatMap(({ slot, number }) => {
+      const disk = to.disks.find((member) => member.number === number)
+      return disk ? [write(this.#facts.roots[slot]!, disk)] : []
+    })
+    const written = (await Promise.allSettled(writing)).filter(({ status }) => status === 'fulfilled')
+    // n − m disks of the next start must meet one that knows: those that failed here are told when they are back.
+    if (written.length < Math.min(writing.length, to.m + 1)) await Promise.all(writing)
+    for (const { root, identity } of joined) {
+      await write(root, to.disks.find(({ id }) => id === identity.diskId)!)
+    }
+  }
+
+  /** The newcomer's number is in its slot; what was expected there, if it was not the disk that left, is where that was. */
+  #count(slot: number, left: TableDisk, joined: TableDisk): void {
+    const expected = this.#roster.row(slot)
+    const before = this.#roster.find(left.number)
+    if (before && before.slot !== slot) this.#roster.assign(before.slot, expected)
+    this.#roster.assign(slot, joined)
+  }
+
+  #whyTooFew(root: string): string | undefined {
+    const numbers = new Set<number>(this.#present().map(({ number }) => number))
+    const ids = new Set(this.#table.disks.filter(({ number }) => numbers.has(number)).map(({ id }) => id))
+    return unreadableSetsOf(this.#table, ids).length === 0
+      ? undefined
+      : `${root} is out, and too few disks of this store are present to take in another`
+  }
+
+  #present(): RosterRow[] {
+    return this.#roster.rows().filter(({ state }) => state !== 'out')
+  }
+
+  async #devices(): Promise<Set<number>> {
+    const stats = await Promise.all(
+      this.#present().map(({ slot }) => filesOf(this.#facts).stat(this.#facts.roots[slot]!)),
+    )
+    return new Set(stats.flatMap((stat) => (stat ? [stat.device] : [])))
+  }
+
+  #identityOf({ id, number }: TableDisk): DiskIdentity {
+    return { storeId: this.#facts.storeId, diskId: id, number, phase: 'member', table: this.#table }
+  }
+
+  #disk(slot: number) {
+    return this.#context.ref<DiskProtocol>(PATHS.disk(slot))
+  }
+}

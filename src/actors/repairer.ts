@@ -1,0 +1,341 @@
+// The repairer makes redundancy whole again: shards that records place on disks which were replaced, shards that a reader found
+// damaged, copies of journal segments. It is told when there may be work (a disk came, the table changed, a read failed)
+// and otherwise sleeps. Its progress is what was relocated: a restart goes on where the records say so.
+//
+// Memory is bounded by the shards it works on at a time and by the queue of damaged ones; what does not fit there is found
+// again by the next read.
+import type { Timer } from '../base/clock.ts'
+import { codeOf } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
+import { MINUTE, MiB, SECOND } from '../base/units.ts'
+import { createKernel } from '../codec/index.ts'
+import type { ShardPlace } from '../metadata/records.ts'
+import type { ShardAt } from '../metadata/relocation.ts'
+import { type ShardsData, shardBytes } from '../metadata/stored.ts'
+import { type ActorRef, behavior, type Context, child } from '../runtime/actor.ts'
+import { planStripes } from '../storage/stripes.ts'
+import type { BucketProtocol, DiskSession } from './bucket.ts'
+import { createCodecJobs, createCoder } from './coder.ts'
+import { type DiskProtocol, packedEntries } from './disk.ts'
+import { attachRoster, type Roster } from './roster.ts'
+import { type ShardRepairArgs, type ShardRepairProtocol, shardRepair } from './shard-repair.ts'
+import { storePublisher } from './store-events.ts'
+import { PATHS, type StoreFacts } from './store-facts.ts'
+
+export interface RepairerProtocol {
+  /** A disk came, the table of disks changed, or a copy of a segment is damaged. */
+  wake(m: Record<string, never>): void
+  /** A read met a shard that was missing or damaged although its disk answered. */
+  damaged(m: { data: ShardsData; shard: number }): void
+  /** Damaged shards that are known and not repaired yet. */
+  waiting(m: Record<string, never>): { readonly shards: number; readonly bytes: number }
+  /** One bounded piece of work. */
+  step(m: Record<string, never>): Promise<void>
+}
+
+export interface RepairerArgs {
+  /** Of the arena's reserve for codecs, in bytes. */
+  readonly codecOffset: number
+}
+
+const GATHER_MS = 100
+const RETRY_MS = 10 * SECOND
+const DAMAGED_MAX = 1024
+const RECORDS_PER_PAGE = 256
+/** Shards that are repaired at a time: small ones wait for syncs, large ones for slabs. */
+const SMALL_WIDTH = 16
+const LARGE_WIDTH = 2
+const BUCKET_LIMIT = { withinMs: 60 * SECOND }
+const SEGMENT_LIMIT = { withinMs: 5 * MINUTE }
+/** A shard of the largest part. */
+const SHARD_LIMIT = { withinMs: 60 * MINUTE }
+
+export const repairer = behavior<RepairerProtocol, RepairerArgs>(import.meta.url, 'repairer', {
+  mailbox: { messagesMax: 1024, bytesMax: 4 * MiB },
+  // Whoever reports or asks does not wait for a shard to be rebuilt.
+  interleave: { wake: 16, damaged: 64, waiting: 4, step: 1 },
+  setup(context, { codecOffset }) {
+    const repairing = new Repairing(context, codecOffset)
+    repairing.wake()
+    return {
+      wake: () => repairing.wake(),
+      damaged: ({ data, shard }) => repairing.report(data, shard),
+      waiting: () => repairing.waiting(),
+      step: () => repairing.step(),
+    }
+  },
+})
+
+/** Where a tour through one partition's records stands. */
+interface Tour {
+  readonly partition: number
+  readonly disk: DiskNumber
+  cursor: string
+}
+
+/** A shard that was written elsewhere, to a disk in these sessions. */
+interface Move {
+  readonly partition: number
+  readonly data: ShardsData
+  readonly shard: number
+  readonly to: ShardPlace
+  readonly sessions: readonly DiskSession[]
+}
+
+class Repairing {
+  readonly #context: Context<RepairerProtocol>
+  readonly #facts: StoreFacts
+  readonly #roster: Roster
+  readonly #coder: ShardRepairArgs['coder']
+  readonly #publish: ReturnType<typeof storePublisher>
+  readonly #damaged = new Map<string, ShardAt>()
+  #tours: Tour[] = []
+  /** Shards of the page that a tour is at. */
+  #page: { readonly partition: number; readonly shards: ShardAt[] } | undefined
+  /** Partitions whose segments are to be looked at. */
+  #segments: number[] = []
+  #isAwake = false
+  #timer: Timer | undefined
+  #atMs = 0
+  #hasPostponed = false
+  #children = 0
+
+  constructor(context: Context<RepairerProtocol>, codecOffset: number) {
+    this.#context = context
+    this.#facts = context.workerData as StoreFacts
+    this.#roster = attachRoster(this.#facts.roster)
+    this.#publish = storePublisher(context)
+    const kernel = createKernel({ memory: context.arena.memory, reservedOffset: codecOffset })
+    this.#coder = createCoder(createCodecJobs(kernel))
+    context.defer(() => this.#timer?.cancel())
+  }
+
+  wake(): void {
+    this.#isAwake = true
+    this.#schedule(GATHER_MS)
+  }
+
+  report(data: ShardsData, shard: number): void {
+    if (this.#damaged.size < DAMAGED_MAX) this.#damaged.set(`${data.write}/${shard}`, { data, shard })
+    this.#schedule(GATHER_MS)
+  }
+
+  waiting(): { shards: number; bytes: number } {
+    const here = [...this.#damaged.values()].filter(({ data, shard }) => this.#isPresent(data.places[shard]))
+    return { shards: here.length, bytes: here.reduce((sum, { data }) => sum + shardBytes(data), 0) }
+  }
+
+  #isPresent(place: ShardPlace | undefined): boolean {
+    const row = place && this.#roster.find(place.disk)
+    return row !== undefined && row.state !== 'out'
+  }
+
+  #schedule(delayMs: number): void {
+    const atMs = this.#context.clock.monotonicMs() + delayMs
+    if (this.#timer && this.#atMs <= atMs) return
+    this.#timer?.cancel()
+    this.#atMs = atMs
+    this.#timer = this.#context.clock.setTimer(delayMs, () => {
+      this.#timer = undefined
+      this.#context.self.tell('step', {})
+    })
+  }
+
+  /** One bounded piece of work, then the next one by a message of its own. */
+  async step(): Promise<void> {
+    try {
+      if (this.#isAwake) await this.#plan()
+      if (await this.#work()) {
+        this.#schedule(0)
+      } else if (this.#hasPostponed) {
+        this.#isAwake = true
+        this.#schedule(RETRY_MS)
+      }
+    } catch (error) {
+      this.#context.log.info('repair-postponed', { code: codeOf(error) })
+      this.#isAwake = true
+      this.#schedule(RETRY_MS)
+    }
+  }
+
+  /** What there is to do now, by asking the partitions for their counters. */
+  async #plan(): Promise<void> {
+    this.#isAwake = false
+    this.#hasPostponed = false
+    const { partitions } = this.#facts
+    this.#segments = Array.from({ length: partitions }, (_, partition) => partition)
+    const tours: Tour[] = []
+    for (let partition = 0; partition < partitions; partition++) {
+      const { retired } = await this.#bucket(partition).ask('waiting', {}, BUCKET_LIMIT)
+      for (const disk of retired) tours.push({ partition, disk, cursor: '' })
+    }
+    this.#tours = tours
+    this.#page = undefined
+  }
+
+  /** False when nothing is left. */
+  async #work(): Promise<boolean> {
+    const partition = this.#segments[0]
+    if (partition !== undefined) {
+      if (!(await this.#repairSegment(partition))) this.#segments.shift()
+      return true
+    }
+    const [damaged] = this.#damaged
+    if (damaged) {
+      const [key, { data, shard }] = damaged
+      await this.#repairDamaged(data, shard)
+      this.#damaged.delete(key)
+      return true
+    }
+    if (this.#page) {
+      const { shards, partition: of } = this.#page
+      const first = shards[0]
+      const width = first && planStripes(first.data.size, first.data.k).isPacked ? SMALL_WIDTH : LARGE_WIDTH
+      const batch = shards.splice(0, width)
+      await Promise.all(batch.map(({ data, shard }) => this.#move(of, data, shard)))
+      if (shards.length === 0) this.#page = undefined
+      return true
+    }
+    const tour = this.#tours[0]
+    if (!tour) return false
+    const { disk, cursor } = tour
+    const request = { disk, cursor, limit: RECORDS_PER_PAGE }
+    const page = await this.#bucket(tour.partition).ask('shardsOn', request, BUCKET_LIMIT)
+    if (page.shards.length > 0) this.#page = { partition: tour.partition, shards: [...page.shards] }
+    if (page.next === undefined) this.#tours.shift()
+    else tour.cursor = page.next
+    return true
+  }
+
+  async #repairSegment(partition: number): Promise<boolean> {
+    try {
+      const isRepaired = await this.#bucket(partition).ask('repairSegment', {}, SEGMENT_LIMIT)
+      if (isRepaired) this.#context.log.info('segment-repaired', { partition })
+      return isRepaired
+    } catch (error) {
+      this.#postpone(error, { partition })
+      return false
+    }
+  }
+
+  #postpone(error: unknown, detail: Record<string, unknown>): void {
+    const code = codeOf(error)
+    // What is lost does not come back by trying; the reader was told, and the operator is now.
+    if (code === 'OBJECT_LOST') this.#context.log.error('shard-lost', { ...detail, code })
+    else {
+      this.#context.log.info('repair-postponed', { ...detail, code })
+      this.#hasPostponed = true
+    }
+  }
+
+  /** A shard on a disk that was replaced: written to a member of the set that has none of this write, then relocated. */
+  async #move(partition: number, data: ShardsData, shard: number): Promise<void> {
+    const { write } = data
+    try {
+      const target = this.#targetFor(data)
+      if (target === undefined) {
+        this.#hasPostponed = true
+        return
+      }
+      const sessions = this.#sessionOf(target)
+      const to = await this.#rebuild(data, shard, target)
+      await this.#relocate({ partition, data, shard, to, sessions })
+      this.#context.log.debug('shard-moved', { write, shard, disk: target })
+    } catch (error) {
+      this.#postpone(error, { write, shard })
+    }
+  }
+
+  /** A damaged shard on a disk that is there: looked at again, and if it is damaged indeed, written again. */
+  async #repairDamaged(reported: ShardsData, shard: number): Promise<void> {
+    const { write } = reported
+    try {
+      const found = await this.#find(reported)
+      const place = found?.data.places[shard]
+      if (!found || !place || !this.#isPresent(place)) return
+      const { data, partition } = found
+      if (await this.#withRepair(data, shard, place.disk, (ref) => ref.ask('verify', {}, SHARD_LIMIT))) return
+      const sessions = this.#sessionOf(place.disk)
+      const to = await this.#rebuild(data, shard, place.disk)
+      if (to.volume !== undefined) await this.#relocate({ partition, data, shard, to, sessions })
+      // Deleted meanwhile: what was put in its place belongs to nobody.
+      else if (!(await this.#find(data))) await this.#remove(data, to)
+      this.#context.log.info('shard-repaired', { write, shard, disk: place.disk })
+      this.#publish({ kind: 'shard-repaired', disk: place.disk, write, shard })
+    } catch (error) {
+      this.#postpone(error, { write, shard })
+    }
+  }
+
+  /** The partition whose version or part has the shards of this write, and where they are now. */
+  async #find({ write }: ShardsData): Promise<{ partition: number; data: ShardsData } | undefined> {
+    for (let partition = 0; partition < this.#facts.partitions; partition++) {
+      const { data } = await this.#bucket(partition).ask('dataOfWrite', { write }, BUCKET_LIMIT)
+      if (data) return { partition, data }
+    }
+    return undefined
+  }
+
+  #targetFor({ set, places }: ShardsData): DiskNumber | undefined {
+    const taken = new Set(places.map(({ disk }) => disk))
+    return this.#roster
+      .rows()
+      .filter((row) => row.state === 'up' && row.set === set && !taken.has(row.number))
+      .sort((a, b) => b.freeMiB - a.freeMiB)[0]?.number
+  }
+
+  #rebuild(data: ShardsData, shard: number, target: DiskNumber): Promise<ShardPlace> {
+    return this.#withRepair(data, shard, target, (ref) => ref.ask('rebuild', {}, SHARD_LIMIT))
+  }
+
+  async #withRepair<T>(
+    data: ShardsData,
+    shard: number,
+    target: DiskNumber,
+    use: (ref: ActorRef<ShardRepairProtocol>) => Promise<T>,
+  ): Promise<T> {
+    const ref = this.#spawn(data, shard, target)
+    try {
+      return await use(ref)
+    } finally {
+      await this.#context.stop(ref)
+    }
+  }
+
+  #spawn(data: ShardsData, shard: number, target: DiskNumber): ActorRef<ShardRepairProtocol> {
+    const args = { data, shard, target, coder: this.#coder, disk: (number: DiskNumber) => this.#disk(number) }
+    return this.#context.spawn(child(shardRepair, `shard-${this.#children++}`, args))
+  }
+
+  /** Commits the new place, if the old one still counts; of the two, what counts no longer is removed. */
+  async #relocate({ partition, data, shard, to, sessions }: Move): Promise<void> {
+    const from = data.places[shard]!
+    const relocation = { write: data.write, shard, from, to }
+    const deadlineMs = this.#context.clock.monotonicMs() + BUCKET_LIMIT.withinMs / 2
+    const request = { relocation, deadlineMs, sessions }
+    const isThere = await this.#bucket(partition).ask('relocate', request, BUCKET_LIMIT)
+    await this.#remove(data, isThere ? from : to)
+  }
+
+  #sessionOf(disk: DiskNumber): DiskSession[] {
+    const row = this.#roster.find(disk)
+    return row ? [{ disk, session: row.session }] : []
+  }
+
+  async #remove({ write, size, k }: ShardsData, place: ShardPlace): Promise<void> {
+    const ref = this.#disk(place.disk)
+    if (!ref) return
+    const entries = packedEntries([place], planStripes(size, k).diskBytes)
+    if (entries.length > 0) await ref.ask('freePacked', { entries }, BUCKET_LIMIT)
+    else await ref.ask('removeShards', { writes: [write] }, BUCKET_LIMIT)
+  }
+
+  #bucket(partition: number): ActorRef<BucketProtocol> {
+    return this.#context.ref<BucketProtocol>(PATHS.bucket(partition))
+  }
+
+  #disk(number: DiskNumber): ActorRef<DiskProtocol> | undefined {
+    const row = this.#roster.find(number)
+    return row && row.state !== 'out' ? this.#context.ref<DiskProtocol>(PATHS.disk(row.slot)) : undefined
+  }
+}

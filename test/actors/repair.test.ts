@@ -1,0 +1,179 @@
+// Disks that lose what they held are taken in again and filled; damaged shards and segments are made anew; and until then,
+// and afterwards with other disks gone, everything reads back.
+import { Buffer } from 'node:buffer'
+import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
+import { PATHS } from '../../src/actors/store-facts.ts'
+import { KiB, MiB } from '../../src/base/units.ts'
+import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { openProbedStore, type ProbedStore } from '../support/engine-probe.ts'
+import { emptyTree, eventually, filesBelow } from '../support/memory-tree.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('repair')
+const LIMIT_MS = 60_000
+const REPAIR_MS = 30_000
+const OWNER = 'a'.repeat(64)
+const SIZES = [100, 16 * KiB, 20 * KiB, 300 * KiB, MiB, 5 * MiB, 9 * MiB + 1]
+const address = (key: string) => ({ bucket: 'bucket', key })
+const bytesOf = (key: string, size: number): Buffer => Buffer.alloc(size, `${key}/${size} moraine `)
+
+const put = (store: ProbedStore, key: string, size: number) =>
+  store.engine.objects.put(
+    { ...address(key), owner: OWNER, headers: [], metadata: [] },
+    bodyOf(bytesOf(key, size)),
+  )
+const check = async (store: ProbedStore, key: string, size: number): Promise<void> => {
+  const read = await readBytes(store.engine, address(key))
+  assert.ok(Buffer.compare(read, bytesOf(key, size)) === 0, key)
+}
+const putMultipart = async ({ engine: { uploads } }: ProbedStore, key: string): Promise<void> => {
+  const upload = await uploads.create({ ...address(key), owner: OWNER, headers: [], metadata: [] })
+  const at = { ...address(key), upload: upload.id }
+  const whole = bytesOf(key, 6 * MiB)
+  const parts = []
+  for (const [i, body] of [whole.subarray(0, 5 * MiB), whole.subarray(5 * MiB)].entries()) {
+    const { etag } = await uploads.putPart(at, i + 1, bodyOf(body))
+    parts.push({ partNumber: i + 1, etag })
+  }
+  await uploads.complete({ ...at, parts })
+}
+const fill = async (files?: ProbedStore['files']): Promise<ProbedStore> => {
+  const store = await openProbedStore(files)
+  await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+  for (const size of SIZES) await put(store, `first-${size}`, size)
+  await putMultipart(store, 'multipart')
+  return store
+}
+const checkAll = async (store: ProbedStore, names = ['first']): Promise<void> => {
+  for (const name of names) for (const size of SIZES) await check(store, `${name}-${size}`, size)
+  await check(store, 'multipart', 6 * MiB)
+}
+const redundancy = ({ system }: ProbedStore): Promise<Redundancy> =>
+  system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, { withinMs: 10_000 })
+const isFull = ({ waiting, disks }: Redundancy): boolean =>
+  waiting.shards === 0 && waiting.bytes === 0 && disks.every(({ state }) => state === 'present')
+const becomesFull = async (store: ProbedStore): Promise<void> => {
+  let last: Redundancy | undefined
+  try {
+    await eventually('full redundancy', REPAIR_MS, async () => {
+      last = await redundancy(store)
+      return isFull(last)
+    })
+  } catch (error) {
+    throw new Error(JSON.stringify(last), { cause: error })
+  }
+}
+/** Changes one byte of every file below `directory` of a disk. */
+const damage = async ({ files, roots }: ProbedStore, disk: number, directory: string, offset: number) => {
+  let count = 0
+  for (const { path, bytes } of await filesBelow(files, `${roots[disk]}/${directory}`)) {
+    if (bytes <= offset) continue
+    const file = await files.open(path, 'update')
+    const byte = new Uint8Array(1)
+    await file.read(byte, offset)
+    await file.write([Uint8Array.of(byte[0]! ^ 0xff)], offset)
+    await file.close()
+    count++
+  }
+  assert.ok(count > 0, `there is nothing in ${directory}`)
+}
+
+test(
+  'two emptied disks are adopted and filled while the store runs, then two others may be gone',
+  deadline(LIMIT_MS, async () => {
+    const store = await fill()
+    const { files, roots } = store
+    assert.ok(isFull(await redundancy(store)))
+    for (const disk of [1, 4]) await emptyTree(files, roots[disk]!)
+    await eventually('the loss shows', 10_000, async () => !isFull(await redundancy(store)))
+    await checkAll(store)
+    for (const size of SIZES) await put(store, `second-${size}`, size)
+    await becomesFull(store)
+    await checkAll(store, ['first', 'second'])
+    for (const size of SIZES) await put(store, `third-${size}`, size)
+    await store.close()
+    for (const disk of [0, 3]) await emptyTree(files, roots[disk]!)
+    const again = await openProbedStore(files)
+    await checkAll(again, ['first', 'second', 'third'])
+    await becomesFull(again)
+    await checkAll(again, ['first', 'second', 'third'])
+    await again.close()
+  }),
+)
+
+test(
+  'what was deleted while its disk was away needs no repair and is not revived',
+  deadline(LIMIT_MS, async () => {
+    const store = await fill()
+    const { files, roots, engine } = store
+    await emptyTree(files, roots[2]!)
+    for (const size of SIZES) await engine.objects.delete(address(`first-${size}`))
+    await becomesFull(store)
+    const page = await engine.objects.list({
+      ...{ bucket: 'bucket', prefix: '', delimiter: '', after: '', limit: 100 },
+    })
+    assert.is(JSON.stringify(page).includes('first-'), false)
+    await check(store, 'multipart', 6 * MiB)
+    await store.close()
+  }),
+)
+
+for (const [what, directory, offset] of [
+  ['large shards', 'shards', 8192],
+  ['packed shards', 'volumes', 4096],
+  ['the header of large shards', 'shards', 10],
+] as const) {
+  test(
+    `${what} that are damaged are read right and repaired`,
+    deadline(LIMIT_MS, async () => {
+      const store = await fill()
+      for (const disk of [0, 5]) await damage(store, disk, directory, offset)
+      await checkAll(store)
+      await becomesFull(store)
+      await checkAll(store)
+      await becomesFull(store)
+      // With the damaged disks repaired, two others may be emptied.
+      for (const disk of [2, 3]) await emptyTree(store.files, store.roots[disk]!)
+      await checkAll(store)
+      await store.close()
+    }),
+  )
+}
+
+test(
+  'a disk that was replaced does not count when it comes back',
+  deadline(LIMIT_MS, async () => {
+    const store = await fill()
+    const { files, roots } = store
+    const root = roots[3]!
+    await files.rename(root, '/store/away')
+    await eventually('it is out', 10_000, async () => (await redundancy(store)).disks[3]?.state === 'out')
+    assert.match((await redundancy(store)).disks[3]?.message ?? '', /not exist|not there/)
+    await files.makeDirectory(root)
+    await becomesFull(store)
+    await files.rename(root, '/store/adopted')
+    await files.rename('/store/away', root)
+    await eventually('it stays out', 10_000, async () =>
+      /no longer part/.test((await redundancy(store)).disks[3]?.message ?? ''),
+    )
+    await checkAll(store)
+    await files.rename(root, '/store/away')
+    await files.rename('/store/adopted', root)
+    await becomesFull(store)
+    await store.close()
+  }),
+)
+
+test(
+  'with three of six disks emptied nothing is adopted, and the message says why',
+  deadline(LIMIT_MS, async () => {
+    const store = await fill()
+    for (const disk of [0, 1, 2]) await emptyTree(store.files, store.roots[disk]!)
+    await eventually('it is said', 10_000, async () =>
+      (await redundancy(store)).disks.slice(0, 3).every(({ message }) => /too few/.test(message ?? '')),
+    )
+    await store.close()
+  }),
+)
+
+test.run()

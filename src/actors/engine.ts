@@ -3,7 +3,7 @@
 //
 // Every method rejects with a MoraineError: refusals carry AWS's own code, everything else is unavailable or a fault.
 // Whatever a method acknowledges is durable when its promise resolves, and every later read shows it.
-import type { BucketId, UploadId } from '../base/ids.ts'
+import type { UploadId } from '../base/ids.ts'
 import type {
   BucketRecord,
   Checksum,
@@ -199,6 +199,3 @@ export interface Engine {
   readonly objects: Objects
   readonly uploads: Uploads
 }
-
-/** For what is addressed by a bucket's incarnation below the engine. */
-export type BucketIncarnation = { readonly name: string; readonly id: BucketId }

@@ -12,9 +12,6 @@ const NUMBER = 2
 const SET = 3
 const FREE_MIB = 4
 const TOTAL_MIB = 5
-/** The largest store: 32 disks, with room for replacements that are being adopted. */
-export const SLOTS_MAX = 64
-
 /**
  * `out`: not there, or not ours. `up`: reads and writes. `full`: reads, deletes. `read-only`: reads.
  * `slow`: reads and writes, but passed over for new shards and segments while its peers are faster.

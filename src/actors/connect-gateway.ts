@@ -83,7 +83,7 @@ export const connectGateway = <P extends Protocol<P>>(
   return {
     parts,
     reading: {
-      ...{ arena, coder, disk },
+      ...{ arena, clock, coder, disk },
       damaged(data, shard) {
         publish({ kind: 'shard-damaged', disk: data.places[shard]!.disk, write: data.write, shard })
         // Refused when too much is waiting: the next read finds it again.

@@ -3,6 +3,7 @@
 // is read while the last one is on its way to the client, and no more than that.
 //
 //   object bytes:  | stripe 0: unit 0 | unit 1 | … | unit k−1 | stripe 1: unit 0 | …
+import { type Clock, sleep } from '../base/clock.ts'
 import { fault, unavailable } from '../base/errors.ts'
 import { MiB, SECOND } from '../base/units.ts'
 import type { Data } from '../metadata/records.ts'
@@ -19,6 +20,9 @@ import { acquireStripe, offsetOf, type SlabRange, type StripeBuffer, viewOf } fr
 const UNIT_LIMIT = { withinMs: 10 * SECOND }
 /** How long a reader waits for a slab before the answer is 503 SlowDown. */
 const SLAB_WAIT_MS = 10 * SECOND
+/** Rounds of asking the disks that did not answer, and the pause before each: a disk actor starts anew within it. */
+const ATTEMPTS_MAX = 3
+const RETRY_AFTER_MS = 1 * SECOND
 /** Below this share of free large slabs a reader takes a block at a time: one that stops reading holds little. */
 const FREE_SHARE_MIN = 0.5
 
@@ -26,6 +30,7 @@ export type ShardsData = Extract<Data, { kind: 'shards' }>
 
 export interface ReadDependencies {
   readonly arena: Arena
+  readonly clock: Clock
   readonly coder: StripeCoder
   /** The disk's actor; undefined when the disk is out or no longer of this store. */
   disk(number: ShardsData['places'][number]['disk']): ActorRef<DiskProtocol> | undefined
@@ -145,61 +150,93 @@ const chunkOf = (buffer: StripeBuffer, unit: number, step: Step): Chunk => ({
   release: () => buffer.release(),
 })
 
-/** The same blocks of any k other units of the stripe, and from them the wanted one. */
+/** The same blocks of any k units of the stripe, and from them the wanted one. */
 const rebuildStep = async (data: ShardsData, step: Step, dependencies: ReadDependencies): Promise<Chunk> => {
-  const { k, m, places } = data
+  const { k, m, write } = data
   const buffer = await acquireStripe(dependencies.arena, {
     units: k + 1,
     payloadBytes: step.length,
     isUrgent: data.size <= MiB,
     withinMs: SLAB_WAIT_MS,
   })
+  const spare: StripeBuffer[] = []
   try {
-    const shards: (SlabRange | undefined)[] = places.map(() => undefined)
-    const others = places.map((_, shard) => shard).filter((shard) => shard !== step.shard)
-    let free = [...buffer.units.slice(1)]
-    let unanswered = 0
-    while (free.length > 0) {
-      const tried = others.splice(0, free.length)
-      if (tried.length === 0) throw cannotRead(unanswered)
-      const outcomes = await Promise.all(
-        tried.map(async (shard, i) => {
-          const ref = dependencies.disk(places[shard]!.disk)
-          return ref ? readUnit(data, step, shard, ref, free[i]!) : 'unanswered'
-        }),
-      )
-      const stillFree = free.slice(tried.length)
-      outcomes.forEach((outcome, i) => {
-        const shard = tried[i]!
-        if (outcome === 'ok') {
-          shards[shard] = free[i]!
-          return
-        }
-        stillFree.push(free[i]!)
-        if (outcome === 'unanswered') unanswered++
-        else dependencies.damaged(data, shard)
-      })
-      free = stillFree
+    const [target, ...free] = buffer.units as [SlabRange, ...SlabRange[]]
+    const shards = await gatherBlocks(data, step, { free, spare, dependencies })
+    const present = shards.map((range) => range !== undefined)
+    const found = shards[step.shard]
+    if (found) viewOf(target).set(viewOf(found))
+    else {
+      shards[step.shard] = target
+      // The codec thinks of whole units; ours begin with the first block that was read.
+      const before = step.firstBlock * BLOCK_BYTES
+      const slabs = shards.map((range) => (range ? offsetOf(range) - before : 0))
+      const { stripe, payloadBytes, firstBlock, blockCount } = step
+      const wanted = [step.shard]
+      const job = { write, k, m, stripe, payloadBytes, slabs, present, wanted, firstBlock, blockCount }
+      await dependencies.coder.restore(job)
     }
-    const present = shards.map((shard) => shard !== undefined)
-    shards[step.shard] = buffer.units[0]!
-    // The codec thinks of whole units; ours begin with the first block that was read.
-    const before = step.firstBlock * BLOCK_BYTES
-    const slabs = shards.map((range) => (range ? offsetOf(range) - before : 0))
-    const { stripe, payloadBytes, firstBlock, blockCount } = step
-    const wanted = [step.shard]
-    await dependencies.coder.restore({
-      write: data.write,
-      ...{ k, m, stripe, payloadBytes, slabs, present, wanted, firstBlock, blockCount },
-    })
     return chunkOf(buffer, 0, step)
   } catch (error) {
     buffer.release()
     throw error
+  } finally {
+    for (const { release } of spare) release()
   }
 }
 
-const cannotRead = (unanswered: number): Error =>
-  unanswered > 0
-    ? unavailable('QUORUM_READ', 'too few disks answer to read this object now')
-    : fault('OBJECT_LOST', 'too few shards of this object are whole')
+interface Gathering {
+  /** Room for the blocks of k units. */
+  readonly free: SlabRange[]
+  /** Room taken in addition, for the caller to give back. */
+  readonly spare: StripeBuffer[]
+  readonly dependencies: ReadDependencies
+}
+
+/** Blocks of k units, by shard. A disk that did not answer is asked again a little later: it may be starting anew. */
+const gatherBlocks = async (
+  data: ShardsData,
+  step: Step,
+  { free, spare, dependencies }: Gathering,
+): Promise<(SlabRange | undefined)[]> => {
+  const { k, places } = data
+  const shards: (SlabRange | undefined)[] = places.map(() => undefined)
+  let waiting = places.map((_, shard) => shard).filter((shard) => shard !== step.shard)
+  let unanswered: number[] = [step.shard]
+  const read = async (shard: number): Promise<boolean> => {
+    const ref = dependencies.disk(places[shard]!.disk)
+    const into = ref && free.pop()
+    const outcome = into ? await readUnit(data, step, shard, ref, into) : 'unanswered'
+    if (outcome === 'ok') shards[shard] = into
+    else if (outcome === 'unanswered') unanswered.push(shard)
+    else dependencies.damaged(data, shard)
+    // Who did not answer may still write there: that room is not used again before its slab is free.
+    if (into && outcome === 'unanswered') free.push(await spareRoom(step, spare, dependencies))
+    else if (into && outcome !== 'ok') free.push(into)
+    return outcome === 'ok'
+  }
+  for (let count = 0, attempt = 1; ; ) {
+    const outcomes = await Promise.all(waiting.splice(0, k - count).map(read))
+    count += outcomes.filter((isRead) => isRead).length
+    if (count === k) return shards
+    if (waiting.length > 0) continue
+    const isLost = k - count > unanswered.length
+    if (isLost) throw fault('OBJECT_LOST', 'too few shards of this object are whole')
+    if (attempt++ === ATTEMPTS_MAX)
+      throw unavailable('QUORUM_READ', 'too few disks answer to read this object')
+    await sleep(dependencies.clock, RETRY_AFTER_MS)
+    waiting = unanswered
+    unanswered = []
+  }
+}
+
+const spareRoom = async (
+  step: Step,
+  spare: StripeBuffer[],
+  { arena }: ReadDependencies,
+): Promise<SlabRange> => {
+  const request = { units: 1, payloadBytes: step.length, isUrgent: true, withinMs: SLAB_WAIT_MS }
+  const buffer = await acquireStripe(arena, request)
+  spare.push(buffer)
+  return buffer.units[0]!
+}

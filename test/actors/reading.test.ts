@@ -1,0 +1,157 @@
+// Reading a shard's stripe when disks are missing, wrong or late: the bytes are right or there is an error.
+import { Buffer } from 'node:buffer'
+import { createCodecJobs, createCoder } from '../../src/actors/coder.ts'
+import type { DiskProtocol, UnitOutcome, UnitRead } from '../../src/actors/disk.ts'
+import { type ReadDependencies, readShards, type ShardsData } from '../../src/actors/reading.ts'
+import { acquireStripe, offsetOf, viewOf } from '../../src/actors/stripe-buffer.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { unavailable } from '../../src/base/errors.ts'
+import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
+import { createPrng } from '../../src/base/prng.ts'
+import { MiB } from '../../src/base/units.ts'
+import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
+import type { ActorRef } from '../../src/runtime/actor.ts'
+import { createArena } from '../../src/runtime/arena.ts'
+import { payloadBytesOf, planStripes } from '../../src/storage/stripes.ts'
+import { PAGE_BYTES } from '../../src/storage/unit.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
+
+const test = suite('reading')
+const LIMIT_MS = 20_000
+const WRITE = 'ab'.repeat(16) as WriteId
+const [K, M] = [4, 2]
+
+type Answer = UnitOutcome | 'out' | 'late' | 'failing once'
+
+/** Six disks with one stripe, each answering as `answers` says; and what a client would read. */
+const makeStripe = async (answers: readonly Answer[]) => {
+  const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: CODEC_RESERVED_BYTES })
+  const jobs = createCodecJobs(createKernel({ memory: arena.memory, reservedOffset: 0 }))
+  const body = Buffer.from(createPrng(3).bytes(300_000))
+  const plan = planStripes(body.length, K)
+  const payloadBytes = payloadBytesOf(plan, 0)
+  const written = await acquireStripe(arena, { units: K + M, payloadBytes, isUrgent: true, withinMs: 1000 })
+  for (let unit = 0; unit < K; unit++) {
+    viewOf(written.units[unit]!).set(
+      body.subarray(unit * payloadBytes, (unit + 1) * payloadBytes),
+      PAGE_BYTES,
+    )
+  }
+  const slabs = written.units.map(offsetOf)
+  jobs.seal({ write: WRITE, k: K, m: M, stripe: 0, payloadBytes, objectBytes: body.length, slabs })
+  const units = written.units.map((unit) => Uint8Array.from(viewOf(unit)))
+  written.release()
+
+  const late: Promise<void>[] = []
+  const asked = new Map<number, number>()
+  const give = ({ unit, firstBlock, into }: UnitRead): void => {
+    const start = PAGE_BYTES + firstBlock * 65_536
+    const blocks = units[unit.index]!.subarray(start, start + into.length - PAGE_BYTES)
+    viewOf(into).set(blocks, PAGE_BYTES)
+  }
+  const answer = async (slot: number, m: UnitRead): Promise<UnitOutcome> => {
+    const turn = (asked.get(slot) ?? 0) + 1
+    asked.set(slot, turn)
+    const how = answers[slot]!
+    if (how === 'late') {
+      // The asker's patience ends before the disk's write into the slab does: the runtime still holds the slab.
+      const { slab } = m.into
+      slab.retain()
+      late.push(
+        new Promise((resolve) => {
+          setTimeout(() => {
+            viewOf(m.into).fill(0xee)
+            slab.release()
+            resolve()
+          }, 60)
+        }),
+      )
+      throw unavailable('ASK_TIMEOUT', 'too late')
+    }
+    if (how === 'failing once' && turn === 1) throw unavailable('ACTOR_STOPPED', 'starting anew')
+    if (how === 'missing' || how === 'corrupt') return how
+    give(m)
+    return 'ok'
+  }
+  const damaged: number[] = []
+  const dependencies: ReadDependencies = {
+    ...{ arena, clock: systemClock, coder: createCoder(jobs) },
+    damaged: (_data, shard) => void damaged.push(shard),
+    disk(number) {
+      const slot = number - 1
+      if (answers[slot] === 'out') return undefined
+      const ask = (_type: string, m: UnitRead) => answer(slot, m)
+      return { path: `disk-${slot}`, tell: () => true, ask } as unknown as ActorRef<DiskProtocol>
+    },
+  }
+  const places = answers.map((_, slot) => ({ disk: (slot + 1) as DiskNumber }))
+  const data: ShardsData = { kind: 'shards', write: WRITE, set: 0, k: K, m: M, size: body.length, places }
+  const read = async (): Promise<Buffer> => {
+    const pieces: Buffer[] = []
+    for await (const chunk of readShards(data, { start: 0, length: data.size }, dependencies)) {
+      // Late writes land while the client is still being served.
+      await Promise.all(late)
+      pieces.push(Buffer.from(Uint8Array.from(chunk.bytes)))
+      chunk.release()
+    }
+    return Buffer.concat(pieces)
+  }
+  return { arena, body, damaged, read }
+}
+
+const readsWhole = async (...answers: Answer[]): Promise<void> => {
+  const { arena, body, read } = await makeStripe(answers)
+  assert.ok(body.equals(await read()))
+  assert.equal(arena.inUse(), { small: 0, large: 0 })
+}
+
+test(
+  'any two of six may be out, missing, corrupt or late',
+  deadline(LIMIT_MS, async () => {
+    await readsWhole('ok', 'ok', 'ok', 'ok', 'ok', 'ok')
+    for (const how of ['out', 'missing', 'corrupt', 'late'] as const) {
+      await readsWhole(how, how, 'ok', 'ok', 'ok', 'ok')
+      await readsWhole('ok', how, 'ok', 'ok', how, 'ok')
+      await readsWhole('ok', 'ok', how, 'ok', 'ok', 'missing')
+    }
+  }),
+)
+
+test(
+  'what a late disk writes into its slab never reaches a client',
+  deadline(LIMIT_MS, async () => {
+    await readsWhole('late', 'ok', 'late', 'ok', 'ok', 'ok')
+  }),
+)
+
+test(
+  'disks that start anew are asked again',
+  deadline(LIMIT_MS, async () => {
+    await readsWhole('out', 'out', 'failing once', 'failing once', 'ok', 'ok')
+  }),
+)
+
+test(
+  'what is damaged is named, once for each time it was met',
+  deadline(LIMIT_MS, async () => {
+    const { damaged, read } = await makeStripe(['corrupt', 'ok', 'ok', 'ok', 'ok', 'ok'])
+    await read()
+    assert.equal([...new Set(damaged)], [0])
+  }),
+)
+
+test(
+  'three lost shards are a lost object; three silent disks are not',
+  deadline(LIMIT_MS, async () => {
+    for (const [code, how] of [
+      ['OBJECT_LOST', 'corrupt'],
+      ['QUORUM_READ', 'out'],
+    ] as const) {
+      const { arena, read } = await makeStripe([how, how, how, 'ok', 'ok', 'ok'])
+      await rejectsWith(code, read)
+      assert.equal(arena.inUse(), { small: 0, large: 0 })
+    }
+  }),
+)
+
+test.run()

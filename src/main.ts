@@ -10,7 +10,7 @@ import { createLineLog } from './cli/log.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
 import { watchSignals } from './cli/signals.ts'
 import { isHelpAsked, readCommandLine } from './config.ts'
-import { readRootKeys } from './offline.ts'
+import { listDisks, readRootKeys, replaceDisk } from './offline.ts'
 import { startServer } from './server.ts'
 
 /** How the operator called this program, so that what is printed can be copied. */
@@ -43,6 +43,19 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
   if (command.name === 'key show') {
     const { accessKeyId, secretAccessKey } = await readRootKeys(config.disks)
     terminal.write(`access key: ${accessKeyId}\nsecret key: ${secretAccessKey}\n`)
+    return EXIT_OK
+  }
+  if (command.name === 'disk list') {
+    for (const { position, number, set, root } of await listDisks(config.disks)) {
+      terminal.write(`position ${position}  number ${number}  set ${set}  ${root ?? 'missing'}\n`)
+    }
+    return EXIT_OK
+  }
+  if (command.name === 'disk replace') {
+    const position = await replaceDisk(config.disks, positionals[0] ?? '')
+    terminal.write(
+      `${positionals[0]} takes the place of the disk at position ${position}: at once when the store runs\n`,
+    )
     return EXIT_OK
   }
   const log = createLineLog(config.logLevel)

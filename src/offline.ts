@@ -1,28 +1,51 @@
 // What the command line reads from a store's directories without opening the store, running or not: whoever can read the
 // disks can read the key.
+import { resolve } from 'node:path'
 import { ROOT_KEYS } from './actors/bucket.ts'
 import { type KeyPair, openKeyPair } from './auth/root.ts'
 import { systemClock } from './base/clock.ts'
 import { fault } from './base/errors.ts'
+import type { DiskNumber } from './base/ids.ts'
+import { systemRandom } from './base/prng.ts'
 import { peekConfig } from './metadata/peek.ts'
 import { nodeFiles } from './storage/files-node.ts'
+import { applyJoin } from './storage/forming.ts'
+import { whyNotAdoptable } from './storage/identity.ts'
+import type { DiskTable } from './storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from './storage/inspect.ts'
 import { readSegmentFiles } from './storage/segment-files.ts'
+import { planReplacement } from './storage/table-change.ts'
 
-const diskIn = ({ root, content }: DirectoryState) =>
-  content.kind === 'disk' && content.identity.phase === 'member'
-    ? [{ root, identity: content.identity, key: content.key }]
-    : []
+interface KnownStore {
+  readonly states: readonly DirectoryState[]
+  readonly storeId: string
+  readonly key: Uint8Array
+  readonly table: DiskTable
+  /** Directory of each member that is there, by its number. */
+  readonly rootOf: ReadonlyMap<DiskNumber, string>
+}
+
+/** What the directories say of their store. Rejects with a fault for the operator when no disk of one can be read. */
+const readStore = async (roots: readonly string[]): Promise<KnownStore> => {
+  const states = await Promise.all(roots.map((root) => inspectDirectory(nodeFiles, root)))
+  const found = states.flatMap(({ root, content }) =>
+    content.kind === 'disk' && content.identity.phase === 'member' ? [{ root, ...content }] : [],
+  )
+  const key = found.find((disk) => disk.key)?.key?.key
+  const newest = found.sort((a, b) => b.identity.table.version - a.identity.table.version)[0]
+  if (!key || !newest) {
+    throw fault('DISK_FORMAT', `no disk of a store can be read in ${roots.join(', ')}`)
+  }
+  const { storeId, table } = newest.identity
+  const members = new Set(table.disks.map(({ id }) => id))
+  const present = found.filter(({ identity }) => members.has(identity.diskId))
+  const rootOf = new Map(present.map(({ root, identity }) => [identity.number, root]))
+  return { states, storeId, key, table, rootOf }
+}
 
 /** The key pair that is kept with the store in these directories. Rejects with a fault for the operator when there is none. */
 export const readRootKeys = async (roots: readonly string[]): Promise<KeyPair> => {
-  const found = (await Promise.all(roots.map((root) => inspectDirectory(nodeFiles, root)))).flatMap(diskIn)
-  const storeKey = found.find(({ key }) => key)?.key
-  if (!storeKey) throw fault('DISK_FORMAT', `no disk of a store can be read in ${roots.join(', ')}`)
-  const { table } = found.reduce((a, b) =>
-    b.identity.table.version > a.identity.table.version ? b : a,
-  ).identity
-  const rootOf = new Map(found.map(({ root, identity }) => [identity.number, root]))
+  const { key, table, rootOf } = await readStore(roots)
   const members = table.disks.map(({ number, set }) => {
     const root = rootOf.get(number)
     return { number, set, io: root === undefined ? undefined : readSegmentFiles(nodeFiles, root, number) }
@@ -35,5 +58,45 @@ export const readRootKeys = async (roots: readonly string[]): Promise<KeyPair> =
       'the store keeps no root keys: it was always started with MORAINE_ROOT_ACCESS_KEY',
     )
   }
-  return openKeyPair(storeKey.key, Buffer.from(sealed, 'base64'))
+  return openKeyPair(key, Buffer.from(sealed, 'base64'))
+}
+
+export interface ListedDisk {
+  /** From 1, in the order of the store's table. */
+  readonly position: number
+  readonly number: DiskNumber
+  readonly set: number
+  /** Undefined when none of the directories holds the disk. */
+  readonly root: string | undefined
+}
+
+/** The disks of the store in these directories, and where each was found. */
+export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]> => {
+  const { table, rootOf } = await readStore(roots)
+  return table.disks.map(({ position, number, set }) => {
+    return { position: position + 1, number, set, root: rootOf.get(number) }
+  })
+}
+
+/**
+ * Says, for the operator, that the empty directory `target` takes the place of a disk that is missing: on whichever
+ * device it lies. The store takes it in within seconds when it runs, else at its next start. Resolves to the position.
+ */
+export const replaceDisk = async (roots: readonly string[], target: string): Promise<number> => {
+  const { states, storeId, key, table, rootOf } = await readStore(roots)
+  const index = states.findIndex(({ root }) => root === resolve(target))
+  const state = states[index]
+  if (!state)
+    throw fault('CONFIG_INVALID', `${target} is none of the store's directories: ${roots.join(', ')}`)
+  const missing = table.disks.filter(({ number }) => !rootOf.has(number))
+  const lost = missing.find(({ position }) => position === index) ?? missing[0]
+  if (!lost) throw fault('CONFIG_INVALID', 'no disk of the store is missing: nothing is to be replaced')
+  if (state.device === undefined) throw fault('CONFIG_INVALID', `${target} does not exist`)
+  // The operator's word stands for what the store would have to see itself: that this is no unmounted disk.
+  const reason = whyNotAdoptable(state, lost, new Set([state.device]))
+  if (reason !== undefined) throw fault('CONFIG_INVALID', reason)
+  const newId = (): string => Buffer.from(systemRandom.bytes(16)).toString('hex')
+  const { joined } = planReplacement({ storeId, table }, [{ root: state.root, lost: lost.number }], newId)
+  for (const { root, identity } of joined) await applyJoin(nodeFiles, root, identity, key)
+  return lost.position + 1
 }

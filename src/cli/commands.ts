@@ -20,6 +20,19 @@ export const COMMANDS: readonly Command[] = [
     meaning: 'print the access key and the secret key of the root identity that is kept with the store',
     words: 0,
   },
+  {
+    name: 'disk list',
+    usage: 'disk list',
+    meaning: 'print the disks of the store and the directory that holds each',
+    words: 0,
+  },
+  {
+    name: 'disk replace',
+    usage: 'disk replace DIR',
+    meaning:
+      'let the empty directory DIR take the place of a disk that is missing; needed only when DIR lies on another device than the other disks',
+    words: 1,
+  },
   { name: 'version', usage: 'version', meaning: 'print the version', words: 0 },
   { name: 'help', usage: 'help', meaning: 'print this page', words: 0 },
 ]

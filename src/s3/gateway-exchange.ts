@@ -122,6 +122,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
   /** What becomes of the rest of the request's body, and of the connection. */
   const settleBody = (
     message: IncomingMessage,
+    response: ServerResponse,
     source: SocketSource | undefined,
     expects: boolean,
   ): { isUnread: boolean; isLast: boolean } => {
@@ -129,7 +130,8 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
     const isBroken = source?.isBroken() === true
     const isPartial = source !== undefined && !source.isComplete()
     if (isBroken) traffic.endWith(socket)
-    const isLast = traffic.isLast(socket)
+    // When the client wants its connection closed, closing it over what it still sends would reset it, answer and all.
+    const isLast = traffic.isLast(socket) || !response.shouldKeepAlive
     const isUnread = isPartial && !isBroken && (isLast || expects || !isSmallBody(message.rawHeaders))
     if (isLast || isUnread) traffic.endWith(socket)
     source?.abandon()
@@ -157,7 +159,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       return
     }
     const common = ['x-amz-request-id', id, 'x-amz-id-2', hostId, 'Server', 'Moraine']
-    const how = { ...limits, clock, common, ...settleBody(message, source, expects) }
+    const how = { ...limits, clock, common, ...settleBody(message, response, source, expects) }
     try {
       await respond(message, response, answer, how)
     } catch (error) {

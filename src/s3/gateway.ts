@@ -38,6 +38,8 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   lingerMs: 2 * SECOND,
 }
 
+/** Connections the kernel keeps for us while we are busy; past node's own 511 it would reset some of a burst. */
+const BACKLOG = 4096
 /** Beyond `connectionsMax` so many more are told so; the ones after them are dropped. */
 const SURPLUS_MAX = 256
 
@@ -147,7 +149,7 @@ export const createGateway = (options: GatewayOptions): Gateway => {
           const taken = codeOf(error) === 'EADDRINUSE'
           reject(taken ? fault('PORT_IN_USE', `${at.host}:${at.port} is in use`, {}, error) : error)
         })
-        server.listen({ ...at }, () => {
+        server.listen({ ...at, backlog: BACKLOG }, () => {
           const bound = server.address() as AddressInfo
           address = { host: bound.address, port: bound.port }
           server.removeAllListeners('error')

@@ -5,7 +5,7 @@ import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { createSigner, type Signer } from '../../bench/load/presign.ts'
 import { memoryMBOf, peakMemoryMBOf } from '../../bench/load/process-time.ts'
 import { createStoreClient } from '../../bench/load/store-client.ts'
-import { GiB, KiB, MiB } from '../../src/base/units.ts'
+import { KiB, MiB } from '../../src/base/units.ts'
 import { type RawRequest, sendRaw } from '../support/raw-sockets.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
 import { type ServerProcess, startProcess } from '../support/server-process.ts'
@@ -89,7 +89,7 @@ test(
     const client = createS3Client(server)
     await client.send(new PutObjectCommand({ Bucket: 'storm', Key: 'big', Body: bodyOf(9, 32 * MiB) }))
     const declare = (name: string, index: number): RawRequest =>
-      sendRaw(server.endpoint, 'PUT', signer.presign('PUT', `/storm/${name}/${index}`), GiB)
+      sendRaw(server.endpoint, 'PUT', signer.presign('PUT', `/storm/${name}/${index}`), 256 * MiB)
     const uploads = Array.from({ length: 200 }, (_, index) => declare('turns', index))
     const tricklers = Array.from({ length: 200 }, (_, index) => declare('trickle', index))
     const readers = Array.from({ length: 200 }, () => {

@@ -61,6 +61,8 @@ export interface CommitTerms {
   readonly sessions?: readonly DiskSession[]
 }
 
+type InlineData = Extract<Data, { kind: 'inline' }>
+
 /** A version that was looked up for reading. */
 export interface Opened {
   readonly version: VersionRecord
@@ -115,7 +117,7 @@ export interface BucketProtocol {
   listUploads(m: UploadListRequest): Promise<UploadPage>
   partsAt(m: { version: VersionRecord; offset: number; limit: number }): PlacedPart[]
   partRange(m: { version: VersionRecord; partNumber: number }): { start: number; length: number } | undefined
-  readInline(m: { data: Extract<Data, { kind: 'inline' }> }): Promise<Uint8Array>
+  readInline(m: { data: InlineData }): Promise<Uint8Array>
 
   /** The disk of this slot came or went, or is another one now. */
   diskChanged(m: Record<string, never>): Promise<void>
@@ -268,12 +270,10 @@ const reads = (
     readers.add(reader.path)
     context.watch(reader, 'readerGone', { reader: reader.path })
   }
-  const openVersion = async (address: ObjectAddress, reader: Address): Promise<Opened> => {
-    const { version, lease } = partition.lookUp(address, reader.path)
-    if (lease === undefined) return { version }
-    if (version.data.kind !== 'inline') return { version, lease }
+  const openInline = async (version: VersionRecord, data: InlineData, reader: string): Promise<Opened> => {
+    const lease = partition.beginRead(reader)
     try {
-      return { version, body: await partition.readInline(version.data) }
+      return { version, body: await partition.readInline(data) }
     } finally {
       partition.endRead(lease)
     }
@@ -283,7 +283,11 @@ const reads = (
     listBuckets: (request) => deferReply(partition.listBuckets(request)),
     open({ address, reader }) {
       watchReader(reader)
-      return deferReply(openVersion(address, reader))
+      const version = partition.lookUp(address)
+      const { data } = version
+      if (data.kind !== 'inline') return { version, lease: partition.beginRead(reader.path) }
+      const body = partition.recentInline(data)
+      return body ? { version, body } : deferReply(openInline(version, data, reader.path))
     },
     close({ lease }) {
       partition.endRead(lease)
@@ -294,7 +298,7 @@ const reads = (
       partition.endReadsOf(reader)
       work.announce()
     },
-    head: (address) => partition.lookUp(address).version,
+    head: (address) => partition.lookUp(address),
     list: (request) => deferReply(partition.listVersions(request)),
     getUpload: (address) => partition.getUpload(address),
     listParts: ({ address, page }) => deferReply(partition.listParts(address, page)),

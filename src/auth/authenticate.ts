@@ -8,6 +8,7 @@ import { type MoraineError, refusal } from '../base/errors.ts'
 import type { Random } from '../base/prng.ts'
 import {
   type CanonicalParts,
+  canonicalAsSent,
   canonicalHeaders,
   canonicalPath,
   canonicalQuery,
@@ -15,7 +16,7 @@ import {
   stringToSign,
   type WireRequest,
 } from './canonical.ts'
-import { type Claim, readClaim } from './claim.ts'
+import { type Claim, createClaimReader } from './claim.ts'
 import { diagnose } from './diagnosis.ts'
 import { type QueryParameter, spacedHex } from './encoding.ts'
 import type { Credential, FindCredential, Identity } from './identity.ts'
@@ -87,6 +88,7 @@ const mismatchError = (
 export const createAuthenticator = (options: AuthenticatorOptions): Authenticator => {
   const { region, clock } = options
   const keys = createSigningKeys()
+  const readClaim = createClaimReader(region)
   // Stands in for the secret of an access key nobody has.
   const nobody = Buffer.from(options.random.bytes(32)).toString('hex')
   let budgetFrom = clock.monotonicMs()
@@ -105,10 +107,11 @@ export const createAuthenticator = (options: AuthenticatorOptions): Authenticato
     const credential = options.findCredential(claim.accessKeyId)
     const secret = credential?.secretAccessKey ?? nobody
     const key = keys.get(secret, claim.day, region)
+    const except = claim.presigned ? 'X-Amz-Signature' : ''
     const parts: CanonicalParts = {
       method: request.method,
       path: canonicalPath(request.path),
-      query: canonicalQuery(parameters, claim.presigned ? 'X-Amz-Signature' : ''),
+      query: canonicalAsSent(request.query, except) ?? canonicalQuery(parameters, except),
       headers: canonicalHeaders(claim.signedHeaders, request.headers),
       signedHeaders: claim.signedHeaders.join(';'),
       payload: claim.payload,
@@ -138,7 +141,7 @@ export const createAuthenticator = (options: AuthenticatorOptions): Authenticato
 
   return {
     authenticate(request, parameters) {
-      const claim = readClaim(request, parameters, region, clock.nowMs())
+      const claim = readClaim(request, parameters, clock.nowMs())
       if (claim === undefined) {
         const sent = request.headers.get('x-amz-content-sha256')
         const payload: Payload = sent === undefined ? { kind: 'plain' } : parsePayload(sent, request.method)
@@ -147,8 +150,7 @@ export const createAuthenticator = (options: AuthenticatorOptions): Authenticato
         return { identity: ANONYMOUS, presigned: false, payload }
       }
       const credential = verify(request, parameters, claim)
-      const token = parameters.some(({ name }) => name === 'X-Amz-Security-Token')
-      if (token || request.headers.has('x-amz-security-token')) {
+      if (claim.hasToken || request.headers.has('x-amz-security-token')) {
         throw refusal('InvalidToken', 'The provided token is malformed or otherwise invalid.')
       }
       const payload = parsePayload(claim.payload, request.method)

@@ -1,6 +1,7 @@
 // A claim: what a request says about who signed it and how, taken from the Authorization header or the query and
 // checked for form, scope and time, before any signature is computed. Codes and messages are AWS's, in AWS's order.
 import { type ErrorDetail, type MoraineError, refusal } from '../base/errors.ts'
+import { createMemo } from '../base/memo.ts'
 import { MINUTE, SECOND } from '../base/units.ts'
 import type { WireRequest } from './canonical.ts'
 import type { QueryParameter } from './encoding.ts'
@@ -21,6 +22,8 @@ export interface Claim {
   readonly signature: string
   /** The canonical request's last line. */
   readonly payload: string
+  /** Whether a session token came with it, in the query or as a header. */
+  readonly hasToken: boolean
 }
 
 /** AWS's own, either way. */
@@ -114,8 +117,8 @@ const requireSigned = (request: WireRequest, signed: readonly string[]): void =>
   }
 }
 
-const sameDay = (day: string, timeMs: number, fail: Fail): void => {
-  const today = formatTimestamp(timeMs).slice(0, 8)
+/** `today`: the day of the request's own date. */
+const sameDay = (day: string, today: string, fail: Fail): void => {
   if (day !== today) {
     throw fail(`Invalid credential date "${day}". This date is not the same as X-Amz-Date: "${today}".`)
   }
@@ -144,7 +147,12 @@ const parseComponents = (text: string): { credential: string; signedHeaders: str
   return { credential, signedHeaders, signature }
 }
 
-const headerClaim = (request: WireRequest, authorization: string, region: string, nowMs: number): Claim => {
+const headerClaim = (
+  request: WireRequest,
+  authorization: string,
+  parsers: ClaimParsers,
+  nowMs: number,
+): Claim => {
   const space = authorization.indexOf(' ')
   const scheme = (space < 0 ? authorization : authorization.slice(0, space)).toUpperCase()
   if (scheme === 'AWS') throw signatureVersion2()
@@ -156,7 +164,7 @@ const headerClaim = (request: WireRequest, authorization: string, region: string
   }
   const timestamp = request.headers.get('x-amz-date')
   const date = timestamp ?? request.headers.get('date') ?? ''
-  const timeMs = timestamp === undefined ? parseDateHeader(date) : parseTimestamp(date)
+  const timeMs = timestamp === undefined ? parseDateHeader(date) : parsers.time(date)
   if (timeMs === undefined) {
     throw refusal('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }
@@ -168,18 +176,20 @@ const headerClaim = (request: WireRequest, authorization: string, region: string
     )
   }
   const { credential, signedHeaders, signature } = parseComponents(authorization.slice(space + 1))
-  const scope = parseCredential(credential, region, headerMalformed)
-  sameDay(scope.day, timeMs, headerMalformed)
-  const names = parseSignedHeaders(signedHeaders, headerMalformed)
-  requireSigned(request, names)
+  const scope = parsers.headerScope(credential)
   // A Date header in HTTP's form is signed in the short form all signers use for the string to sign.
+  const signedTimestamp = timestamp ?? formatTimestamp(timeMs)
+  sameDay(scope.day, signedTimestamp.slice(0, 8), headerMalformed)
+  const names = parsers.headerNames(signedHeaders)
+  requireSigned(request, names)
   return {
     presigned: false,
     ...scope,
-    timestamp: formatTimestamp(timeMs),
+    timestamp: signedTimestamp,
     signedHeaders: names,
     signature,
     payload,
+    hasToken: request.headers.has('x-amz-security-token'),
   }
 }
 
@@ -219,20 +229,46 @@ const checkLifetime = (timestamp: string, timeMs: number, expires: number, nowMs
   }
 }
 
+/** The parameters that a claim is made of, by their names without `X-Amz-`. */
+type SigningParameters = {
+  [K in (typeof QUERY_NAMES)[number] | 'Content-Sha256' | 'Security-Token']: string | undefined
+}
+
+/** Throws when one of them, or any other `X-Amz-…`, is there twice: two readers could take different ones. */
+const signingParameters = (parameters: readonly QueryParameter[]): SigningParameters => {
+  const found: SigningParameters = {
+    Algorithm: undefined,
+    Credential: undefined,
+    Signature: undefined,
+    Date: undefined,
+    SignedHeaders: undefined,
+    Expires: undefined,
+    'Content-Sha256': undefined,
+    'Security-Token': undefined,
+  }
+  const others: string[] = []
+  for (const { name, value } of parameters) {
+    if (!name.startsWith('X-Amz-')) continue
+    const short = name.slice('X-Amz-'.length)
+    const isOwn = Object.hasOwn(found, short)
+    if (isOwn ? found[short as keyof SigningParameters] !== undefined : others.includes(short)) {
+      throw queryMalformed(`The parameter ${quote(name)} must appear once.`)
+    }
+    if (isOwn) found[short as keyof SigningParameters] = value
+    else others.push(short)
+  }
+  return found
+}
+
 const queryClaim = (
   request: WireRequest,
   parameters: readonly QueryParameter[],
-  region: string,
+  parsers: ClaimParsers,
   nowMs: number,
 ): Claim => {
-  const found = new Map<string, string>()
-  for (const { name, value } of parameters) {
-    if (!name.startsWith('X-Amz-')) continue
-    if (found.has(name)) throw queryMalformed(`The parameter ${quote(name)} must appear once.`)
-    found.set(name, value)
-  }
-  const algorithm = found.get('X-Amz-Algorithm')
-  if (QUERY_NAMES.some((name) => !found.has(`X-Amz-${name}`))) {
+  const found = signingParameters(parameters)
+  const { Algorithm: algorithm, Date: timestamp } = found
+  if (QUERY_NAMES.some((name) => found[name] === undefined)) {
     throw queryMalformed(
       'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
     )
@@ -241,53 +277,85 @@ const queryClaim = (
   if (algorithm !== ALGORITHM) {
     throw queryMalformed('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"')
   }
-  const timestamp = found.get('X-Amz-Date')!
-  const timeMs = parseTimestamp(timestamp)
+  const timeMs = parsers.time(timestamp!)
   if (timeMs === undefined) {
     throw queryMalformed(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`)
   }
-  const expires = parseExpires(found.get('X-Amz-Expires')!)
-  const scope = parseCredential(found.get('X-Amz-Credential')!, region, credentialMalformed)
-  sameDay(scope.day, timeMs, credentialMalformed)
-  const signedHeaders = parseSignedHeaders(found.get('X-Amz-SignedHeaders')!, queryMalformed)
+  const expires = parseExpires(found.Expires!)
+  const scope = parsers.queryScope(found.Credential!)
+  sameDay(scope.day, timestamp!.slice(0, 8), credentialMalformed)
+  const signedHeaders = parsers.queryNames(found.SignedHeaders!)
   requireSigned(request, signedHeaders)
-  checkLifetime(timestamp, timeMs, expires, nowMs)
-  const payload =
-    request.headers.get('x-amz-content-sha256') ?? found.get('X-Amz-Content-Sha256') ?? UNSIGNED_PAYLOAD
+  checkLifetime(timestamp!, timeMs, expires, nowMs)
+  const payload = request.headers.get('x-amz-content-sha256') ?? found['Content-Sha256'] ?? UNSIGNED_PAYLOAD
   return {
     presigned: true,
     ...scope,
-    timestamp,
+    timestamp: timestamp!,
     signedHeaders,
-    signature: found.get('X-Amz-Signature')!,
+    signature: found.Signature!,
     payload,
+    hasToken: found['Security-Token'] !== undefined || request.headers.has('x-amz-security-token'),
   }
 }
 
+/** The parts of a claim that a client repeats from request to request, read once. */
+interface ClaimParsers {
+  headerScope(credential: string): Scope
+  queryScope(credential: string): Scope
+  headerNames(list: string): readonly string[]
+  queryNames(list: string): readonly string[]
+  time(timestamp: string): number | undefined
+}
+
+/** Clients, or days of one, whose parts are remembered; requests of more of them only cost their parsing. */
+const REMEMBERED_MAX = 64
+
+const createParsers = (region: string): ClaimParsers => ({
+  headerScope: createMemo(REMEMBERED_MAX, (credential) =>
+    parseCredential(credential, region, headerMalformed),
+  ),
+  queryScope: createMemo(REMEMBERED_MAX, (credential) =>
+    parseCredential(credential, region, credentialMalformed),
+  ),
+  headerNames: createMemo(REMEMBERED_MAX, (list) => parseSignedHeaders(list, headerMalformed)),
+  queryNames: createMemo(REMEMBERED_MAX, (list) => parseSignedHeaders(list, queryMalformed)),
+  time: createMemo(REMEMBERED_MAX, parseTimestamp),
+})
+
 /**
- * What the request claims, undefined when it carries no credentials at all. Throws AWS's refusal for whatever is wrong
- * with the claim's form, scope or time; the signature itself is not looked at.
+ * Reads what a request claims, for a server of `region`: undefined when it carries no credentials at all. Throws AWS's
+ * refusal for whatever is wrong with the claim's form, scope or time; the signature itself is not looked at.
  */
-export const readClaim = (
+export type ClaimReader = (
   request: WireRequest,
   parameters: readonly QueryParameter[],
-  region: string,
   nowMs: number,
-): Claim | undefined => {
-  const authorization = request.headers.get('authorization')
-  let query4 = false
-  let query2 = false
-  for (const { name } of parameters) {
-    if (name === 'X-Amz-Algorithm' || name === 'X-Amz-Signature' || name === 'X-Amz-Credential') query4 = true
-    else if (name === 'Signature' || name === 'AWSAccessKeyId') query2 = true
+) => Claim | undefined
+
+export const createClaimReader = (region: string): ClaimReader => {
+  const parsers = createParsers(region)
+  return (request, parameters, nowMs) => {
+    const authorization = request.headers.get('authorization')
+    let query4 = false
+    let query2 = false
+    for (const { name } of parameters) {
+      if (name === 'X-Amz-Algorithm' || name === 'X-Amz-Signature' || name === 'X-Amz-Credential')
+        query4 = true
+      else if (name === 'Signature' || name === 'AWSAccessKeyId') query2 = true
+    }
+    if (Number(authorization !== undefined) + Number(query4) + Number(query2) > 1) {
+      throw argument(
+        'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+        authorization ?? '',
+      )
+    }
+    if (query2) throw signatureVersion2()
+    if (authorization === undefined) {
+      return query4 ? queryClaim(request, parameters, parsers, nowMs) : undefined
+    }
+    const claim = headerClaim(request, authorization, parsers, nowMs)
+    const hasToken = parameters.some(({ name }) => name === 'X-Amz-Security-Token')
+    return hasToken ? { ...claim, hasToken } : claim
   }
-  if (Number(authorization !== undefined) + Number(query4) + Number(query2) > 1) {
-    throw argument(
-      'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
-      authorization ?? '',
-    )
-  }
-  if (query2) throw signatureVersion2()
-  if (authorization !== undefined) return headerClaim(request, authorization, region, nowMs)
-  return query4 ? queryClaim(request, parameters, region, nowMs) : undefined
 }

@@ -63,12 +63,12 @@ export const percentDecode = (raw: string, plusIsSpace: boolean): string | undef
 }
 
 /** True when encoding `raw`, decoded, gives `raw` again: the common case, told without building a string. */
-export const isCanonical = (raw: string, keepSlash: boolean): boolean => {
-  for (let i = 0; i < raw.length; i++) {
+export const isCanonical = (raw: string, keepSlash: boolean, from = 0, to = raw.length): boolean => {
+  for (let i = from; i < to; i++) {
     const code = raw.charCodeAt(i)
     if (code > 255) return false
     if (UNRESERVED[code] === 1 || (keepSlash && code === SLASH)) continue
-    if (code !== PERCENT) return false
+    if (code !== PERCENT || i + 2 >= to) return false
     const byte = hexValue(raw.charCodeAt(i + 1)) * 16 + hexValue(raw.charCodeAt(i + 2))
     if (byte > 255 || UNRESERVED[byte] === 1 || (keepSlash && byte === SLASH)) return false
     if (ESCAPES[byte] !== raw.slice(i, i + 3)) return false

@@ -4,7 +4,8 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { asMoraineError, fault, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { MiB } from '../base/units.ts'
+import { Recent } from '../base/recent.ts'
+import { KiB, MiB } from '../base/units.ts'
 import type { Entry } from './entry.ts'
 import type { IndexPosition, IndexSlot } from './index-slot.ts'
 import { type BinaryKey, SPACE } from './keys.ts'
@@ -27,7 +28,12 @@ const TABLE_BYTES_MAX = 16 * MiB
 /** A few batches a second: each costs a sync. */
 const FLUSH_DELAY_MS = 250
 const FLUSH_BYTES = 4 * MiB
-const BUCKETS_KEPT_MAX = 1024
+/** Entries that were read lately, decoded: some ten thousand. */
+const KEPT_BYTES_MAX = 16 * MiB
+/** What an entry takes besides its record's JSON. */
+const KEPT_ENTRY_BYTES = KiB
+/** Spaces of which entries are kept: every request asks for its bucket, and small hot objects are read again and again. */
+const KEPT_SPACES: ReadonlySet<string> = new Set([SPACE.bucket, SPACE.current])
 
 export class IndexPair {
   readonly #options: IndexPairOptions
@@ -36,8 +42,8 @@ export class IndexPair {
   /** Those that follow; at most two, in order of position. */
   #slots: IndexSlot[] = []
   readonly #busy = new Set<IndexSlot>()
-  /** Records of buckets as the indexes have them. */
-  readonly #buckets = new Map<BinaryKey, Entry>()
+  /** Entries as the indexes have them; a commit makes them forgotten before look-ups see it. */
+  readonly #kept = new Recent<BinaryKey, Entry>(KEPT_BYTES_MAX)
   readonly #disputed = new Set<BinaryKey>()
   #timer: Timer | undefined
   #waiting: (() => void)[] = []
@@ -77,19 +83,18 @@ export class IndexPair {
   get(key: BinaryKey): Entry | undefined {
     const inTable = this.#table.get(key)
     if (inTable) return inTable.payload === undefined ? undefined : inTable
-    if (key[0] !== SPACE.bucket) return this.#fromIndexes(key)
-    // Every request asks for its bucket; the table knows of each change before the indexes do.
-    const known = this.#buckets.get(key)
-    if (known) return known
+    if (!KEPT_SPACES.has(key[0]!)) return this.#fromIndexes(key)
+    // The table knows of each change before the indexes do, so what is kept is never older than they are.
+    const kept = this.#kept.get(key)
+    if (kept) return kept
     const entry = this.#fromIndexes(key)
-    if (this.#buckets.size >= BUCKETS_KEPT_MAX) this.#buckets.clear()
-    if (entry) this.#buckets.set(key, entry)
+    if (entry) this.#kept.set(key, entry, KEPT_ENTRY_BYTES + 2 * (entry.payload?.length ?? 0))
     return entry
   }
 
   /** These keys changed: the table says how. */
   forget(entries: readonly Entry[]): void {
-    for (const { key } of entries) if (key[0] === SPACE.bucket) this.#buckets.delete(key)
+    for (const { key } of entries) if (KEPT_SPACES.has(key[0]!)) this.#kept.delete(key)
   }
 
   #fromIndexes(key: BinaryKey): Entry | undefined {

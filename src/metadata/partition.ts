@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts'
 import type { DiskNumber, UploadId, WriteId } from '../base/ids.ts'
 import { type Log, silentLog } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
+import { Recent } from '../base/recent.ts'
 import { MiB } from '../base/units.ts'
 import { createBucket, deleteBucket, getBucket, listBuckets } from './buckets.ts'
 import { type CompleteUpload, completeUpload, type PlacedPart, partRange, partsAt } from './complete.ts'
@@ -48,7 +49,6 @@ import {
 import {
   type DeleteVersion,
   deleteVersion,
-  type FoundVersion,
   lookUpVersion,
   type PutVersion,
   putVersion,
@@ -78,7 +78,16 @@ export interface PartitionOptions {
   readonly queueBytesMax?: number
 }
 
+type InlineData = Extract<Data, { kind: 'inline' }>
+
 const BUCKETS_MAX = 10_000
+/** Small bodies that were read lately; what is in a segment at a place never changes, so they are good for ever. */
+const BODIES_BYTES_MAX = 32 * MiB
+const BODY_ENTRY_BYTES = 256
+const NOTHING = new Uint8Array(0)
+
+/** Number of a body's place: no other body ever has it. */
+const placeOf = ({ segment, offset }: InlineData): number => segment * 2 ** 32 + offset
 
 export class Partition {
   readonly #room: Room
@@ -86,6 +95,7 @@ export class Partition {
   readonly #segments: SegmentUpkeep
   /** Uploads that are being completed: no other command of theirs is decided meanwhile. */
   readonly #completing = new Map<UploadId, Promise<unknown>>()
+  readonly #bodies = new Recent<number, Uint8Array>(BODIES_BYTES_MAX)
 
   private constructor(room: Room) {
     this.#room = room
@@ -149,9 +159,15 @@ export class Partition {
     return deleteVersion(this.#room, request)
   }
 
-  /** With `reader`, takes a lease that keeps the version's bytes until `endRead`. */
-  lookUp(address: VersionAddress, reader?: string): FoundVersion {
-    return lookUpVersion(this.#room, address, reader)
+  /** The version as the last synced commit left it. */
+  lookUp(address: VersionAddress): VersionRecord {
+    return lookUpVersion(this.#room, address)
+  }
+
+  /** What is there now keeps its bytes, whatever is committed, until `endRead` of the lease; `reader` may die with it. */
+  beginRead(reader: string): number {
+    const { leases, ledger } = this.#room
+    return leases.take(ledger.durableSequence, reader)
   }
 
   /** Idempotent. */
@@ -164,10 +180,18 @@ export class Partition {
     this.#room.leases.endOf(reader)
   }
 
+  /** The bytes of an inline body when they were verified lately; not to be changed by whoever gets them. */
+  recentInline(data: InlineData): Uint8Array | undefined {
+    return data.length === 0 ? NOTHING : this.#bodies.get(placeOf(data))
+  }
+
   /** The bytes of an inline body, verified, from any copy of its segment. */
-  readInline(data: Extract<Data, { kind: 'inline' }>): Promise<Uint8Array> {
-    if (data.length === 0) return Promise.resolve(new Uint8Array(0))
-    return this.#room.ledger.journal.readBody(data.segment, data)
+  async readInline(data: InlineData): Promise<Uint8Array> {
+    const known = this.recentInline(data)
+    if (known) return known
+    const bytes = await this.#room.ledger.journal.readBody(data.segment, data)
+    this.#bodies.set(placeOf(data), bytes, bytes.length + BODY_ENTRY_BYTES)
+    return bytes
   }
 
   listVersions(request: ListVersions): Promise<VersionPage> {

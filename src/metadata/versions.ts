@@ -37,12 +37,6 @@ export interface DeleteVersion extends VersionAddress, CommitLimits {
   readonly conditions?: Conditions | undefined
 }
 
-export interface FoundVersion {
-  readonly version: VersionRecord
-  /** End it once the last byte is read; what is freed later waits for it. Only when a reader was named. */
-  readonly lease?: number
-}
-
 const noSuchKey = (key: string): Error => refusal('NoSuchKey', 'The specified key does not exist', { key })
 
 /** `NoSuchKey` for If-Match without a version (as AWS answers), else `PreconditionFailed`. */
@@ -104,14 +98,12 @@ const hasVersionId = ({ versionId }: VersionAddress): boolean =>
   versionId === undefined || versionId === 'null'
 
 /** The version as the last synced commit left it. `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`. */
-export const lookUpVersion = (room: Room, address: VersionAddress, reader?: string): FoundVersion => {
-  const { ledger, leases } = room
+export const lookUpVersion = ({ ledger }: Room, address: VersionAddress): VersionRecord => {
   const { id } = bucketIn(ledger, address)
   if (!hasVersionId(address)) {
     throw refusal('NoSuchVersion', 'The specified version does not exist', { key: address.key })
   }
   const entry = ledger.get(currentKey(id, address.key))
   if (!entry) throw noSuchKey(address.key)
-  const version = toVersion(entry)
-  return reader === undefined ? { version } : { version, lease: leases.take(ledger.durableSequence, reader) }
+  return toVersion(entry)
 }

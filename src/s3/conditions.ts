@@ -30,23 +30,33 @@ const parseSeconds = (value: string | undefined): number | undefined => {
 
 type Verdict = 'proceed' | 'not-modified' | 'failed'
 
-/** `prefix` is '' for the request's own conditions, `x-amz-copy-source-` for those on a source. */
+const conditionNames = (prefix: string) => ({
+  ifMatch: `${prefix}if-match`,
+  ifNoneMatch: `${prefix}if-none-match`,
+  ifModifiedSince: `${prefix}if-modified-since`,
+  ifUnmodifiedSince: `${prefix}if-unmodified-since`,
+})
+
+/** The request's own conditions, and those on the source of a copy. */
+const OWN = conditionNames('')
+const SOURCE = conditionNames('x-amz-copy-source-')
+
 const evaluate = (
   headers: ReadonlyMap<string, string>,
-  prefix: string,
+  names: typeof OWN,
   { etag, modifiedMs }: VersionRecord,
 ): Verdict => {
   const modified = Math.floor(modifiedMs / 1000)
-  const ifMatch = headers.get(`${prefix}if-match`)
+  const ifMatch = headers.get(names.ifMatch)
   if (ifMatch !== undefined) {
     if (!matchesEtag(ifMatch, etag)) return 'failed'
   } else {
-    const unmodifiedSince = parseSeconds(headers.get(`${prefix}if-unmodified-since`))
+    const unmodifiedSince = parseSeconds(headers.get(names.ifUnmodifiedSince))
     if (unmodifiedSince !== undefined && modified > unmodifiedSince) return 'failed'
   }
-  const ifNoneMatch = headers.get(`${prefix}if-none-match`)
+  const ifNoneMatch = headers.get(names.ifNoneMatch)
   if (ifNoneMatch !== undefined) return matchesEtag(ifNoneMatch, etag) ? 'not-modified' : 'proceed'
-  const modifiedSince = parseSeconds(headers.get(`${prefix}if-modified-since`))
+  const modifiedSince = parseSeconds(headers.get(names.ifModifiedSince))
   return modifiedSince !== undefined && modified <= modifiedSince ? 'not-modified' : 'proceed'
 }
 
@@ -60,22 +70,16 @@ const firstOf = (headers: ReadonlyMap<string, string>, names: readonly string[])
 
 /** Whether a read goes on, or the client has it already. Throws `PreconditionFailed`. */
 export const isModified = (headers: ReadonlyMap<string, string>, version: VersionRecord): boolean => {
-  const verdict = evaluate(headers, '', version)
+  const verdict = evaluate(headers, OWN, version)
   if (verdict !== 'failed') return verdict === 'proceed'
   throw failed(headers.has('if-match') ? 'If-Match' : 'If-Unmodified-Since')
 }
 
-const SOURCE = 'x-amz-copy-source-'
-
 /** Throws `PreconditionFailed` when the source is not what the client wants to copy. */
 export const checkCopySource = (headers: ReadonlyMap<string, string>, version: VersionRecord): void => {
   if (evaluate(headers, SOURCE, version) === 'proceed') return
-  throw failed(
-    firstOf(
-      headers,
-      ['if-match', 'if-none-match', 'if-unmodified-since', 'if-modified-since'].map((name) => SOURCE + name),
-    ),
-  )
+  const { ifMatch, ifNoneMatch, ifUnmodifiedSince, ifModifiedSince } = SOURCE
+  throw failed(firstOf(headers, [ifMatch, ifNoneMatch, ifUnmodifiedSince, ifModifiedSince]))
 }
 
 /** RFC 9110, 13.1.5: a range of another version than the client thinks is of no use to it. */

@@ -89,6 +89,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
   const { clock, log, errorResponse, limits, traffic } = options
   const nextId = createIds(options.random)
   const hostId = Buffer.from(options.random.bytes(48)).toString('base64')
+  const onBroken = (error: Error): void => log.debug('connection-broken', { message: error.message })
   const pace = { bytesPerSecondMin: limits.bodyBytesPerSecondMin, windowMs: limits.bodyWindowMs }
 
   const answerTo = async (
@@ -173,7 +174,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
 
   return {
     onRequest(message, response, expects) {
-      response.on('error', (error) => log.debug('connection-broken', { message: error.message }))
+      response.on('error', onBroken)
       handle(message, response, expects).catch((error: unknown) => {
         log.error('gateway-failed', { message: (error as Error).message, stack: (error as Error).stack })
         message.socket.destroy()

@@ -65,20 +65,25 @@ interface View {
   readonly query: Pairs
 }
 
+/** The query as handlers see it: text. */
+const textOf = (parameters: readonly QueryParameter[]): Pairs => {
+  if (parameters.length === 0) return NO_PAIRS
+  return parameters.map(({ name, value }) => [decodeUtf8(name), decodeUtf8(value)] as const)
+}
+
 /**
  * SDKs move x-amz-* headers into the query of a presigned URL, where they are signed like the rest of it: they are
  * headers again here. One the request also has as a header stays as that, which had to be signed too.
  */
 const unhoist = (headers: ReadonlyMap<string, string>, parameters: readonly QueryParameter[]): View => {
+  const own = parameters.filter(({ name }) => !SIGNING.has(name))
+  const isHoisted = ({ name }: QueryParameter): boolean => name.toLowerCase().startsWith('x-amz-')
+  if (!own.some(isHoisted)) return { headers, query: textOf(own) }
   const all = new Map(headers)
-  const query: [string, string][] = []
-  for (const { name, value } of parameters) {
-    if (SIGNING.has(name)) continue
-    const lower = name.toLowerCase()
-    if (!lower.startsWith('x-amz-')) query.push([decodeUtf8(name), decodeUtf8(value)])
-    else if (!headers.has(lower)) all.set(lower, value)
+  for (const { name, value } of own.filter(isHoisted)) {
+    if (!headers.has(name.toLowerCase())) all.set(name.toLowerCase(), value)
   }
-  return { headers: all, query }
+  return { headers: all, query: textOf(own.filter((parameter) => !isHoisted(parameter))) }
 }
 
 const bodyOf = (
@@ -113,13 +118,7 @@ export const receive = (message: IncomingMessage, context: ArrivalContext): Arri
   const body = bodyOf(context.source, method, headers, authenticated)
   const view: View = authenticated.presigned
     ? unhoist(headers, parameters)
-    : {
-        headers,
-        query:
-          parameters.length === 0
-            ? NO_PAIRS
-            : parameters.map(({ name, value }) => [decodeUtf8(name), decodeUtf8(value)] as const),
-      }
+    : { headers, query: textOf(parameters) }
   return {
     isAdmin,
     request: {

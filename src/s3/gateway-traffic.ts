@@ -29,15 +29,21 @@ export interface Traffic {
   drain(limitMs: number): Promise<void>
 }
 
+/** What is remembered of a connection. */
+interface Connection {
+  /** Requests under way. */
+  busy: number
+  /** Beyond the bound: it hears so. */
+  isSurplus: boolean
+  /** The answer under way is its last. */
+  isLast: boolean
+  /** The body it brought last: the one that a parse error cuts short. */
+  body: SocketSource | undefined
+}
+
 export const createTraffic = (clock: Clock, limits: TrafficLimits): Traffic => {
   const bodies = new Set<SocketSource>()
-  /** Connections beyond the bound: they hear so. */
-  const surplus = new WeakSet<Socket>()
-  /** Requests under way, by socket. */
-  const busy = new WeakMap<Socket, number>()
-  /** The body a socket brought last: the one that a parse error cuts short. */
-  const lastBody = new WeakMap<Socket, SocketSource>()
-  const last = new WeakSet<Socket>()
+  const known = new WeakMap<Socket, Connection>()
   const waiters = new Set<() => void>()
   let connections = 0
   let inFlight = 0
@@ -54,48 +60,62 @@ export const createTraffic = (clock: Clock, limits: TrafficLimits): Traffic => {
     clock.setTimer(watchEveryMs, watch)
   }
 
-  const leave = (socket: Socket, source: SocketSource | undefined): void => {
+  const connectionOf = (socket: Socket): Connection => {
+    const found = known.get(socket)
+    if (found) return found
+    const made = { busy: 0, isSurplus: false, isLast: false, body: undefined }
+    known.set(socket, made)
+    return made
+  }
+
+  const leave = (socket: Socket, connection: Connection, source: SocketSource | undefined): void => {
     inFlight--
-    busy.set(socket, (busy.get(socket) ?? 1) - 1)
+    connection.busy--
     if (source) bodies.delete(source)
-    if (last.has(socket)) socket.destroySoon()
+    if (connection.isLast) socket.destroySoon()
     if (inFlight === 0) for (const wake of waiters) wake()
   }
 
   return {
     connected(socket) {
       connections++
-      if (connections > limits.connectionsMax) surplus.add(socket)
+      if (connections > limits.connectionsMax) connectionOf(socket).isSurplus = true
       socket.once('close', () => {
         connections--
       })
     },
     enter({ socket }, response, source) {
+      const connection = connectionOf(socket)
       inFlight++
-      busy.set(socket, (busy.get(socket) ?? 0) + 1)
-      response.once('close', () => leave(socket, source))
+      connection.busy++
+      response.once('close', () => leave(socket, connection, source))
       if (!source) return
-      lastBody.set(socket, source)
+      connection.body = source
       bodies.add(source)
       if (isWatching) return
       isWatching = true
       clock.setTimer(watchEveryMs, watch)
     },
     admit(socket) {
-      if (last.has(socket)) {
-        throw refusal('BadRequest', 'The request before this one ended the connection.')
-      }
+      const { isLast, isSurplus } = connectionOf(socket)
+      if (isLast) throw refusal('BadRequest', 'The request before this one ended the connection.')
       if (isDraining) throw unavailable('DRAINING', 'The server is going down.')
-      if (surplus.has(socket) || inFlight > limits.requestsMax) {
+      if (isSurplus || inFlight > limits.requestsMax) {
         throw unavailable('MAILBOX_FULL', 'Please reduce your request rate.')
       }
     },
-    endWith: (socket) => void last.add(socket),
-    isLast: (socket) => isDraining || last.has(socket) || surplus.has(socket),
+    endWith(socket) {
+      connectionOf(socket).isLast = true
+    },
+    isLast(socket) {
+      const { isLast, isSurplus } = connectionOf(socket)
+      return isDraining || isLast || isSurplus
+    },
     breakOff(socket) {
-      if ((busy.get(socket) ?? 0) === 0) return false
-      last.add(socket)
-      const body = lastBody.get(socket)
+      const connection = connectionOf(socket)
+      if (connection.busy === 0) return false
+      connection.isLast = true
+      const { body } = connection
       if (body && !body.isComplete()) body.abandon()
       return true
     },

@@ -2,6 +2,7 @@
 // in it. A bucket name is a DNS label and never one that AWS keeps for itself.
 import { Buffer } from 'node:buffer'
 import { refusal } from '../base/errors.ts'
+import { createMemo } from '../base/memo.ts'
 
 const KEY_BYTES_MAX = 1_024
 
@@ -16,9 +17,12 @@ export const isBucketName = (name: string): boolean =>
   !RESERVED_PREFIX.test(name) &&
   !RESERVED_SUFFIX.test(name)
 
+/** The names that requests repeat. */
+const isKnownName = createMemo(1024, isBucketName)
+
 /** Throws `InvalidBucketName`. */
 export const checkBucketName = (name: string): void => {
-  if (isBucketName(name)) return
+  if (isKnownName(name)) return
   throw refusal('InvalidBucketName', 'The specified bucket is not valid.', { BucketName: name.slice(0, 255) })
 }
 

@@ -106,11 +106,14 @@ const OVERRIDES: ReadonlyMap<string, string> = new Map([
   ['response-expires', 'expires'],
 ])
 
+const NO_OVERRIDES: ReadonlyMap<string, string> = new Map()
+
 /**
  * Response headers the query asks for instead of the object's own. Only for who signed: otherwise anyone could make this
  * host say anything. Throws `InvalidRequest`, and `InvalidArgument` for what a header cannot hold.
  */
 const overridesOf = ({ query, identity }: S3Request): ReadonlyMap<string, string> => {
+  if (query.length === 0) return NO_OVERRIDES
   const overrides = new Map<string, string>()
   for (const [name, value] of query) {
     const header = OVERRIDES.get(name)
@@ -130,9 +133,21 @@ const overridesOf = ({ query, identity }: S3Request): ReadonlyMap<string, string
   return overrides
 }
 
+/** The headers of versions that are read again and again, as long as their records live. */
+const told = new WeakMap<VersionRecord, Pairs>()
+
 /** Every header that tells of a version, for GET and HEAD; the query's overrides among them. */
-export const versionHeaders = (request: S3Request, version: VersionRecord): [string, string][] => {
+export const versionHeaders = (request: S3Request, version: VersionRecord): Pairs => {
   const overrides = overridesOf(request)
+  if (overrides.size > 0) return describeVersion(version, overrides)
+  const known = told.get(version)
+  if (known) return known
+  const headers = describeVersion(version, overrides)
+  told.set(version, headers)
+  return headers
+}
+
+const describeVersion = (version: VersionRecord, overrides: ReadonlyMap<string, string>): Pairs => {
   const kept = new Map([['content-type', DEFAULT_TYPE], ...version.headers, ...overrides])
   const headers: [string, string][] = [
     ['last-modified', httpTime(version.modifiedMs)],

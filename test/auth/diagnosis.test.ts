@@ -25,6 +25,7 @@ const claimOf = (signature: string): Claim => ({
   signedHeaders: ['host'],
   signature,
   payload: 'UNSIGNED-PAYLOAD',
+  hasToken: false,
 })
 const causeOf = (signature: string) =>
   diagnose({

@@ -44,7 +44,7 @@ type Step = (partition: Partition) => Promise<unknown>
 
 const describe = async (partition: Partition, key: string): Promise<string> => {
   try {
-    const { version } = partition.lookUp({ bucket: 'b', key })
+    const version = partition.lookUp({ bucket: 'b', key })
     if (version.data.kind !== 'inline') return version.etag
     return (await readText(partition, 'b', key)) ?? ABSENT
   } catch (error) {

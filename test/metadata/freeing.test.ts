@@ -46,7 +46,7 @@ test(
       move('3', 256),
     ])
     assert.equal([results[1], results[3], results[4], results[5]], [[false], [false], [true], [false]])
-    const { version } = partition.lookUp({ bucket: 'b', key: 'moved' })
+    const version = partition.lookUp({ bucket: 'b', key: 'moved' })
     assert.equal(version.data.kind === 'shards' && version.data.places[0], on(1, 192))
     // What is reclaimed are the old places.
     const work = await partition.nextFrees(10)
@@ -96,16 +96,16 @@ test(
   deadline(5_000, async () => {
     const { partition, put } = await begin()
     await put('k', '1')
-    const early = partition.lookUp({ bucket: 'b', key: 'k' }, 'gateway')
-    const other = partition.lookUp({ bucket: 'b', key: 'k' }, 'gateway')
+    const early = partition.beginRead('gateway')
+    const other = partition.beginRead('gateway')
     await put('k', '2')
     await partition.deleteVersion({ bucket: 'b', key: 'k' })
     assert.is(partition.freesCount, 2)
     assert.equal(await partition.nextFrees(10), [])
-    partition.endRead(early.lease!)
+    partition.endRead(early)
     assert.equal(await partition.nextFrees(10), [])
     partition.endReadsOf('gateway')
-    partition.endRead(other.lease!)
+    partition.endRead(other)
     assert.is((await partition.nextFrees(10)).length, 2)
     await partition.close()
   }),
@@ -187,7 +187,7 @@ test(
     assert.is(found.length, 25)
     assert.is(partition.diskCounters().get(2 as never), undefined)
     assert.is(partition.diskCounters().get(9 as never)?.shards, 25)
-    const { version } = partition.lookUp({ bucket: 'b', key: 'k3' })
+    const version = partition.lookUp({ bucket: 'b', key: 'k3' })
     assert.is(
       version.sequence < partition.sequence - 20,
       true,

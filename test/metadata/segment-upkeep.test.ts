@@ -32,7 +32,7 @@ test(
     await partition.createBucket('b', { owner: 'me', region: 'r' })
     await partition.putConfig({ name: 'root', value: { sealed: 'secret' } })
     await putText(partition, 'b', 'stays', 'here')
-    const first = partition.lookUp({ bucket: 'b', key: 'stays' }).version.sequence
+    const first = partition.lookUp({ bucket: 'b', key: 'stays' }).sequence
     for (let i = 0; i < 60; i++) await putText(partition, 'b', `k${i}`, 'x'.repeat(2_000))
     const full = bytesOf(place)
     assert.ok(partition.segments.count >= 6)
@@ -42,7 +42,7 @@ test(
     await new Promise((resolve) => setTimeout(resolve, 20))
     assert.ok(bytesOf(place) < full / 4, `${bytesOf(place)} of ${full} bytes are left`)
     assert.is(await readText(partition, 'b', 'stays'), 'here')
-    assert.is(partition.lookUp({ bucket: 'b', key: 'stays' }).version.sequence, first)
+    assert.is(partition.lookUp({ bucket: 'b', key: 'stays' }).sequence, first)
     // Nothing to gain, nothing is written.
     for (let i = 0; i < 3; i++) {
       await drained(partition)
@@ -68,13 +68,14 @@ test(
     const partition = await open(store())
     await partition.createBucket('b', { owner: 'me', region: 'r' })
     await putText(partition, 'b', 'old', 'v'.repeat(1_000))
-    const { version, lease } = partition.lookUp({ bucket: 'b', key: 'old' }, 'reader')
+    const version = partition.lookUp({ bucket: 'b', key: 'old' })
+    const lease = partition.beginRead('reader')
     for (let i = 0; i < 30; i++) await putText(partition, 'b', 'old', 'w'.repeat(2_000))
     await drained(partition)
     assert.is(await partition.segments.dropOldest(), 0)
     assert.is(version.data.kind, 'inline')
     if (version.data.kind === 'inline') assert.is((await partition.readInline(version.data)).length, 1_000)
-    partition.endRead(lease!)
+    partition.endRead(lease)
     await drained(partition)
     assert.ok((await partition.segments.dropOldest()) >= 1)
     await partition.close()

@@ -109,7 +109,7 @@ export const readText = async (
     if ((error as { code?: string }).code === 'NoSuchKey') return undefined
     throw error
   }
-  const { data } = found.version
+  const { data } = found
   if (data.kind !== 'inline') throw new Error('not inline')
   return Buffer.from(await partition.readInline(data)).toString()
 }

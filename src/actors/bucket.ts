@@ -41,6 +41,7 @@ import type {
   UploadPage,
   WriteConditions,
 } from './engine.ts'
+import { createFrameMemory, type FrameMemory } from './frame-memory.ts'
 import { createIndexes } from './indexes.ts'
 import type { ReclaimerProtocol } from './reclaimer.ts'
 import type { RepairerProtocol } from './repairer.ts'
@@ -165,11 +166,14 @@ const membersOf = (
   context: Context<BucketProtocol>,
   roster: Roster,
   near: readonly NearSegments[],
+  memory: FrameMemory,
 ): MemberDisk[] =>
   roster.rows().flatMap(({ slot, number, set, state }) => {
     if (number === 0) return []
     const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
-    return [{ number, set, io: state === 'out' ? undefined : segmentDiskOf(number, ref, near[slot]!) }]
+    return [
+      { number, set, io: state === 'out' ? undefined : segmentDiskOf(number, ref, near[slot]!, memory) },
+    ]
   })
 
 /** The terms of a commit, with the sessions checked when it is decided. */
@@ -188,6 +192,8 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
     context.defer(async () => {
       await Promise.all(near.map((segments) => segments.close()))
     })
+    const memory = createFrameMemory(context.arena)
+    const members = (): MemberDisk[] => membersOf(context, roster, near, memory)
     const indexes = createIndexes(facts, roster, number, context.log)
     context.defer(() => indexes.close())
     let partition: Partition
@@ -197,7 +203,7 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
     }
     partition = await Partition.open({
       partition: number,
-      members: membersOf(context, roster, near),
+      members: members(),
       parity: facts.parity,
       indexes: await indexes.open(),
       clock: context.clock,
@@ -211,7 +217,7 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
     return {
       ...reads(context, partition, work),
       ...commits(context, partition, roster, work),
-      ...upkeep(partition, roster, () => membersOf(context, roster, near), work),
+      ...upkeep(partition, roster, members, work),
     }
   },
 })

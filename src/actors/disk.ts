@@ -14,6 +14,7 @@ import type { ShardWriter } from '../storage/shard-files.ts'
 import type { UnitAddress } from '../storage/unit.ts'
 import type { PackedPlace } from '../storage/volumes.ts'
 import type { BucketProtocol } from './bucket.ts'
+import type { FramePiece } from './frame-memory.ts'
 import type { KeeperProtocol } from './keeper.ts'
 import { findInSlot, openSlot } from './open-slot.ts'
 import { attachRoster, type Roster } from './roster.ts'
@@ -59,7 +60,7 @@ export interface DiskProtocol {
     partition: number
     segment: number
     offset: number
-    pieces: readonly Uint8Array[]
+    pieces: readonly FramePiece[]
   }): Promise<void>
   readSegment(m: { partition: number; segment: number; offset: number; length: number }): Promise<Uint8Array>
   restoreSegment(m: {
@@ -236,7 +237,12 @@ const inHandlers = (
     listSegments: ({ partition }) => segments.list(partition),
     createSegment: ({ partition, segment, header }) => segments.create(partition, segment, header),
     appendSegment: ({ partition, segment, offset, pieces }) =>
-      segments.append(partition, segment, offset, pieces),
+      segments.append(
+        partition,
+        segment,
+        offset,
+        pieces.map((piece) => (piece instanceof Uint8Array ? piece : viewOf(piece))),
+      ),
     readSegment: ({ partition, segment, offset, length }) =>
       segments.read(partition, segment, offset, length),
     restoreSegment: ({ partition, segment, offset, piece, isLast }) =>

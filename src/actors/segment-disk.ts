@@ -13,6 +13,7 @@ import type { SegmentDisk } from '../metadata/segment-disk.ts'
 import type { ActorRef } from '../runtime/actor.ts'
 import { segmentPath } from '../storage/layout.ts'
 import type { DiskProtocol } from './disk.ts'
+import type { FrameMemory } from './frame-memory.ts'
 
 const LIMIT = { withinMs: 30 * SECOND }
 /** Longer reads are those of a start or a repair. */
@@ -72,21 +73,25 @@ const within = (clock: Clock, read: Promise<number>): Promise<number> =>
     read.then(resolve, reject).finally(() => limit.cancel())
   })
 
-/** A message moves its bytes, and the same frame goes to m + 1 disks: each is sent a copy. (`slice` of a Buffer is a view.) */
-const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
-
 /** The segments of `disk`, by asking its actor, and the short reads from its directory. */
 export const segmentDiskOf = (
   disk: DiskNumber,
   ref: ActorRef<DiskProtocol>,
   near: NearSegments,
+  memory: FrameMemory,
 ): SegmentDisk => ({
   disk,
   list: (partition) => ref.ask('listSegments', { partition }, LIMIT),
   create: (partition, segment, header) =>
-    ref.ask('createSegment', { partition, segment, header: copyOf(header) }, LIMIT),
-  append: (partition, segment, offset, pieces) =>
-    ref.ask('appendSegment', { partition, segment, offset, pieces: pieces.map(copyOf) }, LIMIT),
+    ref.ask('createSegment', { partition, segment, header: new Uint8Array(header) }, LIMIT),
+  async append(partition, segment, offset, pieces) {
+    const frame = memory.share(pieces)
+    try {
+      await ref.ask('appendSegment', { partition, segment, offset, pieces: frame.pieces }, LIMIT)
+    } finally {
+      frame.release()
+    }
+  },
   async read(partition, segment, offset, length) {
     if (length <= NEAR_BYTES_MAX) {
       const bytes = await near.read(partition, segment, offset, length).catch(() => undefined)

@@ -16,7 +16,7 @@ export interface SegmentDisk {
   create(partition: number, segment: number, header: Uint8Array): Promise<void>
   /**
    * Writes `pieces` one after another at `offset`. Synced when it resolves, and the file is known to be still there
-   * (its link count and its directory were checked after the sync). After a failure the segment is not appended to again.
+   * (its link count and its directory were checked after the write). After a failure the segment is not appended to again.
    */
   append(partition: number, segment: number, offset: number, pieces: readonly Uint8Array[]): Promise<void>
   /** Up to `length` bytes from `offset`; fewer only at the end of the file. Unchecked: the reader verifies. */

@@ -38,7 +38,7 @@ export interface DiskContext extends DiskIds {
   syncDirectory(path: string): Promise<void>
   /** Rejects with the fault DISK_GONE when this is not the directory that was opened. Joined. */
   checkPresence(): Promise<void>
-  /** fdatasync, then: is the file still linked, and the directory still ours? */
+  /** fdatasync, and whether the file is still linked, and the directory still ours. */
   syncFile(file: OpenFile): Promise<void>
   /** `action` with its errors as faults of this disk. */
   guarded<T>(action: () => Promise<T>): Promise<T>
@@ -93,8 +93,8 @@ export const createContext = (options: ContextOptions): DiskContext => {
     checkPresence: () => presence(''),
     async syncFile(file) {
       counters.syncs += 1
-      await file.sync()
-      const [stat] = await Promise.all([file.stat(), presence('')])
+      // Side by side, but all of them after the write: a disk that is wiped from now on is lost after it, as any may be.
+      const [, stat] = await Promise.all([file.sync(), file.stat(), presence('')])
       if (stat.links === 0) throw gone('a file of it was removed while it was written')
     },
     async guarded(action) {

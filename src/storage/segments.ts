@@ -1,8 +1,13 @@
 // Journal segments on one disk: `journal/P/N.log`, bytes that this file does not interpret. The journal decides what is
 // true; here a segment is made durable before anybody writes to it, appended to only by the process that made it, and
 // never again after something failed in it.
+//
+// A segment that is written to is kept a little longer than what is in it, with zeros: a frame then overwrites blocks that
+// the file has already, and its sync need not wait for the file system's own journal, nor for what that has of others.
+// No frame begins with a zero, so what reads a segment takes them for its end.
 import { assert, fault } from '../base/errors.ts'
 import type { OpenFile } from '../base/files.ts'
+import { KiB } from '../base/units.ts'
 import type { SegmentDisk } from '../metadata/segment-disk.ts'
 import type { DiskContext } from './disk-context.ts'
 import { journalPath, numberOf, segmentPath } from './layout.ts'
@@ -13,7 +18,19 @@ interface OpenSegment {
   readonly segment: number
   readonly file: OpenFile
   hasFailed: boolean
+  /** Up to here the file has its blocks. */
+  allocatedBytes: number
+  /** Zeros are being written from `allocatedBytes` on. */
+  extending: Promise<void> | undefined
 }
+
+/** A segment that stays this small (most are those of a store that was started and did little) gets no zeros. */
+const EXTEND_FROM_BYTES = 64 * KiB
+/** Zeros at a time: a hundred frames of one small object each; a sync that meets them takes about a millisecond longer. */
+const EXTENSION_BYTES = 512 * KiB
+/** The next zeros are written while there is still room for frames before them. */
+const EXTEND_AHEAD_BYTES = 256 * KiB
+const ZEROS = new Uint8Array(EXTENSION_BYTES)
 
 export interface Segments extends SegmentDisk {
   close(): Promise<void>
@@ -31,7 +48,35 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
   const closeOpen = async (partition: number): Promise<void> => {
     const known = open.get(partition)
     open.delete(partition)
+    await known?.extending
     await known?.file.close()
+  }
+  const writeZeros = async (target: OpenSegment): Promise<void> => {
+    try {
+      await target.file.write([ZEROS], target.allocatedBytes)
+    } catch {
+      // No room to spare: frames are written without it, and say so when there is none left for them either.
+      target.allocatedBytes = Number.POSITIVE_INFINITY
+      return
+    }
+    try {
+      await target.file.sync()
+      target.allocatedBytes += ZEROS.length
+    } catch {
+      // After a failed sync nothing in the file can be relied on: the next frame goes elsewhere.
+      target.hasFailed = true
+    }
+  }
+  /** Keeps blocks ahead of `end`, where the last frame ended. */
+  const extend = (target: OpenSegment, end: number): void => {
+    target.allocatedBytes = Math.max(target.allocatedBytes, end)
+    if (end < EXTEND_FROM_BYTES || target.extending || target.hasFailed) return
+    if (target.allocatedBytes - end > EXTEND_AHEAD_BYTES) return
+    counters.writes += 1
+    counters.writtenBytes += ZEROS.length
+    target.extending = writeZeros(target).finally(() => {
+      target.extending = undefined
+    })
   }
   const ensureJournal = async (partition: number): Promise<void> => {
     await files.makeDirectory(journalPath(root, partition))
@@ -104,7 +149,13 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
           await file.close()
           throw error
         }
-        open.set(partition, { segment, file, hasFailed: false })
+        open.set(partition, {
+          segment,
+          file,
+          hasFailed: false,
+          allocatedBytes: header.length,
+          extending: undefined,
+        })
       }),
 
     append: (partition, segment, offset, pieces) =>
@@ -117,15 +168,19 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
             segment,
           })
         }
+        const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+        // Zeros on their way must not land on a frame.
+        if (offset + length > target.allocatedBytes) await target.extending
         try {
           await target.file.write(pieces, offset)
           counters.writes += 1
-          counters.writtenBytes += pieces.reduce((sum, piece) => sum + piece.length, 0)
+          counters.writtenBytes += length
           await context.syncFile(target.file)
         } catch (error) {
           target.hasFailed = true
           throw error
         }
+        extend(target, offset + length)
       }),
 
     read: (partition, segment, offset, length) =>

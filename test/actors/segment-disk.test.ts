@@ -1,9 +1,13 @@
 // A frame goes to m + 1 disks, and a message between threads moves its bytes: the second disk must get them too.
 import type { DiskProtocol } from '../../src/actors/disk.ts'
+import { createFrameMemory, type FramePiece } from '../../src/actors/frame-memory.ts'
 import { createNearSegments, segmentDiskOf } from '../../src/actors/segment-disk.ts'
+import { viewOf } from '../../src/actors/stripe-buffer.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
+import { MiB } from '../../src/base/units.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
+import { createArena } from '../../src/runtime/arena.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
@@ -12,10 +16,13 @@ const test = suite('segment-disk')
 /** An actor on another thread, as far as bytes are concerned: whatever it is sent is gone afterwards. */
 const createMover = (): { ref: ActorRef<DiskProtocol>; received: Buffer[] } => {
   const received: Buffer[] = []
-  const ask = async (_type: string, message: { pieces?: Uint8Array[]; header?: Uint8Array }) => {
+  const bytesOf = (piece: FramePiece): Uint8Array =>
+    piece instanceof Uint8Array
+      ? structuredClone(piece, { transfer: [piece.buffer as ArrayBuffer] })
+      : viewOf(piece)
+  const ask = async (_type: string, message: { pieces?: FramePiece[]; header?: Uint8Array }) => {
     const pieces = message.pieces ?? (message.header ? [message.header] : [])
-    for (const piece of pieces)
-      received.push(Buffer.from(structuredClone(piece, { transfer: [piece.buffer as ArrayBuffer] })))
+    received.push(Buffer.concat(pieces.map(bytesOf)))
   }
   return { ref: { path: 'root/disk', tell: () => true, ask } as unknown as ActorRef<DiskProtocol>, received }
 }
@@ -25,19 +32,31 @@ test(
   deadline(1000, async () => {
     const near = createNearSegments(createMemoryFiles(), '/disk', systemClock)
     const movers = [createMover(), createMover(), createMover()]
-    const disks = movers.map(({ ref }, number) => segmentDiskOf(number as DiskNumber, ref, near))
+    const arena = createArena({ bytes: 4 * MiB })
+    const memory = createFrameMemory(arena)
+    const disks = movers.map(({ ref }, number) => segmentDiskOf(number as DiskNumber, ref, near, memory))
     const header = new Uint8Array(100).fill(1)
     // As many concurrent commits make it: larger than what is copied into a ring, and a Buffer with its own memory.
-    const frame = Buffer.from(new ArrayBuffer(300_000)).fill(2)
-    for (const disk of disks) {
-      await disk.create(0, 1, header)
-      await disk.append(0, 1, 100, [frame])
-    }
+    const frames = [
+      [Buffer.alloc(90, 3), Buffer.alloc(10, 4)],
+      [Buffer.from(new ArrayBuffer(300_000)).fill(2)],
+    ]
+    for (const disk of disks) await disk.create(0, 1, header)
+    await Promise.all(disks.map((disk) => disk.append(0, 1, 100, frames[0]!)))
+    // No slab to spare: the bytes travel in the messages.
+    const all = arena.tryAcquire({ class: 'large', count: arena.total('large'), isUrgent: true })!
+    await Promise.all(disks.map((disk) => disk.append(0, 1, 200, frames[1]!)))
+    for (const slab of all) slab.release()
+    await Promise.all(disks.map((disk) => disk.append(0, 1, 200, frames[1]!)))
     for (const { received } of movers) {
-      assert.ok(received[0]?.equals(Buffer.alloc(100, 1)))
-      assert.ok(received[1]?.equals(Buffer.alloc(300_000, 2)))
+      const [first, second, third, fourth] = received
+      assert.ok(first?.equals(Buffer.alloc(100, 1)))
+      assert.ok(second?.equals(Buffer.concat(frames[0]!)))
+      assert.ok(third?.equals(Buffer.alloc(300_000, 2)))
+      assert.ok(fourth?.equals(Buffer.alloc(300_000, 2)))
     }
-    assert.equal([header.length, frame.length], [100, 300_000])
+    assert.equal([header.length, frames[1]![0]!.length], [100, 300_000])
+    assert.equal(arena.inUse(), { small: 0, large: 0 }, 'a frame that was answered for holds no slab')
   }),
 )
 
@@ -56,7 +75,8 @@ test(
     }
     const ref = { path: 'root/disk', tell: () => true, ask } as unknown as ActorRef<DiskProtocol>
     const near = createNearSegments(files, '/disk', systemClock)
-    const disk = segmentDiskOf(1 as DiskNumber, ref, near)
+    const memory = createFrameMemory(createArena({ bytes: 4 * MiB }))
+    const disk = segmentDiskOf(1 as DiskNumber, ref, near, memory)
     assert.is(Buffer.from(await disk.read(0, 7, 7, 9)).toString(), 'countable')
     assert.is(asked, 0)
     assert.is(Buffer.from(await disk.read(0, 7, 7, 10)).toString(), 'by the actor', 'past the end')

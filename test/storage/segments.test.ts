@@ -52,6 +52,27 @@ test(
 )
 
 test(
+  'a frame waits for zeros that are on their way to its place',
+  deadline(5000, async () => {
+    const { files, segments, close } = await makeDisk()
+    let letGo = (): void => undefined
+    const until = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    files.inject({ operation: 'write', path: 'journal/', after: 1, effect: { kind: 'wait', until } })
+    const frame = Buffer.alloc(100 * KiB, 2)
+    await segments.append(0, 1, HEADER.length, [frame])
+    const second = segments.append(0, 1, HEADER.length + frame.length, [frame])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    letGo()
+    await second
+    await close()
+    const end = HEADER.length + 2 * frame.length
+    assert.ok((await wholeFile(files)).subarray(HEADER.length, end).every((byte) => byte === 2))
+  }),
+)
+
+test(
   'a small segment gets no zeros',
   deadline(5000, async () => {
     const { files, segments, close } = await makeDisk()

@@ -73,6 +73,10 @@ export const runCase = async (stage: Stage, one: Case): Promise<Row> => {
   }
 }
 
+/** Long enough for one round of every connection, also where a large body takes seconds. */
+const warmUpSecondsOf = ({ size, connections }: Case): number =>
+  size <= MiB ? 1 : Math.max(4, Math.ceil(connections / 2))
+
 const pathsOf = (stage: Stage, tag: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => {
     const folder = String(index % 97).padStart(2, '0')
@@ -141,7 +145,7 @@ const runPut = async (stage: Stage, one: Case, seconds: number): Promise<Row> =>
     method: 'PUT',
     urls: warmUp,
     body,
-    seconds: 1,
+    seconds: warmUpSecondsOf(one),
   })
   const count = Math.min(URLS_MAX, Math.ceil((requests / spent) * seconds * 2) + 2 * one.connections)
   const paths = pathsOf(stage, one.name, count)
@@ -160,7 +164,7 @@ const runGet = async (stage: Stage, one: Case, seconds: number): Promise<Row> =>
   const paths = pathsOf(stage, one.name, objectCountOf(one.size))
   await stage.client.fill(paths, bodyOf)
   const urls = presignAll(stage, 'GET', paths)
-  const warmUp = await load(stage, one, { method: 'GET', urls, seconds: 1 })
+  const warmUp = await load(stage, one, { method: 'GET', urls, seconds: warmUpSecondsOf(one) })
   const pauseMs = (warmUp.seconds * 1000) / (warmUp.requests * CHECKED_SHARE)
   const checker = startChecker(pauseMs, async (turn) => {
     // A prime step goes through all of them in another order than the load.

@@ -91,7 +91,9 @@ const sendBytes = async (
     response.end()
     return
   }
-  response.end(bytes)
+  // Without a body the head goes out alone; an empty one would make it two pieces.
+  if (bytes.length > 0) response.end(bytes)
+  else response.end()
   if (response.writableLength > 0) guardStall(response, options.writeStallMs, () => true)
 }
 

@@ -6,7 +6,7 @@ import type { ArenaShared } from './arena.ts'
 import type { LinkEnd } from './link.ts'
 import { type Bounds, Occupancy } from './mailbox.ts'
 import type { MemberState } from './member.ts'
-import type { EncodedError } from './wire.ts'
+import type { EncodedError } from './wire-error.ts'
 
 /** An actor of the tree, as every thread knows it. */
 export interface Listing extends Bounds {

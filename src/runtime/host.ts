@@ -21,7 +21,7 @@ import {
 import { Hub } from './hub.ts'
 import { Link } from './link.ts'
 import { createScheduler } from './scheduler.ts'
-import { decodeError, encodeError } from './wire.ts'
+import { decodeError, encodeError } from './wire-error.ts'
 
 const boot = workerData as Boot
 

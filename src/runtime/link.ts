@@ -15,7 +15,8 @@ import type { ReplyTo } from './mailbox.ts'
 import { releaseSlabs } from './payload.ts'
 import { createRing, Ring, type RingShared } from './ring.ts'
 import { soon } from './scheduler.ts'
-import { WireReader, WireWriter } from './wire.ts'
+import { WireReader } from './wire-reader.ts'
+import { WireWriter } from './wire-writer.ts'
 
 // Kinds of record.
 const TELL = 1

@@ -1,7 +1,7 @@
 // Inside of a pool's thread: runs one named function of one module. An error comes back as a value, because an Error loses
 // its class and code between threads.
 import { assert } from '../base/errors.ts'
-import { type EncodedError, encodeError } from './wire.ts'
+import { type EncodedError, encodeError } from './wire-error.ts'
 
 export interface PoolTask {
   readonly module: string

@@ -6,7 +6,7 @@ import { Piscina } from 'piscina'
 import { asMoraineError, assert, unavailable } from '../base/errors.ts'
 import type { PoolOutcome, PoolTask } from './pool-entry.ts'
 import { WORKER_FLAGS } from './thread.ts'
-import { decodeError } from './wire.ts'
+import { decodeError } from './wire-error.ts'
 
 /** Functions by name, as a module exports them: plain data and shared memory in, plain data out. */
 export type Functions<F> = { [K in keyof F]: (task: never) => unknown }

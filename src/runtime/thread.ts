@@ -9,7 +9,7 @@ import { asMoraineError, type MoraineError, unavailable } from '../base/errors.t
 import type { Log } from '../base/log.ts'
 import type { Boot, Connection, Control, LogReport, ThreadReport } from './control.ts'
 import { type Member, type MemberState, NO_OWNER, type Owner, stopped } from './member.ts'
-import { decodeError, encodeError } from './wire.ts'
+import { decodeError, encodeError } from './wire-error.ts'
 
 /** Flags of the process, without the one that says how its main program was typed: a worker's is a file. */
 export const WORKER_FLAGS = process.execArgv.filter((flag) => !flag.startsWith('--input-type'))

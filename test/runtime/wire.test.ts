@@ -10,7 +10,8 @@ import {
 } from '../../src/base/errors.ts'
 import { MiB } from '../../src/base/units.ts'
 import { createArena } from '../../src/runtime/arena.ts'
-import { WireReader, WireWriter } from '../../src/runtime/wire.ts'
+import { WireReader } from '../../src/runtime/wire-reader.ts'
+import { WireWriter } from '../../src/runtime/wire-writer.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('wire')

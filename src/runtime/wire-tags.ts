@@ -1,0 +1,22 @@
+// The tags of the wire (ADR 0003): one byte before every value, which says what follows.
+export const UNDEFINED = 0
+export const NULL = 1
+export const TRUE = 2
+export const FALSE = 3
+export const INTEGER = 4
+export const DOUBLE = 5
+export const ASCII = 6
+export const UTF8 = 7
+export const UTF16 = 8
+export const BYTES = 9
+export const ATTACHED = 10
+export const ARRAY = 11
+export const SHAPED = 12
+export const NEW_SHAPE = 13
+export const SPELLED = 14
+export const MAP = 15
+export const SET = 16
+export const REF = 17
+export const SLAB = 18
+export const ERROR = 19
+export const BIGINT = 20

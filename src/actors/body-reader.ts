@@ -1,23 +1,25 @@
 // Reads a request body at the engine's own pace: exactly as many bytes as are asked for, copied to where they are
-// wanted, every byte passing the digests once. The one place where body bytes are copied.
+// wanted, every chunk shown to the digests once. The one place where body bytes are copied.
 import { assert } from '../base/errors.ts'
-import { createDigest, type Digest } from '../codec/checksums.ts'
-import type { Body, DigestName } from './engine.ts'
+import type { BodyDigests } from './body-digests.ts'
+import type { Body } from './engine.ts'
 
 const NOTHING = new Uint8Array(0)
 
 export interface BodyReader {
   /** Fills `into` from the body; resolves to the bytes copied, fewer than its length only when the body has ended. */
   fill(into: Uint8Array): Promise<number>
-  /** After the last byte: what the digests came to. Reads the end of the stream, so trailers have arrived. */
-  finish(): Promise<ReadonlyMap<DigestName, Uint8Array>>
+  /** After the last byte: reads the end of the stream, so trailers have arrived. */
+  finish(): Promise<void>
   /** Tells the source that nobody reads on. */
   cancel(): Promise<void>
 }
 
 /** A reader over `body`; the source is asked for the next chunk only when the last one is used up. */
-export const createBodyReader = (body: Body): BodyReader => {
-  const digests = new Map<DigestName, Digest>(body.digests.map((name) => [name, createDigest(name)]))
+export const createBodyReader = (
+  body: Pick<Body, 'chunks'>,
+  digests: Pick<BodyDigests, 'takeChunk'>,
+): BodyReader => {
   const source = body.chunks[Symbol.asyncIterator]()
   let chunk: Uint8Array = NOTHING
   let hasEnded = false
@@ -30,7 +32,7 @@ export const createBodyReader = (body: Body): BodyReader => {
       return
     }
     chunk = step.value
-    for (const digest of digests.values()) digest.update(chunk)
+    digests.takeChunk(chunk)
   }
 
   return {
@@ -53,7 +55,6 @@ export const createBodyReader = (body: Body): BodyReader => {
         assert(chunk.length === 0, 'a body has more bytes than its size says')
         await next()
       }
-      return new Map([...digests].map(([name, digest]) => [name, digest.digest()]))
     },
     async cancel() {
       if (!hasEnded) await source.return?.()

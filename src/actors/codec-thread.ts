@@ -3,6 +3,7 @@
 import { workerData } from 'node:worker_threads'
 import type { SharedMemory } from '../base/wasm.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
+import type { DigestStep } from '../codec/portable-digests.ts'
 import type { RestoreBlocks, SealStripe } from '../storage/stripe.ts'
 import { type CodecJobs, createCodecJobs } from './coder.ts'
 
@@ -25,3 +26,4 @@ const jobs = open(workerData as CodecThreadData)
 
 export const seal = (job: SealStripe): void => jobs.seal(job)
 export const restore = (job: RestoreBlocks): void => jobs.restore(job)
+export const digest = (step: DigestStep): Uint8Array => jobs.digest(step)

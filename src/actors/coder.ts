@@ -1,8 +1,9 @@
 // The work of the codec on stripes in the arena: completing one before it is written, computing what is missing after
-// a read. A small stripe is coded where it is, because handing it to another thread costs more than coding it; a large
+// a read, digesting the bytes of a body. A small stripe is coded where it is, because handing it to another thread costs more than coding it; a large
 // one goes to the codec pool. Which of the two is nobody else's business.
 import { KiB } from '../base/units.ts'
 import type { Kernel } from '../codec/index.ts'
+import { createDigestSteps, type DigestStep } from '../codec/portable-digests.ts'
 import type { Pool } from '../runtime/pool.ts'
 import {
   createCodecs,
@@ -18,13 +19,18 @@ const INLINE_BYTES_MAX = 256 * KiB
 export interface CodecJobs {
   seal(job: SealStripe): void
   restore(job: RestoreBlocks): void
+  digest(step: DigestStep): Uint8Array
 }
 
 export interface StripeCoder {
+  /** Whether work on so many bytes is done on this thread, before the promise is returned. */
+  isLocal(bytes: number): boolean
   /** Computes parity and writes every unit's header, block checksums included. */
   seal(job: SealStripe): Promise<void>
   /** Computes blocks of missing units. Nothing is verified: the present ones were, by their disks. */
   restore(job: RestoreBlocks): Promise<void>
+  /** The state after this step of a digest, or after the last one the digest. */
+  digest(step: DigestStep): Promise<Uint8Array>
 }
 
 /** The jobs over this thread's kernel. */
@@ -33,20 +39,28 @@ export const createCodecJobs = (kernel: Kernel): CodecJobs => {
   return {
     seal: (job) => sealStripe(codecs(job.k, job.m), kernel.memory.buffer, job),
     restore: (job) => restoreBlocks(codecs(job.k, job.m), job),
+    digest: createDigestSteps(kernel),
   }
 }
 
 /** Codes small stripes with `local`, large ones in `pool`; without a pool, all of them here. */
-export const createCoder = (local: CodecJobs, pool?: Pool<CodecJobs>): StripeCoder => {
-  const isSmall = (bytes: number): boolean => pool === undefined || bytes <= INLINE_BYTES_MAX
+export const createCoder = (local: CodecJobs, pool?: Pool<CodecJobs>): StripeCoder =>
+  pool ? createPooledCoder(local, pool) : createLocalCoder(local)
+
+const createLocalCoder = (local: CodecJobs): StripeCoder => ({
+  isLocal: () => true,
+  seal: async (job) => local.seal(job),
+  restore: async (job) => local.restore(job),
+  digest: async (step) => local.digest(step),
+})
+
+const createPooledCoder = (local: CodecJobs, pool: Pool<CodecJobs>): StripeCoder => {
+  const isLocal = (bytes: number): boolean => bytes <= INLINE_BYTES_MAX
+  const bytesOf = ({ pieces }: DigestStep): number => pieces.reduce((sum, { length }) => sum + length, 0)
   return {
-    async seal(job) {
-      if (isSmall(job.objectBytes)) local.seal(job)
-      else await pool?.run('seal', job)
-    },
-    async restore(job) {
-      if (isSmall(job.payloadBytes)) local.restore(job)
-      else await pool?.run('restore', job)
-    },
+    isLocal,
+    seal: async (job) => (isLocal(job.objectBytes) ? local.seal(job) : pool.run('seal', job)),
+    restore: async (job) => (isLocal(job.payloadBytes) ? local.restore(job) : pool.run('restore', job)),
+    digest: async (step) => (isLocal(bytesOf(step)) ? local.digest(step) : pool.run('digest', step)),
   }
 }

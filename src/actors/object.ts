@@ -7,13 +7,15 @@
 // A disk that fails in the middle fails the write: the client is told to come again, and then meets the smaller set.
 import { type MoraineError, unavailable } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
+import { settleAll } from '../base/promises.ts'
 import { SECOND } from '../base/units.ts'
 import type { ShardPlace } from '../metadata/records.ts'
 import type { ActorRef, Behavior } from '../runtime/actor.ts'
 import type { StripePlan } from '../storage/stripes.ts'
+import type { BodyDigests } from './body-digests.ts'
 import type { StripeCoder } from './coder.ts'
 import { type DiskProtocol, packedEntries } from './disk.ts'
-import { offsetOf, type SlabRange } from './stripe-buffer.ts'
+import { objectRanges, offsetOf, type SlabRange } from './stripe-buffer.ts'
 
 /** A unit of 1 MiB on a disk that is 100 times slower than usual still fits. */
 const DISK_LIMIT = { withinMs: 30 * SECOND }
@@ -41,12 +43,13 @@ export interface ObjectArgs {
   /** Target i takes shard i. */
   readonly targets: readonly ShardTarget[]
   readonly coder: StripeCoder
+  readonly digests: BodyDigests
 }
 
 export type Outcome = 'committed' | 'refused' | 'unknown'
 
 export interface ObjectProtocol {
-  /** Codes the stripe and hands its units to the disks. Two may overlap. */
+  /** Codes and digests the stripe and hands its units to the disks. Two may overlap. */
   stripe(m: StripeInMemory): Promise<void>
   /** Every shard is durable when it resolves. */
   seal(m: Record<string, never>): Promise<readonly ShardPlace[]>
@@ -57,18 +60,15 @@ export interface ObjectProtocol {
 const diskFailed = (error: unknown): MoraineError =>
   unavailable('TOO_FEW_DISKS', 'a disk failed during the write; try again', {}, error)
 
-/** Waits for all, also when one fails: the cleanup that follows must not overtake a write. */
-const all = async <T>(asks: readonly Promise<T>[]): Promise<T[]> => {
-  const settled = await Promise.allSettled(asks)
-  const failed = settled.find((outcome) => outcome.status === 'rejected')
-  if (failed) throw diskFailed(failed.reason)
-  return settled.map((outcome) => (outcome as PromiseFulfilledResult<T>).value)
-}
+const all = <T>(asks: readonly Promise<T>[]): Promise<T[]> =>
+  settleAll(asks).catch((error: unknown) => {
+    throw diskFailed(error)
+  })
 
 export const object: Behavior<ObjectProtocol, ObjectArgs> = {
   mailbox: { messagesMax: 4, bytesMax: 4096 },
   interleave: { stripe: 2 },
-  setup(context, { write, m, plan, targets, coder }) {
+  setup(context, { write, m, plan, targets, coder, digests }) {
     const places: ShardPlace[] = targets.map(({ disk }) => ({ disk }))
     const { k, isPacked, diskBytes } = plan
     let state: 'writing' | 'sealed' | Outcome = 'writing'
@@ -97,6 +97,12 @@ export const object: Behavior<ObjectProtocol, ObjectArgs> = {
       state = 'sealed'
     }
 
+    const digestStripe = ({ index, payloadBytes, objectBytes, units }: StripeInMemory): Promise<void> => {
+      const ranges = objectRanges(units, payloadBytes, objectBytes)
+      const pieces = ranges.map((range) => ({ offset: offsetOf(range), length: range.length }))
+      return digests.takeStripe({ pieces, isLast: index === plan.stripes - 1 })
+    }
+
     context.defer(() => {
       // Shard files that were not sealed are taken back by their disks, which watch this actor.
       if (state !== 'refused' && !(state === 'writing' && isPacked)) return
@@ -116,7 +122,9 @@ export const object: Behavior<ObjectProtocol, ObjectArgs> = {
           written: isPacked ? packUnits(stripe) : writeUnits(stripe),
         }))
         turn = sent.catch(() => undefined)
-        await (await sent).written
+        // The slabs are given back when this ends: neither a disk nor a digest may still be at them.
+        const written = sent.then((units) => units.written)
+        await settleAll([written, digestStripe(stripe)])
       },
       async seal() {
         if (!isPacked) await all(targets.map(({ ref }) => ref.ask('sealShard', { write }, DISK_LIMIT)))

@@ -10,13 +10,13 @@ import type { NewData, ShardsData } from '../metadata/stored.ts'
 import { type ActorRef, child } from '../runtime/actor.ts'
 import type { Slab } from '../runtime/arena.ts'
 import { objectBytesOf, payloadBytesOf, planStripes, type StripePlan } from '../storage/stripes.ts'
-import { PAGE_BYTES } from '../storage/unit.ts'
+import { type BodyDigests, createBodyDigests } from './body-digests.ts'
 import { type BodyReader, createBodyReader } from './body-reader.ts'
 import type { DiskSession } from './bucket.ts'
 import type { Body, BodySeal } from './engine.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import { type ObjectProtocol, type Outcome, object } from './object.ts'
-import { acquireStripe, type SlabRange, viewOf } from './stripe-buffer.ts'
+import { acquireStripe, objectRanges, type SlabRange, viewOf } from './stripe-buffer.ts'
 
 /** Up to here a body travels in the journal: one append, one sync, one disk to read. */
 export const INLINE_BYTES_MAX = 16 * KiB
@@ -41,18 +41,32 @@ export interface StoredBody {
 
 /** Reads the whole body, or rejects with what was wrong with it or with the disks; then nothing is left behind. */
 export const storeBody = async (body: Body, parts: GatewayParts): Promise<StoredBody> => {
-  const reader = createBodyReader(body)
+  const digests = createBodyDigests(body, parts.coder)
+  const reader = createBodyReader(body, digests)
+  const intake = { body, digests, reader, parts }
   try {
-    return body.size <= INLINE_BYTES_MAX
-      ? await storeInline(body, reader, parts)
-      : await storeShards(body, reader, parts)
+    return body.size <= INLINE_BYTES_MAX ? await storeInline(intake) : await storeShards(intake)
   } catch (error) {
     await reader.cancel()
     throw error
   }
 }
 
-const storeInline = async (body: Body, reader: BodyReader, parts: GatewayParts): Promise<StoredBody> => {
+interface Intake {
+  readonly body: Body
+  readonly digests: BodyDigests
+  readonly reader: BodyReader
+  readonly parts: GatewayParts
+}
+
+/** After the last byte and before anything is committed. */
+const sealBody = async ({ body, digests, reader }: Intake): Promise<BodySeal> => {
+  await reader.finish()
+  return body.seal(await digests.finish())
+}
+
+const storeInline = async (intake: Intake): Promise<StoredBody> => {
+  const { body, reader, parts } = intake
   parts.requireRoom()
   const [slab] = await parts.arena.acquire({
     class: 'small',
@@ -63,7 +77,7 @@ const storeInline = async (body: Body, reader: BodyReader, parts: GatewayParts):
   try {
     const room = slab!.bytes.subarray(0, body.size)
     await fillWhole(reader, room)
-    const seal = body.seal(await reader.finish())
+    const seal = await sealBody(intake)
     // A copy, bounded by the bucket actor's mailbox: the commit may outlive this request's patience, the slab may not.
     const data = { kind: 'inline' as const, bytes: new Uint8Array(room) }
     return { seal, data, sessions: [], settle: () => undefined }
@@ -72,18 +86,18 @@ const storeInline = async (body: Body, reader: BodyReader, parts: GatewayParts):
   }
 }
 
-const storeShards = async (body: Body, reader: BodyReader, parts: GatewayParts): Promise<StoredBody> => {
+const storeShards = async (intake: Intake): Promise<StoredBody> => {
+  const { body, digests, reader, parts } = intake
   const write = Buffer.from(parts.random.bytes(16)).toString('hex') as WriteId
   const { set, k, m, targets, sessions } = parts.chooseTargets(write, body.size)
   const plan = planStripes(body.size, k)
   const writer = parts.spawn(
-    child(object, `object-${write}`, { write, m, plan, targets, coder: parts.coder }),
+    child(object, `object-${write}`, { write, m, plan, targets, coder: parts.coder, digests }),
   )
   let outcome: Outcome = 'refused'
   try {
     await writeStripes({ plan, m, reader, writer, parts })
-    const digests = await reader.finish()
-    const seal = body.seal(digests)
+    const seal = await sealBody(intake)
     const places = await writer.ask('seal', {}, STRIPE_LIMIT)
     outcome = 'unknown'
     const data: ShardsData = { kind: 'shards', write, set, k, m, size: body.size, places }
@@ -174,10 +188,7 @@ const fillStripe = async (
   objectBytes: number,
   source: Source,
 ): Promise<void> => {
-  for (let filled = 0; filled < objectBytes; filled += payloadBytes) {
-    const room = viewOf(units[filled / payloadBytes]!).subarray(PAGE_BYTES)
-    await fillWhole(source, room.subarray(0, Math.min(payloadBytes, objectBytes - filled)))
-  }
+  for (const range of objectRanges(units, payloadBytes, objectBytes)) await fillWhole(source, viewOf(range))
 }
 
 const fillWhole = async (source: Source, into: Uint8Array): Promise<void> => {

@@ -6,7 +6,7 @@
 //           | unit | unit | …   several small ones
 import { assert } from '../base/errors.ts'
 import { type Arena, SLAB_BYTES, type Slab, type SlabClass } from '../runtime/arena.ts'
-import { fileBytesOf } from '../storage/unit.ts'
+import { fileBytesOf, PAGE_BYTES } from '../storage/unit.ts'
 
 /** A stretch of a slab. In a message, the slab is held for the receiver until its handler has replied. */
 export interface SlabRange {
@@ -58,6 +58,21 @@ export const acquireStripe = async (arena: Arena, request: BufferRequest): Promi
       for (const slab of slabs) slab.release()
     },
   }
+}
+
+/** Where the bytes of the object lie in the units of a stripe, one range after another; what follows the last is padding. */
+export const objectRanges = (
+  units: readonly SlabRange[],
+  payloadBytes: number,
+  objectBytes: number,
+): SlabRange[] => {
+  const ranges: SlabRange[] = []
+  for (let start = 0; start < objectBytes; start += payloadBytes) {
+    const { slab, offset } = units[start / payloadBytes]!
+    const length = Math.min(payloadBytes, objectBytes - start)
+    ranges.push({ slab, offset: offset + PAGE_BYTES, length })
+  }
+  return ranges
 }
 
 /** The bytes of a range of a slab, as a view. */

@@ -1,7 +1,7 @@
 // The real engine without HTTP: the whole tree on one thread over disks in memory, with an actor in the gateway's place
 // that hands the engine out.
 
-import { createCodecJobs, createCoder } from '../../src/actors/coder.ts'
+import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '../../src/actors/coder.ts'
 import { connectGateway } from '../../src/actors/connect-gateway.ts'
 import type { Engine } from '../../src/actors/engine.ts'
 import { createEngine } from '../../src/actors/gateway-engine.ts'
@@ -10,6 +10,7 @@ import { tree } from '../../src/actors/tree.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { systemRandom } from '../../src/base/prng.ts'
 import { MiB, SECOND } from '../../src/base/units.ts'
+import type { SharedMemory } from '../../src/base/wasm.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
 import { type Behavior, child } from '../../src/runtime/actor.ts'
 import { type Arena, createArena } from '../../src/runtime/arena.ts'
@@ -24,11 +25,17 @@ interface EngineProbeProtocol {
   engine(m: Record<string, never>): Engine
 }
 
-const engineProbe: Behavior<EngineProbeProtocol, Record<string, never>> = {
+/** The coder of a probed store, from the jobs over its own kernel. Where a pool codes, its threads have POOL_REGIONS. */
+export type MakeCoder = (jobs: CodecJobs, memory: SharedMemory) => StripeCoder
+
+export const POOL_REGIONS = { first: 2, count: 4 }
+const REGIONS = POOL_REGIONS.first + POOL_REGIONS.count
+
+const engineProbe: Behavior<EngineProbeProtocol, { makeCoder: MakeCoder }> = {
   mailbox: { messagesMax: 4, bytesMax: 4096 },
-  setup(context) {
-    const kernel = createKernel({ memory: context.arena.memory, reservedOffset: 0 })
-    const coder = createCoder(createCodecJobs(kernel))
+  setup(context, { makeCoder }) {
+    const { memory } = context.arena
+    const coder = makeCoder(createCodecJobs(createKernel({ memory, reservedOffset: 0 })), memory)
     const { parts, reading } = connectGateway(context, context.workerData as StoreFacts, coder)
     const engine = createEngine(parts, reading)
     return { engine: () => engine }
@@ -45,17 +52,21 @@ export interface ProbedStore {
 }
 
 /** Opens a store on `files`; the same files open the same store again. */
-export const openProbedStore = async (files = createMemoryFiles(), disks = 6): Promise<ProbedStore> => {
+export const openProbedStore = async (
+  files = createMemoryFiles(),
+  disks = 6,
+  makeCoder: MakeCoder = (jobs) => createCoder(jobs),
+): Promise<ProbedStore> => {
   const roots = Array.from({ length: disks }, (_, slot) => `/store/d${slot + 1}`)
   const filesOf = (): MemoryFiles => files
   const common = { takeLock: noLock, random: systemRandom, log: silentLog, partitions: 2 }
   const started = await startStore({ roots, filesOf, ...common })
-  const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: 2 * CODEC_RESERVED_BYTES })
+  const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: REGIONS * CODEC_RESERVED_BYTES })
   const system: System = await createSystem({
     spec: tree({
       slots: disks,
       partitions: 2,
-      gateways: [child(engineProbe, 'probe', {})],
+      gateways: [child(engineProbe, 'probe', { makeCoder })],
       inspector: { inspect: () => system.inspect() },
       events: createEvents().spec,
       keeper: started,

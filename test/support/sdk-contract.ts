@@ -1,5 +1,7 @@
 // What the AWS SDK for JavaScript must be able to do with a store, wherever it lives: the built program, or a library in
 // memory. One suite, run for each.
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -25,6 +27,9 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { KiB, MiB } from '../../src/base/units.ts'
+import { createDigest } from '../../src/codec/checksums.ts'
+import type { ChecksumAlgorithm } from '../../src/metadata/records.ts'
+import { ALGORITHMS } from '../../src/s3/checksums.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256, type Target } from './s3-client.ts'
 import { assert, deadline, suite } from './uvu.ts'
 
@@ -99,6 +104,31 @@ export const sdkContract = (label: string, open: () => Promise<StoreUnderTest>):
         await client.send(new PutObjectCommand({ Bucket, Key: `${size}`, Body: body }))
         assert.is(sha256(await readObject(client, Bucket, `${size}`)), sha256(body), `${size} bytes`)
       })
+    }),
+  )
+
+  test(
+    'the digests of a large body are those of its bytes, in headers and in trailers',
+    deadline(LIMIT_MS, async () => {
+      const Bucket = await bucket('sdk-digests')
+      const body = bodyOf(7, 9 * MiB + 12_345)
+      const etag = `"${createHash('md5').update(body).digest('hex')}"`
+      for (const algorithm of Object.keys(ALGORITHMS) as ChecksumAlgorithm[]) {
+        const digest = createDigest(ALGORITHMS[algorithm].digest)
+        digest.update(body)
+        const expected = Buffer.from(digest.digest()).toString('base64')
+        const put = { Bucket, Key: 'k', ContentLength: body.length, ChecksumAlgorithm: algorithm }
+        // The SDK names the checksum of what it has in a header, that of what it only streams in a trailer.
+        for (const Body of [body, Readable.from([body.subarray(0, 5 * MiB), body.subarray(5 * MiB)])]) {
+          const answer = await client.send(new PutObjectCommand({ ...put, Body }))
+          assert.is(answer.ETag, etag, algorithm)
+          assert.is(answer[`Checksum${algorithm}`], expected, algorithm)
+        }
+      }
+      const other = createHash('md5').update('other').digest('base64')
+      const wrong = new PutObjectCommand({ Bucket, Key: 'wrong', Body: body, ContentMD5: other })
+      await failsWith('BadDigest', client.send(wrong))
+      await failsWith('NotFound', client.send(new HeadObjectCommand({ Bucket, Key: 'wrong' })))
     }),
   )
 

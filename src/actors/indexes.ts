@@ -14,6 +14,21 @@ const POSITIONS: readonly IndexPosition[] = [0, 1]
 
 type Level = ClassicLevel<Buffer, Buffer> | MemoryLevel<Buffer, Buffer>
 
+/** A level as the metadata sees it. Its chained batch costs a fifth of its batch of an array, which copies each operation. */
+const storeOf = (level: ClassicLevel<Buffer, Buffer>): IndexStore => ({
+  getSync: (key) => level.getSync(key),
+  iterator: (range) => level.iterator(range),
+  clear: () => level.clear(),
+  batch(operations, options) {
+    const batch = level.batch()
+    for (const { type, key, value } of operations) {
+      if (type === 'put') batch.put(key, value)
+      else batch.del(key)
+    }
+    return batch.write(options)
+  },
+})
+
 export interface Indexes {
   /** By position; undefined where no disk could take it. */
   open(): Promise<(IndexStore | undefined)[]>
@@ -32,7 +47,7 @@ export const createIndexes = (facts: StoreFacts, roster: Roster, partition: numb
     return facts.roots.map((_, slot) => slot).filter((slot) => isPresent(slot) && !used.has(slot))
   }
 
-  const openAt = async (slot: number): Promise<Level | undefined> => {
+  const openAt = async (slot: number): Promise<ClassicLevel<Buffer, Buffer> | undefined> => {
     const location = indexPath(facts.roots[slot]!, partition)
     for (const isSecondTry of [false, true]) {
       const level = new ClassicLevel<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
@@ -59,7 +74,7 @@ export const createIndexes = (facts: StoreFacts, roster: Roster, partition: numb
       const level = await openAt(slot)
       if (!level) continue
       levels.set(position, { level, slot })
-      return level
+      return storeOf(level)
     }
     return undefined
   }

@@ -16,7 +16,10 @@ import type { Data, PartRecord, VersionRecord } from './records.ts'
 
 export type ShardsData = Extract<Data, { kind: 'shards' }>
 
-/** The bytes of a new version or part: small ones themselves, or where their synced shards are. */
+/**
+ * The bytes of a new version or part: where their synced shards are, or small ones themselves. These are the partition's from
+ * then on: a slow disk may still write them when whoever sent them has given up.
+ */
 export type NewData = { readonly kind: 'inline'; readonly bytes: Uint8Array } | ShardsData
 
 type StoredData = { readonly kind: 'inline' } | Exclude<Data, { kind: 'inline' }>
@@ -81,12 +84,9 @@ export const toPart = (entry: Entry): PartRecord => {
 
 export const storedData = (data: NewData): StoredData => (data.kind === 'inline' ? { kind: 'inline' } : data)
 
-/**
- * The body to keep with a record. A copy: the caller's bytes may lie in memory that is used again while a slow disk
- * still writes them.
- */
+/** The body to keep with a record. */
 export const bodyOf = (data: NewData): Uint8Array | undefined =>
-  data.kind === 'inline' && data.bytes.length > 0 ? Uint8Array.from(data.bytes) : undefined
+  data.kind === 'inline' && data.bytes.length > 0 ? data.bytes : undefined
 
 /** Payload bytes of each shard: whole units of 1 MiB, and a last one rounded up to 64. */
 export const shardBytes = ({ size, k }: Pick<ShardsData, 'size' | 'k'>): number => {

@@ -22,7 +22,7 @@ export interface Conditions {
 export interface PutVersion extends BucketAddress, CommitLimits {
   readonly key: string
   readonly facts: VersionFacts
-  /** Shards must be synced. An inline body is copied before the call returns. */
+  /** Shards must be synced. An inline body is no longer the caller's. */
   readonly data: NewData
   readonly conditions?: Conditions | undefined
 }

@@ -47,7 +47,7 @@ export interface UploadAddress extends BucketAddress {
 export interface PutPart extends UploadAddress, CommitLimits {
   readonly partNumber: number
   readonly facts: { readonly size: number; readonly etag: string; readonly checksum?: Checksum | undefined }
-  /** Shards must be synced. An inline body is copied before the call returns. */
+  /** Shards must be synced. An inline body is no longer the caller's. */
   readonly data: NewData
 }
 

@@ -53,20 +53,8 @@ const place = (entry: Entry, data: StoredData): Data =>
         checksum: entry.body?.checksum ?? 0,
       }
 
-/** The versions of entries that are read again and again, as long as the entries live. */
-const versions = new WeakMap<Entry, VersionRecord>()
-
 /** The version an entry of the `current` space holds. Of a queued entry the place of an inline body is not known yet. */
 export const toVersion = (entry: Entry): VersionRecord => {
-  const known = versions.get(entry)
-  if (known) return known
-  const version = makeVersion(entry)
-  // An entry that has its place in a segment does not change any more.
-  if (entry.segment !== 0) versions.set(entry, version)
-  return version
-}
-
-const makeVersion = (entry: Entry): VersionRecord => {
   const stored = entry.record as StoredVersion
   return {
     ...stored,
@@ -75,6 +63,18 @@ const makeVersion = (entry: Entry): VersionRecord => {
     sequence: stored.sequence ?? entry.sequence,
     data: place(entry, stored.data),
   }
+}
+
+/** The versions of entries that are looked up again and again, as long as the entries live. */
+const versions = new WeakMap<Entry, VersionRecord>()
+
+/** As `toVersion`, for an entry that was committed and so has its place: the same version each time. */
+export const versionOf = (entry: Entry): VersionRecord => {
+  const known = versions.get(entry)
+  if (known) return known
+  const version = toVersion(entry)
+  versions.set(entry, version)
+  return version
 }
 
 export const toPart = (entry: Entry): PartRecord => {

@@ -11,6 +11,7 @@ import {
   type StoredVersion,
   storedData,
   toVersion,
+  versionOf,
 } from './stored.ts'
 
 /** ETags without quotes, or `*`. */
@@ -105,5 +106,5 @@ export const lookUpVersion = ({ ledger }: Room, address: VersionAddress): Versio
   }
   const entry = ledger.get(currentKey(id, address.key))
   if (!entry) throw noSuchKey(address.key)
-  return toVersion(entry)
+  return versionOf(entry)
 }

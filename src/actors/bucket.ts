@@ -129,7 +129,8 @@ export interface BucketProtocol {
   rootKeys(m: Record<string, never>): Promise<string>
   putConfig(m: { name: string; value: unknown; onDisks?: readonly DiskNumber[] }): Promise<void>
 
-  nextFrees(m: { limit: number; after: string }): Promise<FreeWork[]>
+  /** `isAfresh`: the reclaimer knows nothing of what it was handed out before, and is given it again. */
+  nextFrees(m: { limit: number; after: string; isAfresh?: boolean }): Promise<FreeWork[]>
   confirmFrees(m: { ids: readonly string[] }): Promise<void>
   giveBackFrees(m: { ids: readonly string[] }): void
   /** Drops what it pays to drop; `isIndexing`: asked again in a while it may find more. */
@@ -391,8 +392,9 @@ const upkeep = (
     const changed = partition.setMembers(members())
     return deferReply(changed.finally(work.announce))
   },
-  nextFrees({ limit, after }) {
+  nextFrees({ limit, after, isAfresh = false }) {
     work.noteLook()
+    if (isAfresh) partition.giveBackFrees()
     return deferReply(partition.nextFrees(limit, after))
   },
   confirmFrees: ({ ids }) => deferReply(partition.confirmFrees(ids)),

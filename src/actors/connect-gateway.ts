@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib'
 import type { MoraineError } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
-import type { ActorRef, Context, Protocol } from '../runtime/actor.ts'
+import { type ActorRef, type Behavior, type Context, child, type Protocol } from '../runtime/actor.ts'
 import { whyNotWritable } from '../storage/geometry.ts'
 import { type DiskView, placeWrite } from '../storage/placement.ts'
 import type { BucketProtocol } from './bucket.ts'
@@ -32,13 +32,19 @@ const diskViews = (roster: Roster): DiskView[] =>
       hasRoom: state === 'up',
     }))
 
+/** Does nothing but end with this life of its gateway, whose own address outlives it: leases of readings are this one's. */
+const reader: Behavior<Record<never, never>, Record<never, never>> = {
+  mailbox: { messagesMax: 1, bytesMax: 64 },
+  setup: () => ({}),
+}
+
 export const connectGateway = <P extends Protocol<P>>(
   context: Context<P>,
   facts: StoreFacts,
   coder: StripeCoder,
 ): { parts: GatewayParts; reading: ReadDependencies } => {
   const roster = attachRoster(facts.roster)
-  const { arena, clock, random, self } = context
+  const { arena, clock, random } = context
   const buckets = Array.from({ length: facts.partitions }, (_, partition) =>
     context.ref<BucketProtocol>(PATHS.bucket(partition)),
   )
@@ -75,7 +81,8 @@ export const connectGateway = <P extends Protocol<P>>(
   const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partitionOf(name, facts.partitions)]!
 
   const parts: GatewayParts = {
-    ...{ self, arena, clock, random, coder, bucket, buckets, disk, requireRoom, chooseTargets },
+    ...{ arena, clock, random, coder, bucket, buckets, disk, requireRoom, chooseTargets },
+    reader: context.spawn(child(reader, 'reader', {})),
     spawn: (child) => context.spawn(child),
   }
   const publish = storePublisher(context)

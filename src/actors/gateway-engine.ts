@@ -101,7 +101,7 @@ const createObjects = (parts: GatewayParts, terms: Terms, reading: ReadDependenc
     },
     async open(address) {
       const bucket = parts.bucket(address.bucket)
-      const opened = await bucket.ask('open', { address, reader: parts.self }, LOOKUP_LIMIT)
+      const opened = await bucket.ask('open', { address, reader: parts.reader }, LOOKUP_LIMIT)
       return readingOf(opened, bucket, reading)
     },
     head: (address) => parts.bucket(address.bucket).ask('head', address, LOOKUP_LIMIT),

@@ -20,8 +20,8 @@ export interface WriteTargets {
 }
 
 export interface GatewayParts {
-  /** The gateway's own address: leases of readings end with it. */
-  readonly self: Address
+  /** Leases of readings are in its name: it ends with this life of the gateway. */
+  readonly reader: Address
   readonly arena: Arena
   readonly clock: Clock
   readonly random: Random

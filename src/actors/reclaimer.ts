@@ -117,9 +117,12 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
       async step() {
         const present = sessionsOf(roster)
         if (present !== seen) cursor = ''
+        // At its start, and after an answer that did not come, works may be handed out that nobody does.
+        const isAfresh = seen === ''
         seen = present
         try {
-          const works = await bucket.ask('nextFrees', { limit: WORKS_PER_STEP, after: cursor }, BUCKET_LIMIT)
+          const request = { limit: WORKS_PER_STEP, after: cursor, isAfresh }
+          const works = await bucket.ask('nextFrees', request, BUCKET_LIMIT)
           if (works.length === 0) return await dropSegments()
           await reclaim(works)
           context.self.tell('step', {})

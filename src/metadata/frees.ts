@@ -140,8 +140,8 @@ export class Frees {
     return { parts, isLast: true }
   }
 
-  /** The work could not be done now: `next` hands it out again. */
-  giveBack(ids: readonly string[]): void {
+  /** The work could not be done now, or all of it was given to somebody who is gone: `next` hands it out again. */
+  giveBack(ids: readonly string[] = [...this.#outstanding.keys()]): void {
     for (const id of ids) this.#outstanding.delete(id)
   }
 

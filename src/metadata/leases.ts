@@ -2,7 +2,12 @@
 export class Leases {
   /** In the order they were taken, so the first is the oldest. */
   readonly #open = new Map<number, { asOf: number; reader: string }>()
-  #last = 0
+  #last: number
+
+  /** `first`: where the numbers begin. */
+  constructor(first = 0) {
+    this.#last = first
+  }
 
   /** `asOf`: the last commit the look-up could see. `reader` names who to end for when it dies without a word. */
   take(asOf: number, reader: string): number {

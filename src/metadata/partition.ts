@@ -114,7 +114,8 @@ export class Partition {
       ledger,
       clock,
       random,
-      leases: new Leases(),
+      // Who holds a lease of an earlier life must not end one of this.
+      leases: new Leases(Buffer.from(random.bytes(6)).readUIntBE(0, 6)),
       limits: { partBytesMin, bucketsMax },
     })
   }
@@ -264,7 +265,8 @@ export class Partition {
     return this.#frees.confirm(ids, limits)
   }
 
-  giveBackFrees(ids: readonly string[]): void {
+  /** Without `ids`: whatever was handed out. */
+  giveBackFrees(ids?: readonly string[]): void {
     this.#frees.giveBack(ids)
   }
 

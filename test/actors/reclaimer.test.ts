@@ -2,6 +2,7 @@
 // are there at that time.
 import { Buffer } from 'node:buffer'
 import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import { partitionOf } from '../../src/actors/connect-gateway.ts'
 import type { InspectorProtocol } from '../../src/actors/inspector.ts'
 import { planRemovals } from '../../src/actors/reclaimer.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
@@ -28,6 +29,18 @@ const put = (store: ProbedStore, key: string, size: number) =>
     { ...address(key), owner: OWNER, headers: [], metadata: [] },
     bodyOf(Buffer.alloc(size, key)),
   )
+const BUCKET_PARTITION = partitionOf('bucket', 2)
+/** Long enough for the reclaimer to have looked. */
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 400))
+/** Its supervisor starts it again. */
+const breakActor = async ({ system }: ProbedStore, path: string): Promise<void> => {
+  const restarts = async (): Promise<number | undefined> =>
+    (await system.inspect()).actors.find((actor) => actor.path === path)?.restarts
+  const before = await restarts()
+  const ask = system.ref<{ nothing(m: object): void }>(path).ask('nothing', {}, { withinMs: 5_000 })
+  await ask.catch(() => undefined)
+  await eventually('it is started again', 5_000, async () => (await restarts()) !== before)
+}
 const shardFiles = async ({ files, roots }: ProbedStore): Promise<string[]> => {
   const there = roots.map(async (root) =>
     (await files.stat(root)) ? filesBelow(files, `${root}/shards`) : [],
@@ -129,9 +142,62 @@ test(
     await put(store, 'read', 9 * MiB)
     const reading = await store.engine.objects.open(address('read'))
     await store.engine.objects.delete(address('read'))
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await pause()
     assert.is((await shardFiles(store)).length, 6)
     reading.close()
+    await eventually('they are gone', 5_000, async () => (await shardFiles(store)).length === 0)
+    await store.close()
+  }),
+)
+
+test(
+  'a reading ends with the life of its gateway, which is started again',
+  deadline(LIMIT_MS, async () => {
+    const store = await open()
+    await put(store, 'read', 9 * MiB)
+    await store.engine.objects.open(address('read'))
+    await store.engine.objects.delete(address('read'))
+    await store.restartGateway()
+    await eventually('its shards are gone', 5_000, async () => (await shardFiles(store)).length === 0)
+    await store.close()
+  }),
+)
+
+test(
+  'a reading of an earlier life of the bucket actor does not end another when it is closed',
+  deadline(LIMIT_MS, async () => {
+    const store = await open()
+    await put(store, 'read', 9 * MiB)
+    const early = await store.engine.objects.open(address('read'))
+    await breakActor(store, PATHS.bucket(BUCKET_PARTITION))
+    const late = await store.engine.objects.open(address('read'))
+    early.close()
+    await store.engine.objects.delete(address('read'))
+    await pause()
+    assert.is((await shardFiles(store)).length, 6)
+    late.close()
+    await eventually('they are gone', 5_000, async () => (await shardFiles(store)).length === 0)
+    await store.close()
+  }),
+)
+
+test(
+  'what was handed out to a reclaimer that died is handed out again to the next',
+  deadline(LIMIT_MS, async () => {
+    const store = await open()
+    const bucket = store.system.ref<BucketProtocol>(PATHS.bucket(BUCKET_PARTITION))
+    await put(store, 'kept', 9 * MiB)
+    const reading = await store.engine.objects.open(address('kept'))
+    await store.engine.objects.delete(address('kept'))
+    // The reclaimer has looked, and found that a reader holds it back.
+    await pause()
+    reading.close()
+    // In its place, and then never heard of again.
+    const taken = await bucket.ask('nextFrees', { limit: 9, after: '' }, { withinMs: 5_000 })
+    assert.is(taken.length, 1)
+    await pause()
+    assert.is((await shardFiles(store)).length, 6)
+    await breakActor(store, PATHS.reclaimer(BUCKET_PARTITION))
     await eventually('they are gone', 5_000, async () => (await shardFiles(store)).length === 0)
     await store.close()
   }),

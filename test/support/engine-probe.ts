@@ -23,6 +23,8 @@ import { startStore } from '../../src/storage/start.ts'
 
 interface EngineProbeProtocol {
   engine(m: Record<string, never>): Engine
+  /** Breaks: its supervisor starts it again. */
+  fail(m: Record<string, never>): void
 }
 
 /** The coder of a probed store, from the jobs over its own kernel. Where a pool codes, its threads have POOL_REGIONS. */
@@ -38,7 +40,12 @@ const engineProbe: Behavior<EngineProbeProtocol, { makeCoder: MakeCoder }> = {
     const coder = makeCoder(createCodecJobs(createKernel({ memory, reservedOffset: 0 })), memory)
     const { parts, reading } = connectGateway(context, context.workerData as StoreFacts, coder)
     const engine = createEngine(parts, reading)
-    return { engine: () => engine }
+    return {
+      engine: () => engine,
+      fail() {
+        throw new Error('asked to fail')
+      },
+    }
   },
 }
 
@@ -48,6 +55,8 @@ export interface ProbedStore {
   readonly arena: Arena
   readonly files: MemoryFiles
   readonly roots: readonly string[]
+  /** The gateway's actor breaks and is started again; resolves to the engine of its next life. */
+  restartGateway(): Promise<Engine>
   close(): Promise<void>
 }
 
@@ -76,6 +85,14 @@ export const openProbedStore = async (
     workerData: factsOf({ disks: roots, region: 'us-east-1' }, started, files),
   })
   const probe = system.ref<EngineProbeProtocol>('root/gateways/probe')
-  const engine = await probe.ask('engine', {}, { withinMs: 5 * SECOND })
-  return { engine, system, arena, files, roots, close: () => system.close() }
+  const engineNow = () => probe.ask('engine', {}, { withinMs: 5 * SECOND })
+  return {
+    engine: await engineNow(),
+    ...{ system, arena, files, roots },
+    async restartGateway() {
+      await probe.ask('fail', {}, { withinMs: 5 * SECOND }).catch(() => undefined)
+      return engineNow()
+    },
+    close: () => system.close(),
+  }
 }

@@ -169,12 +169,11 @@ const membersOf = (
   near: readonly NearSegments[],
   memory: FrameMemory,
 ): MemberDisk[] =>
-  roster.rows().flatMap(({ slot, number, set, state }) => {
+  roster.rows().flatMap(({ slot, number, set, state, session }) => {
     if (number === 0) return []
     const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
-    return [
-      { number, set, io: state === 'out' ? undefined : segmentDiskOf(number, ref, near[slot]!, memory) },
-    ]
+    const io = state === 'out' ? undefined : segmentDiskOf(number, ref, near[slot]!, memory)
+    return [{ number, set, io, session }]
   })
 
 /** The terms of a commit, with the sessions checked when it is decided. */

@@ -14,7 +14,7 @@ import { SECOND } from '../base/units.ts'
 import type { BodyPlace } from './entry.ts'
 import { encodeFrame, type FrameContent, placeEntries } from './frame.ts'
 import { findJournal, type JournalStart } from './journal-start.ts'
-import type { Members } from './members.ts'
+import { type Members, reasonOf } from './members.ts'
 import { encodeSegmentHeader, SEGMENT_BYTES, type SealedSegment, type SegmentHeader } from './segment.ts'
 import type { SegmentDisk } from './segment-disk.ts'
 import { FrameWalk, hasHeader, type ReadableSegment, readBody } from './segment-reader.ts'
@@ -73,6 +73,8 @@ export class Journal {
   #start: JournalStart | undefined
   #live: LiveSegment[] = []
   #open: OpenSegment | undefined
+  /** The segment that is being made: on some disks it is there already. */
+  #making = 0
   #nextNumber = 1
   #lastDisks: readonly DiskNumber[] = []
   #wanted: { only?: ReadonlySet<DiskNumber> } | undefined
@@ -138,6 +140,11 @@ export class Journal {
   firstSequence(): number | undefined {
     return (this.#live[0]?.sealed ?? this.#open?.header ?? this.#start?.newest?.readable.header)
       ?.firstSequence
+  }
+
+  /** These disks were opened anew: what they had open is never appended to again. */
+  reopened(disks: ReadonlySet<DiskNumber>): void {
+    if (this.#open?.header.disks.some((disk) => disks.has(disk))) this.#wanted ??= {}
   }
 
   /** The next frame begins a new segment, on `only` these disks when given. */
@@ -214,6 +221,7 @@ export class Journal {
       this.#wanted = undefined
       const disks = members.choose(this.#lastDisks, only)
       const segment = this.#nextNumber++
+      this.#making = segment
       const { bytes, header } = encodeSegmentHeader({
         partition,
         segment,
@@ -222,7 +230,9 @@ export class Journal {
         disks: disks.map(({ disk }) => disk),
         live: this.#live.map(({ sealed, copies }) => ({ ...sealed, disks: [...copies] })),
       })
-      if (await this.#onAll(disks, (disk) => disk.create(partition, segment, bytes))) {
+      const isMade = await this.#onAll(disks, (disk) => disk.create(partition, segment, bytes))
+      this.#making = 0
+      if (isMade) {
         this.#open = {
           header,
           disks,
@@ -256,7 +266,7 @@ export class Journal {
       }
       const passOverWaiting = (): void => {
         for (const { disk } of waiting) {
-          members.passOver(disk, false)
+          members.passOver(disk, 'failing')
           log.warn('journal-disk-lags', { partition, disk })
         }
         finish(false)
@@ -275,7 +285,7 @@ export class Journal {
           },
           (error: unknown) => {
             const code = codeOf(error)
-            members.passOver(disk.disk, code === 'DISK_FULL' || code === 'ENOSPC')
+            members.passOver(disk.disk, reasonOf(code))
             log.warn('journal-disk-failed', { partition, disk: disk.disk, code })
             finish(false)
           },
@@ -289,6 +299,7 @@ export class Journal {
     const { members, partition } = this.#options
     const batch = this.#void.splice(0)
     for (const file of batch) {
+      if (this.#isKnown(file.segment)) continue
       try {
         const io = members.io(file.disk)
         if (io) await io.remove(partition, file.segment)
@@ -297,6 +308,12 @@ export class Journal {
         this.#void.push(file)
       }
     }
+  }
+
+  /** Alive, or about to be. */
+  #isKnown(segment: number): boolean {
+    const isOpen = segment === this.#making || segment === this.openSegment
+    return isOpen || this.#live.some(({ sealed }) => sealed.segment === segment)
   }
 
   /** Takes the oldest sealed segment out of the journal: the next segment does not list it, and then it is removed. */
@@ -379,21 +396,21 @@ export class Journal {
     const { partition, log } = this.#options
     try {
       const files = await disk.list(partition)
-      for (const { copies } of this.#live) copies.delete(disk.disk)
-      for (const { segment, length } of files) {
+      const lengths = new Map(files.map(({ segment, length }) => [segment, length]))
+      for (const segment of lengths.keys()) {
         if (segment >= this.#nextNumber) this.#nextNumber = segment + 1
-        if (segment === this.openSegment) continue
-        const live = this.#live.find(({ sealed }) => sealed.segment === segment)
-        if (!live) {
-          this.#void.push({ disk: disk.disk, segment })
-          continue
-        }
-        const isWhole = length >= live.sealed.length && (await hasHeader(disk, live.header))
-        if (isWhole) live.copies.add(disk.disk)
+        if (!this.#isKnown(segment)) this.#void.push({ disk: disk.disk, segment })
+      }
+      // A copy counts until it is known not to be whole: all disks may come at once, and their bodies are verified anyway.
+      for (const { sealed, header, copies } of [...this.#live]) {
+        const length = lengths.get(sealed.segment) ?? 0
+        const isWhole = length >= sealed.length && (await hasHeader(disk, header))
+        if (isWhole) copies.add(disk.disk)
+        else copies.delete(disk.disk)
       }
     } catch (error) {
       log.warn('journal-disk-failed', { partition, disk: disk.disk, code: codeOf(error) })
-      this.#options.members.passOver(disk.disk, false)
+      this.#options.members.passOver(disk.disk, 'failing')
     }
   }
 

@@ -13,18 +13,32 @@ export interface MemberDisk {
   readonly set: number
   /** Undefined while the disk is out. */
   readonly io: SegmentDisk | undefined
+  /** Another one: the disk was opened anew, whether or not anybody saw it out in between. */
+  readonly session?: number
 }
 
 /** How long a disk that failed or lagged is passed over before it is tried again. */
 const PASSED_OVER_MS = 30 * SECOND
-/** A full disk has room again as soon as something is removed. */
-const FULL_MS = 2 * SECOND
+/** A full disk has room again as soon as something is removed; one whose actor starts anew says when it is there. */
+const BRIEFLY_MS = 2 * SECOND
+
+/** Why a disk is passed over. `away`: nobody answered for it, which says nothing about the disk. */
+export type PassOverReason = 'failing' | 'full' | 'away'
+
+/** Codes of an actor that is out, or that starts anew: when its disk is there again, it says so. */
+const AWAY = new Set(['ACTOR_STOPPED', 'THREAD_EXITED', 'TOO_FEW_DISKS'])
+
+/** Why a disk is passed over that failed with this code. */
+export const reasonOf = (code: string): PassOverReason => {
+  if (code === 'DISK_FULL' || code === 'ENOSPC') return 'full'
+  return AWAY.has(code) ? 'away' : 'failing'
+}
 
 export class Members {
   readonly copies: number
   readonly #clock: Clock
   #members: readonly MemberDisk[]
-  readonly #passedOver = new Map<DiskNumber, { untilMs: number; isFull: boolean }>()
+  readonly #passedOver = new Map<DiskNumber, { untilMs: number; reason: PassOverReason }>()
 
   constructor(members: readonly MemberDisk[], parity: number, clock: Clock) {
     this.#members = members
@@ -32,8 +46,16 @@ export class Members {
     this.#clock = clock
   }
 
-  replace(members: readonly MemberDisk[]): void {
+  /** Returns those that came: they were not there, or were opened anew. What these were passed over for is forgotten. */
+  replace(members: readonly MemberDisk[]): SegmentDisk[] {
+    const before = new Map(this.#members.map((member) => [member.number, member]))
     this.#members = members
+    const came = members.filter(({ number, io, session }) => {
+      const known = before.get(number)
+      return io && !(known?.io && known.session === session)
+    })
+    for (const { number } of came) this.#passedOver.delete(number)
+    return came.flatMap(({ io }) => (io ? [io] : []))
   }
 
   all(): readonly MemberDisk[] {
@@ -54,11 +76,9 @@ export class Members {
     this.#members = this.#members.map((member) => (member.number === disk ? { ...member, io } : member))
   }
 
-  passOver(disk: DiskNumber, isFull: boolean): void {
-    this.#passedOver.set(disk, {
-      untilMs: this.#clock.monotonicMs() + (isFull ? FULL_MS : PASSED_OVER_MS),
-      isFull,
-    })
+  passOver(disk: DiskNumber, reason: PassOverReason): void {
+    const forMs = reason === 'failing' ? PASSED_OVER_MS : BRIEFLY_MS
+    this.#passedOver.set(disk, { untilMs: this.#clock.monotonicMs() + forMs, reason })
   }
 
   isPassedOver(disk: DiskNumber): boolean {
@@ -89,8 +109,9 @@ export class Members {
 
   #tooFew(): MoraineError {
     const out = this.#members.filter(({ io }) => !io).map(({ number }) => number)
-    const full = [...this.#passedOver].filter(([, { isFull }]) => isFull).map(([number]) => number)
-    const failing = [...this.#passedOver].filter(([, { isFull }]) => !isFull).map(([number]) => number)
+    const passedOver = [...this.#passedOver]
+    const full = passedOver.filter(([, { reason }]) => reason === 'full').map(([number]) => number)
+    const failing = passedOver.filter(([, { reason }]) => reason !== 'full').map(([number]) => number)
     const detail = { needed: this.copies, out: out.join(), full: full.join(), failing: failing.join() }
     if (full.length > 0) return fault('DISK_FULL', 'too few disks have room for the journal', detail)
     return unavailable('TOO_FEW_DISKS', 'too few disks for the journal', detail)

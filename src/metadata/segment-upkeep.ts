@@ -243,8 +243,8 @@ export class SegmentUpkeep {
 
   async setMembers(members: readonly MemberDisk[]): Promise<void> {
     const { ledger } = this.#room
-    const before = new Set(ledger.members.present().map(({ disk }) => disk))
-    ledger.members.replace(members)
-    for (const { number, io } of members) if (io && !before.has(number)) await ledger.journal.adoptCopies(io)
+    const came = ledger.members.replace(members)
+    ledger.journal.reopened(new Set(came.map(({ disk }) => disk)))
+    for (const io of came) await ledger.journal.adoptCopies(io)
   }
 }

@@ -5,7 +5,7 @@
 // A segment that is written to is kept a little longer than what is in it, with zeros: a frame then overwrites blocks that
 // the file has already, and its sync need not wait for the file system's own journal, nor for what that has of others.
 // No frame begins with a zero, so what reads a segment takes them for its end.
-import { assert, fault } from '../base/errors.ts'
+import { fault, unavailable } from '../base/errors.ts'
 import type { OpenFile } from '../base/files.ts'
 import { KiB } from '../base/units.ts'
 import type { SegmentDisk } from '../metadata/segment-disk.ts'
@@ -37,6 +37,10 @@ export interface Segments extends SegmentDisk {
 }
 
 const PART_SUFFIX = '.part'
+
+/** Only the segment that was made last, and here, is appended to: who made this one has not heard that the disk came anew. */
+const openedAnew = (segment: number): Error =>
+  unavailable('TOO_FEW_DISKS', 'the disk was opened anew since the segment was begun', { segment })
 
 export const createSegments = (context: DiskContext, readers: OpenFiles): Segments => {
   const { root, files, counters } = context
@@ -161,7 +165,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
     append: (partition, segment, offset, pieces) =>
       context.guarded(async () => {
         const target = open.get(partition)
-        assert(target?.segment === segment, 'only the segment that was made last is appended to')
+        if (target?.segment !== segment) throw openedAnew(segment)
         if (target.hasFailed) {
           throw fault('DISK_IO', `disk ${context.number}: segment ${segment} failed before`, {
             disk: context.number,
@@ -197,7 +201,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
       context.guarded(async () => {
         const path = segmentPath(root, partition, segment) + PART_SUFFIX
         const file = offset === 0 ? await beginPart(partition, path) : parts.get(path)
-        assert(file !== undefined, 'a segment is restored from its first piece on')
+        if (file === undefined) throw openedAnew(segment)
         await restorePiece(path, file, offset, piece)
         if (!isLast) return
         try {

@@ -1,13 +1,14 @@
 import {
   createIndexStore,
   kill,
+  membersOf,
   openPartition,
   putText,
   readText,
   type TestStore,
 } from '../support/partitions.ts'
 import { createSegmentDisks } from '../support/segment-disks.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('segment upkeep')
 
@@ -20,6 +21,9 @@ const open = (place: TestStore, out: readonly number[] = []) =>
   openPartition(place, { out, segmentBytes: SEGMENT_BYTES })
 const bytesOf = ({ disks }: TestStore): number =>
   disks.reduce((sum, { files }) => sum + [...files.values()].reduce((all, { length }) => all + length, 0), 0)
+/** All there, each opened anew when the session is another one. */
+const inSession = ({ disks }: TestStore, session: number) =>
+  membersOf(disks).map((member) => ({ ...member, session }))
 const drained = async (partition: Awaited<ReturnType<typeof open>>): Promise<void> => {
   while (partition.isIndexing) await new Promise((resolve) => setTimeout(resolve, 20))
 }
@@ -78,6 +82,58 @@ test(
     partition.endRead(lease)
     await drained(partition)
     assert.ok((await partition.segments.dropOldest()) >= 1)
+    await partition.close()
+  }),
+)
+
+test(
+  'disks whose actors all died are written to again as soon as they are there, in a new segment',
+  deadline(5_000, async () => {
+    const place = store()
+    const partition = await open(place)
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    for (const disk of place.disks) disk.failure = 'THREAD_EXITED'
+    await rejectsWith('TOO_FEW_DISKS', () => putText(partition, 'b', 'k', 'refused'))
+    for (const disk of place.disks) disk.failure = undefined
+    await partition.setMembers(inSession(place, 1))
+    await putText(partition, 'b', 'k', 'one')
+    // Nothing failed this time: what had the segment open is gone all the same.
+    await partition.setMembers(inSession(place, 2))
+    const operations: string[] = []
+    for (const disk of place.disks) {
+      disk.recorder = {
+        begin: (_, { kind }) => {
+          operations.push(kind)
+          return () => undefined
+        },
+      }
+    }
+    await putText(partition, 'b', 'k', 'two')
+    assert.equal(operations.slice(0, 6), ['create', 'create', 'create', 'append', 'append', 'append'])
+    assert.is(await readText(partition, 'b', 'k'), 'two')
+    await partition.close()
+  }),
+)
+
+test(
+  'a segment that is being made when its disks come is not taken for a void one',
+  deadline(5_000, async () => {
+    const place = store()
+    const partition = await open(place)
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    await partition.setMembers(inSession(place, 1))
+    let makeLast = (): void => undefined
+    place.disks[5]!.hang = new Promise((resolve) => {
+      makeLast = resolve
+    })
+    const put = putText(partition, 'b', 'k', 'v')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await partition.setMembers(inSession(place, 2))
+    makeLast()
+    await put
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const newest = Math.max(...place.disks.flatMap(({ files }) => [...files.keys()]))
+    assert.is(place.disks.filter(({ files }) => files.has(newest)).length, 3)
     await partition.close()
   }),
 )

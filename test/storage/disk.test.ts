@@ -340,7 +340,7 @@ test(
     await segments.create(3, 1, bytes('head'))
     await segments.append(3, 1, 4, [bytes('one'), bytes('two')])
     await segments.create(3, 2, bytes('next'))
-    await rejectsWith('ASSERTION', () => segments.append(3, 1, 10, [bytes('x')]))
+    await rejectsWith('TOO_FEW_DISKS', () => segments.append(3, 1, 10, [bytes('x')]))
     await rejectsWith('DISK_IO', () => segments.create(3, 1, bytes('again')))
     assert.is(await read(1), 'headonetwo')
     await segments.restore(3, 7, 0, bytes('first'), false)
@@ -366,7 +366,7 @@ test(
     await rejectsWith('DISK_IO', () => read(7))
     await disk.close()
     const again = await openTestDisk(files)
-    await rejectsWith('ASSERTION', () => again.segments.append(3, 2, 4, [bytes('x')]))
+    await rejectsWith('TOO_FEW_DISKS', () => again.segments.append(3, 2, 4, [bytes('x')]))
     await again.close()
   }),
 )

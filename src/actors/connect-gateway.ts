@@ -28,8 +28,9 @@ const diskViews = (roster: Roster): DiskView[] =>
       number,
       set,
       capacityBytes: totalMiB * MiB,
-      isReachable: state !== 'out' && state !== 'read-only' && state !== 'slow',
-      hasRoom: state === 'up',
+      isReachable: state !== 'out' && state !== 'read-only',
+      isSlow: state === 'slow',
+      hasRoom: state === 'up' || state === 'slow',
     }))
 
 /** Does nothing but end with this life of its gateway, whose own address outlives it: leases of readings are this one's. */
@@ -91,6 +92,7 @@ export const connectGateway = <P extends Protocol<P>>(
     parts,
     reading: {
       ...{ arena, clock, coder, disk },
+      isSlow: (number) => roster.find(number)?.state === 'slow',
       damaged(data, shard) {
         publish({ kind: 'shard-damaged', disk: data.places[shard]!.disk, write: data.write, shard })
         // Refused when too much is waiting: the next read finds it again.

@@ -14,6 +14,7 @@ import type { ShardWriter } from '../storage/shard-files.ts'
 import type { UnitAddress } from '../storage/unit.ts'
 import type { PackedPlace } from '../storage/volumes.ts'
 import type { BucketProtocol } from './bucket.ts'
+import { createDiskPace, type DiskPace } from './disk-pace.ts'
 import type { FramePiece } from './frame-memory.ts'
 import type { KeeperProtocol } from './keeper.ts'
 import { findInSlot, openSlot } from './open-slot.ts'
@@ -113,6 +114,8 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     removeShards: 8,
     freePacked: 8,
     writerGone: OVERLAP,
+    // A write that hangs must not keep it from being seen.
+    look: OVERLAP,
   },
   async setup(context, { slot }) {
     const facts = context.workerData as StoreFacts
@@ -133,10 +136,12 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     }
     const { disk: here, set } = opened
     const { space } = here.report()
+    const pace = createDiskPace(roster, slot, context.clock, context.log)
     const report = (): void => {
       const { freeBytes, totalBytes, hasRoom } = here.report().space
       roster.setSpace(slot, { freeMiB: Math.floor(freeBytes / MiB), totalMiB: Math.floor(totalBytes / MiB) })
-      roster.setState(slot, hasRoom ? 'up' : 'full')
+      const isSlow = pace.judge()
+      roster.setState(slot, hasRoom ? (isSlow ? 'slow' : 'up') : 'full')
     }
     roster.enter(slot, { number: here.number, set, state: space.hasRoom ? 'up' : 'full' })
     report()
@@ -151,7 +156,7 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
       await here.close()
     })
     context.every(LOOK_EVERY_MS, 'look', {})
-    return inHandlers(context, here, report)
+    return inHandlers(context, here, pace, report)
   },
 })
 
@@ -191,6 +196,7 @@ const outHandlers = (
 const inHandlers = (
   context: Context<DiskProtocol>,
   here: Disk,
+  pace: DiskPace,
   report: () => void,
 ): Handlers<DiskProtocol> => {
   const writers = new Map<WriteId, Promise<ShardWriter>>()
@@ -209,18 +215,17 @@ const inHandlers = (
   return {
     async writeUnit({ writer, write, diskBytes, unit, isRepair = false }) {
       const shard = await (writers.get(write) ?? begin(writer, write, diskBytes, isRepair))
-      await shard.append(viewOf(unit))
+      await pace.time(() => shard.append(viewOf(unit)))
     },
     async sealShard({ write }) {
       const shard = await writers.get(write)
       if (!shard) throw unavailable('TOO_FEW_DISKS', 'the disk was opened anew during the write')
-      await shard.seal()
+      await pace.time(() => shard.seal())
       writers.delete(write)
       report()
     },
     async packShard({ payloadBytes, unit }) {
-      const place = await here.writePacked(viewOf(unit), payloadBytes)
-      return place
+      return pace.time(() => here.writePacked(viewOf(unit), payloadBytes))
     },
     async readUnit({ unit, place, firstBlock, blockCount, into }) {
       const slab = viewOf(into)
@@ -235,20 +240,19 @@ const inHandlers = (
       if (begun) await (await begun).abort()
     },
     listSegments: ({ partition }) => segments.list(partition),
-    createSegment: ({ partition, segment, header }) => segments.create(partition, segment, header),
-    appendSegment: ({ partition, segment, offset, pieces }) =>
-      segments.append(
-        partition,
-        segment,
-        offset,
-        pieces.map((piece) => (piece instanceof Uint8Array ? piece : viewOf(piece))),
-      ),
+    createSegment: ({ partition, segment, header }) =>
+      pace.time(() => segments.create(partition, segment, header)),
+    appendSegment({ partition, segment, offset, pieces }) {
+      const bytes = pieces.map((piece) => (piece instanceof Uint8Array ? piece : viewOf(piece)))
+      return pace.time(() => segments.append(partition, segment, offset, bytes))
+    },
     readSegment: ({ partition, segment, offset, length }) =>
       segments.read(partition, segment, offset, length),
     restoreSegment: ({ partition, segment, offset, piece, isLast }) =>
       segments.restore(partition, segment, offset, piece, isLast),
     removeSegment: ({ partition, segment }) => segments.remove(partition, segment),
     async look() {
+      report()
       await here.checkPresence()
       report()
     },

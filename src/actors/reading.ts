@@ -34,6 +34,8 @@ export interface ReadDependencies {
   readonly coder: StripeCoder
   /** The disk's actor; undefined when the disk is out or no longer of this store. */
   disk(number: ShardsData['places'][number]['disk']): ActorRef<DiskProtocol> | undefined
+  /** Whether the disk lags so far behind its peers that a parity shard is sooner there. */
+  isSlow(number: ShardsData['places'][number]['disk']): boolean
   /** Shard `shard` could not be had although its disk answered: its repair is wanted. */
   damaged(data: ShardsData, shard: number): void
 }
@@ -103,7 +105,8 @@ export async function* readShards(
 }
 
 const readStep = async (data: ShardsData, step: Step, dependencies: ReadDependencies): Promise<Chunk> => {
-  const ref = dependencies.disk(data.places[step.shard]!.disk)
+  const { disk } = data.places[step.shard]!
+  const ref = data.m > 0 && dependencies.isSlow(disk) ? undefined : dependencies.disk(disk)
   if (ref) {
     const buffer = await acquireStripe(dependencies.arena, {
       units: 1,
@@ -201,7 +204,11 @@ const gatherBlocks = async (
 ): Promise<(SlabRange | undefined)[]> => {
   const { k, places } = data
   const shards: (SlabRange | undefined)[] = places.map(() => undefined)
-  let waiting = places.map((_, shard) => shard).filter((shard) => shard !== step.shard)
+  const isSlow = (shard: number): number => Number(dependencies.isSlow(places[shard]!.disk))
+  let waiting = places
+    .map((_, shard) => shard)
+    .filter((shard) => shard !== step.shard)
+    .sort((a, b) => isSlow(a) - isSlow(b))
   let unanswered: number[] = [step.shard]
   const read = async (shard: number): Promise<boolean> => {
     const ref = dependencies.disk(places[shard]!.disk)

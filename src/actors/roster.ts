@@ -2,7 +2,7 @@
 // its row; gateways read it to choose a geometry, bucket actors to see whether a disk is still in the session that a
 // write used. It is a hint, never the truth: a write goes by what the disk answers, and a commit checks the session.
 //
-//   row (8 × Int32):  state · session · number · set · freeMiB · totalMiB · – · –
+//   row (8 × Int32):  state · session · number · set · freeMiB · totalMiB · paceMs · –
 import type { DiskNumber } from '../base/ids.ts'
 
 const ROW = 8
@@ -12,6 +12,7 @@ const NUMBER = 2
 const SET = 3
 const FREE_MIB = 4
 const TOTAL_MIB = 5
+const PACE_MS = 6
 /**
  * `out`: not there, or not ours. `up`: reads and writes. `full`: reads, deletes. `read-only`: reads.
  * `slow`: reads and writes, but passed over for new shards and segments while its peers are faster.
@@ -29,6 +30,8 @@ export interface RosterRow {
   readonly set: number
   readonly freeMiB: number
   readonly totalMiB: number
+  /** What one of its writes takes just now. */
+  readonly paceMs: number
 }
 
 export interface Roster {
@@ -40,10 +43,11 @@ export interface Roster {
   find(disk: DiskNumber): RosterRow | undefined
   /** Says which disk belongs into a slot; 0 for none. Before any actor runs, and when the table of disks changes. */
   assign(slot: number, disk: { number: DiskNumber; set: number }): void
-  /** Opens a new session of `slot`; returns its number. Only the slot's own disk actor calls these three. */
+  /** Opens a new session of `slot`; returns its number. Only the slot's own disk actor calls these four. */
   enter(slot: number, disk: { number: DiskNumber; set: number; state: DiskState }): number
   setState(slot: number, state: DiskState): void
   setSpace(slot: number, space: { freeMiB: number; totalMiB: number }): void
+  setPace(slot: number, paceMs: number): void
 }
 
 const view = (shared: SharedArrayBuffer): Roster => {
@@ -61,6 +65,7 @@ const view = (shared: SharedArrayBuffer): Roster => {
     set: cell(slot, SET),
     freeMiB: cell(slot, FREE_MIB),
     totalMiB: cell(slot, TOTAL_MIB),
+    paceMs: cell(slot, PACE_MS),
   })
   return {
     shared,
@@ -92,6 +97,7 @@ const view = (shared: SharedArrayBuffer): Roster => {
       put(slot, FREE_MIB, freeMiB)
       put(slot, TOTAL_MIB, totalMiB)
     },
+    setPace: (slot, paceMs) => put(slot, PACE_MS, Math.round(paceMs)),
   }
 }
 

@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib'
 import { assert, type MoraineError } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
-import { geometryOf, whyNotWritable } from './geometry.ts'
+import { geometryOf, isWritable, whyNotWritable } from './geometry.ts'
 
 /** A disk as a writer sees it now. */
 export interface DiskView {
@@ -13,6 +13,8 @@ export interface DiskView {
   /** Bytes of the whole disk: its weight. */
   readonly capacityBytes: number
   readonly isReachable: boolean
+  /** Lags far behind its peers: passed over, as long as the set can be written without it. */
+  readonly isSlow: boolean
   /** Above its reserve. Of no meaning for a disk that cannot be reached. */
   readonly hasRoom: boolean
 }
@@ -74,8 +76,10 @@ export const placeWrite = (
     const state = { disks: members.length, reachable: reachable.length, roomy: roomy.length }
     const refusal = whyNotWritable(state, m)
     if (refusal === undefined) {
-      const { k } = geometryOf(size, roomy.length, m)
-      const chosen = rankDisks(write, roomy).slice(0, k + m)
+      const quick = roomy.filter((disk) => !disk.isSlow)
+      const usable = isWritable(members.length, m, quick.length) ? quick : roomy
+      const { k } = geometryOf(size, usable.length, m)
+      const chosen = rankDisks(write, usable).slice(0, k + m)
       return { set, k, m, disks: chosen.map((disk) => disk.number) }
     }
     if (reason === undefined || refusal.code === 'DISK_FULL') reason = refusal

@@ -21,7 +21,7 @@ const LIMIT_MS = 20_000
 const WRITE = 'ab'.repeat(16) as WriteId
 const [K, M] = [4, 2]
 
-type Answer = UnitOutcome | 'out' | 'late' | 'failing once'
+type Answer = UnitOutcome | 'out' | 'late' | 'failing once' | 'slow'
 
 /** Six disks with one stripe, each answering as `answers` says; and what a client would read. */
 const makeStripe = async (answers: readonly Answer[]) => {
@@ -77,6 +77,7 @@ const makeStripe = async (answers: readonly Answer[]) => {
   const dependencies: ReadDependencies = {
     ...{ arena, clock: systemClock, coder: createCoder(jobs) },
     damaged: (_data, shard) => void damaged.push(shard),
+    isSlow: (number) => answers[number - 1] === 'slow',
     disk(number) {
       const slot = number - 1
       if (answers[slot] === 'out') return undefined
@@ -96,7 +97,7 @@ const makeStripe = async (answers: readonly Answer[]) => {
     }
     return Buffer.concat(pieces)
   }
-  return { arena, body, damaged, read }
+  return { arena, asked, body, damaged, read }
 }
 
 const readsWhole = async (...answers: Answer[]): Promise<void> => {
@@ -128,6 +129,18 @@ test(
   'disks that start anew are asked again',
   deadline(LIMIT_MS, async () => {
     await readsWhole('out', 'out', 'failing once', 'failing once', 'ok', 'ok')
+  }),
+)
+
+test(
+  'a slow disk is not asked while others will do, and is when they will not',
+  deadline(LIMIT_MS, async () => {
+    const spared = await makeStripe(['slow', 'ok', 'ok', 'slow', 'ok', 'ok'])
+    assert.ok(spared.body.equals(await spared.read()))
+    assert.equal([...spared.asked.keys()].sort(), [1, 2, 4, 5])
+    assert.equal(spared.damaged, [])
+    await readsWhole('slow', 'missing', 'ok', 'ok', 'ok', 'corrupt')
+    await readsWhole('slow', 'slow', 'slow', 'slow', 'slow', 'slow')
   }),
 )
 

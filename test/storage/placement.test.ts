@@ -8,7 +8,7 @@ import { assert, rejectsWith, suite } from '../support/uvu.ts'
 const test = suite('placement')
 const random = createPrng(5)
 
-/** One letter per disk: o usable, f full, x out; a space begins the next set. */
+/** One letter per disk: o usable, s slow, f full, x out; a space begins the next set. */
 const draw = (picture: string, capacities: readonly number[] = []): DiskView[] => {
   let set = 0
   const disks: DiskView[] = []
@@ -20,7 +20,8 @@ const draw = (picture: string, capacities: readonly number[] = []): DiskView[] =
         set,
         capacityBytes: capacities[disks.length] ?? GiB,
         isReachable: letter !== 'x',
-        hasRoom: letter === 'o',
+        isSlow: letter === 's',
+        hasRoom: letter === 'o' || letter === 's',
       })
     }
   }
@@ -39,6 +40,14 @@ test('a write goes to every usable disk of a set', () => {
   assert.is(place('oooffo', 2), '0: 2+2 on 1236')
   assert.is(place('xfoooo', 2), '0: 2+2 on 3456')
   assert.is(place('o', 0), '0: 1+0 on 1')
+})
+
+test('slow disks are passed over as if they were out, unless too few are left without them', () => {
+  assert.is(place('osoooo', 2), '0: 3+2 on 13456')
+  assert.is(place('ossooo', 2), '0: 2+2 on 1456')
+  assert.is(place('osssoo', 2), '0: 4+2 on 123456')
+  assert.is(place('xsooos', 2), '0: 3+2 on 23456')
+  assert.is(place('s', 0), '0: 1+0 on 1')
 })
 
 test('a set that cannot take it is passed over; when none can, the reason is the nearest to a remedy', async () => {

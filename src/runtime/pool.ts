@@ -30,6 +30,8 @@ export interface PoolOptions {
   readonly workerData?: unknown
   /** Tasks that may wait for a thread. */
   readonly queueMax?: number
+  /** A thread has ended, whatever ended it; `living` are the ids of those that are left or took its place. */
+  onThreadEnded?(living: ReadonlySet<number>): void
 }
 
 const QUEUE_MAX = 1024
@@ -39,26 +41,14 @@ export const createPool = <F extends Functions<F>>(options: PoolOptions): Pool<F
 
 const closedPool = () => unavailable('ACTOR_STOPPED', 'the pool is closed')
 
-const createThreadPool = <F extends Functions<F>>({
-  module,
-  threads,
-  workerData,
-  queueMax = QUEUE_MAX,
-}: PoolOptions): Pool<F> => {
-  const piscina = new Piscina<PoolTask, PoolOutcome>({
-    filename: new URL('./pool-entry.js', import.meta.url).href,
-    name: 'runTask',
-    minThreads: threads,
-    maxThreads: threads,
-    maxQueue: queueMax,
-    workerData,
-    execArgv: WORKER_FLAGS,
-    recordTiming: false,
-  })
+const createThreadPool = <F extends Functions<F>>(options: PoolOptions): Pool<F> => {
+  const { module, queueMax = QUEUE_MAX } = options
+  const keeper = new PiscinaKeeper(options, queueMax)
   let isClosed = false
   return {
     async run(name, task) {
       if (isClosed) throw closedPool()
+      const piscina = keeper.current()
       if (piscina.queueSize >= queueMax) throw unavailable('MAILBOX_FULL', 'too many tasks wait for the pool')
       const outcome = await piscina.run({ module: module.href, name, task }).catch((error: unknown) => {
         // Errors of the function come as values: what piscina rejects with is about its threads.
@@ -69,8 +59,73 @@ const createThreadPool = <F extends Functions<F>>({
     },
     async close() {
       isClosed = true
-      await piscina.destroy()
+      await keeper.close()
     },
+  }
+}
+
+/**
+ * Keeps a piscina that has all its threads. piscina replaces a thread that ends, but never again once one ended before it was
+ * ready: then another piscina takes over, at the next task, and the old one ends with what it had.
+ */
+class PiscinaKeeper {
+  readonly #options: PoolOptions
+  readonly #queueMax: number
+  #current: Piscina<PoolTask, PoolOutcome> | undefined
+  /** All that have threads, with the promise of their end. */
+  readonly #all = new Map<Piscina<PoolTask, PoolOutcome>, Promise<void> | undefined>()
+  #isClosed = false
+
+  constructor(options: PoolOptions, queueMax: number) {
+    this.#options = options
+    this.#queueMax = queueMax
+    this.#current = this.#open()
+  }
+
+  current(): Piscina<PoolTask, PoolOutcome> {
+    this.#current ??= this.#open()
+    return this.#current
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#current = undefined
+    await Promise.all([...this.#all.keys()].map((piscina) => piscina.destroy()))
+    await Promise.all(this.#all.values())
+  }
+
+  #open(): Piscina<PoolTask, PoolOutcome> {
+    const { threads, workerData } = this.#options
+    const piscina = new Piscina<PoolTask, PoolOutcome>({
+      filename: new URL('./pool-entry.js', import.meta.url).href,
+      name: 'runTask',
+      minThreads: threads,
+      maxThreads: threads,
+      maxQueue: this.#queueMax,
+      workerData,
+      ...WORKER_FLAGS,
+      recordTiming: false,
+    })
+    // What ends a thread that has no task is nobody's error; unheard it would be one of the thread that keeps the pool.
+    piscina.on('error', () => undefined)
+    // piscina replaces the thread, or does not, after it has said so.
+    piscina.on('workerDestroy', () => queueMicrotask(() => this.#onThreadEnded(piscina)))
+    this.#all.set(piscina, undefined)
+    return piscina
+  }
+
+  #onThreadEnded(piscina: Piscina<PoolTask, PoolOutcome>): void {
+    if (this.#isClosed) return
+    const living = [...this.#all.keys()].flatMap(({ threads }) => threads.map(({ threadId }) => threadId))
+    this.#options.onThreadEnded?.(new Set(living))
+    const { length } = piscina.threads
+    if (this.#current === piscina && length < this.#options.threads) this.#current = undefined
+    if (this.#current === piscina || this.#all.get(piscina)) return
+    const ended = length === 0 ? piscina.destroy() : piscina.close()
+    this.#all.set(
+      piscina,
+      ended.finally(() => this.#all.delete(piscina)),
+    )
   }
 }
 

@@ -11,8 +11,15 @@ import type { Boot, Connection, Control, LogReport, ThreadReport } from './contr
 import { type Member, type MemberState, NO_OWNER, type Owner, stopped } from './member.ts'
 import { decodeError, encodeError } from './wire-error.ts'
 
-/** Flags of the process, without the one that says how its main program was typed: a worker's is a file. */
-export const WORKER_FLAGS = process.execArgv.filter((flag) => !flag.startsWith('--input-type'))
+/**
+ * A worker has the flags of the process by itself. Naming them would be refused for those that only a process can have,
+ * `--max-old-space-size` for one; but a program that was typed has one that a worker, which is a file, must not see.
+ */
+export const WORKER_FLAGS: { readonly execArgv?: string[] } = process.execArgv.some((flag) =>
+  flag.startsWith('--input-type'),
+)
+  ? { execArgv: [] }
+  : {}
 
 export interface ThreadOptions {
   readonly resourceLimits?: ResourceLimits
@@ -84,7 +91,7 @@ export class Thread {
         name,
         workerData: { ...this.#surroundings.boot(this), control: control.port2, reports: reports.port2 },
         transferList: [control.port2, reports.port2],
-        execArgv: WORKER_FLAGS,
+        ...WORKER_FLAGS,
         ...(this.#options.resourceLimits ? { resourceLimits: this.#options.resourceLimits } : {}),
       })
       let ready: () => void = () => undefined

@@ -3,6 +3,7 @@
 // it, and the actor that takes its place listens on the same port.
 
 import type { BucketProtocol } from '../actors/bucket.ts'
+import { createRegions, freeRegions } from '../actors/codec-regions.ts'
 import type { CodecThreadData } from '../actors/codec-thread.ts'
 import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '../actors/coder.ts'
 import { connectGateway } from '../actors/connect-gateway.ts'
@@ -99,8 +100,10 @@ const openCoder = (
   const { memory } = context.arena
   const jobs = createCodecJobs(createKernel({ memory, reservedOffset: region * CODEC_RESERVED_BYTES }))
   if (threads === 0) return createCoder(jobs)
-  const workerData: CodecThreadData = { memory, taken: new SharedArrayBuffer(4), ...poolRegions }
-  const pool = createPool<CodecJobs>({ module: CODEC_THREAD, threads, workerData })
+  const regions = createRegions(poolRegions.count)
+  const workerData: CodecThreadData = { memory, regions, first: poolRegions.first }
+  const onThreadEnded = (living: ReadonlySet<number>): void => freeRegions(regions, living)
+  const pool = createPool<CodecJobs>({ module: CODEC_THREAD, threads, workerData, onThreadEnded })
   context.defer(() => pool.close())
   return createCoder(jobs, pool)
 }

@@ -10,6 +10,7 @@ import { emptyDirectory, snapshotOf } from '../support/disk-damage.ts'
 import { createS3Client, readObject } from '../support/s3-client.ts'
 import {
   createTemporaryDirectory,
+  PROGRAM,
   runProgram,
   type ServerProcess,
   type StartOptions,
@@ -82,6 +83,19 @@ test(
     await refusesToStart(['serve', '--port', '70000'], 2, /--port is "70000"/)
     await refusesToStart(['serve', 'something'], 2, /"something"/)
     await refusesToStart(['server'], 2, /"server"/)
+  }),
+)
+
+test(
+  'flags of the engine may be given to node: every thread starts with them',
+  deadline(LIMIT_MS, async () => {
+    const server = await start({ command: [process.execPath, '--max-old-space-size=512', PROGRAM, 'serve'] })
+    const client = createS3Client(server)
+    await client.send(new CreateBucketCommand({ Bucket: 'bucket' }))
+    // Large enough for the codec pool.
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: Buffer.alloc(1_000_000, 7) }))
+    assert.equal(Buffer.from(await readObject(client, 'bucket', 'k')), Buffer.alloc(1_000_000, 7))
+    client.destroy()
   }),
 )
 

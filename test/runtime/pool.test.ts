@@ -1,6 +1,6 @@
-import { threadId, workerData } from 'node:worker_threads'
+import { threadId, type Worker, workerData } from 'node:worker_threads'
 import { refusal } from '../../src/base/errors.ts'
-import { createPool, type Pool } from '../../src/runtime/pool.ts'
+import { createPool, type Pool, type PoolOptions } from '../../src/runtime/pool.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 // The functions the pool runs: this module is what its threads load.
@@ -12,6 +12,12 @@ export const refuse = (_: object): never => {
   throw refusal('BadDigest', 'the digest differs', { expected: 1 })
 }
 export const die = (_: object): never => process.exit(1)
+/** Answers, and then breaks where it waits for its next task. */
+export const dieIdle = (_: object): void => {
+  Atomics.wait = () => {
+    throw new Error('nobody asked')
+  }
+}
 
 interface Work {
   double: typeof double
@@ -19,13 +25,19 @@ interface Work {
   given: typeof given
   refuse: typeof refuse
   die: typeof die
+  dieIdle: typeof dieIdle
 }
 
 const test = suite('pool')
 const module = new URL(import.meta.url)
 
-const withPool = async (threads: number, body: (pool: Pool<Work>) => Promise<void>, queueMax = 64) => {
-  const pool = createPool<Work>({ module, threads, queueMax, workerData: { name: 'given' } })
+const withPool = async (
+  threads: number,
+  body: (pool: Pool<Work>) => Promise<void>,
+  options: Partial<PoolOptions> = {},
+) => {
+  const workerData = { name: 'given' }
+  const pool = createPool<Work>({ module, threads, queueMax: 64, workerData, ...options })
   try {
     await body(pool)
   } finally {
@@ -93,8 +105,47 @@ test(
         assert.ok(refused.length >= 50 - 4 - 4, `${refused.length}`)
         for (const { reason } of refused) assert.is(reason.code, 'MAILBOX_FULL')
       },
-      4,
+      { queueMax: 4 },
     ),
+  ),
+)
+
+test(
+  'a thread that breaks without a task is nobody else’s error, and another takes its place',
+  deadline(10_000, async () => {
+    let told: (living: ReadonlySet<number>) => void = () => undefined
+    const options = { onThreadEnded: (living: ReadonlySet<number>) => told(living) }
+    await withPool(
+      1,
+      async (pool) => {
+        const ended = new Promise<ReadonlySet<number>>((resolve) => {
+          told = resolve
+        })
+        await pool.run('dieIdle', {})
+        const [living, ...others] = await ended
+        assert.equal(others, [])
+        const bytes = new SharedArrayBuffer(1)
+        await pool.run('fill', { bytes })
+        assert.is(new Uint8Array(bytes)[0], living! & 255)
+      },
+      options,
+    )
+  }),
+)
+
+test(
+  'a pool whose new thread ended before it was ready makes another',
+  deadline(10_000, () =>
+    withPool(1, async (pool) => {
+      for (let i = 0; i < 3; i++) {
+        process.once('worker', (worker: Worker) => void worker.terminate())
+        await rejectsWith('THREAD_EXITED', () => pool.run('die', {}))
+        // It may be given to the thread that ends; never is it left without an answer.
+        const answer = await pool.run('double', { value: 4 }).catch((error: { code: string }) => error.code)
+        assert.ok(answer === 8 || answer === 'THREAD_EXITED', String(answer))
+        assert.is(await pool.run('double', { value: 4 }), 8)
+      }
+    }),
   ),
 )
 

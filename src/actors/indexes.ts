@@ -7,18 +7,17 @@ import type { Log } from '../base/log.ts'
 import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
 import { indexPath } from '../storage/layout.ts'
 import type { Roster } from './roster.ts'
-import type { StoreFacts } from './store-facts.ts'
+import type { ClosableIndex, StoreFacts } from './store-facts.ts'
 
 const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const POSITIONS: readonly IndexPosition[] = [0, 1]
 
-type Level = ClassicLevel<Buffer, Buffer> | MemoryLevel<Buffer, Buffer>
-
 /** A level as the metadata sees it. Its chained batch costs a fifth of its batch of an array, which copies each operation. */
-const storeOf = (level: ClassicLevel<Buffer, Buffer>): IndexStore => ({
+const storeOf = (level: ClassicLevel<Buffer, Buffer>): ClosableIndex => ({
   getSync: (key) => level.getSync(key),
   iterator: (range) => level.iterator(range),
   clear: () => level.clear(),
+  close: () => level.close(),
   batch(operations, options) {
     const batch = level.batch()
     for (const { type, key, value } of operations) {
@@ -39,7 +38,7 @@ export interface Indexes {
 
 /** The indexes of `partition`. */
 export const createIndexes = (facts: StoreFacts, roster: Roster, partition: number, log: Log): Indexes => {
-  const levels = new Map<IndexPosition, { readonly level: Level; readonly slot: number }>()
+  const levels = new Map<IndexPosition, { readonly level: ClosableIndex; readonly slot: number }>()
 
   const isPresent = (slot: number): boolean => roster.row(slot).state !== 'out'
   const candidates = (): number[] => {
@@ -47,14 +46,14 @@ export const createIndexes = (facts: StoreFacts, roster: Roster, partition: numb
     return facts.roots.map((_, slot) => slot).filter((slot) => isPresent(slot) && !used.has(slot))
   }
 
-  const openAt = async (slot: number): Promise<ClassicLevel<Buffer, Buffer> | undefined> => {
+  const openAt = async (slot: number): Promise<ClosableIndex | undefined> => {
     const location = indexPath(facts.roots[slot]!, partition)
     for (const isSecondTry of [false, true]) {
       const level = new ClassicLevel<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
       try {
         if (isSecondTry) await ClassicLevel.destroy(location)
         await level.open()
-        return level
+        return storeOf(level)
       } catch (error) {
         const cause = (error as Error).cause
         log.warn('index-open-failed', { partition, slot, code: codeOf(cause ?? error) })
@@ -66,7 +65,7 @@ export const createIndexes = (facts: StoreFacts, roster: Roster, partition: numb
 
   const openOne = async (position: IndexPosition): Promise<IndexStore | undefined> => {
     if (facts.memory) {
-      const level = new MemoryLevel<Buffer, Buffer>(ENCODING)
+      const level = facts.memoryIndexes?.(partition, position) ?? new MemoryLevel<Buffer, Buffer>(ENCODING)
       levels.set(position, { level, slot: -1 - position })
       return level
     }
@@ -74,7 +73,7 @@ export const createIndexes = (facts: StoreFacts, roster: Roster, partition: numb
       const level = await openAt(slot)
       if (!level) continue
       levels.set(position, { level, slot })
-      return storeOf(level)
+      return level
     }
     return undefined
   }

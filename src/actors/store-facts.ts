@@ -1,6 +1,7 @@
 // What every actor of one store knows from the start, on every thread: plain data and shared memory, made once by the
 // composition root and given to the system as `workerData`. What changes while the store runs is in the roster.
 import type { FileSystem } from '../base/files.ts'
+import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
 import { nodeFiles } from '../storage/files-node.ts'
 
 export interface StoreFacts {
@@ -16,7 +17,17 @@ export interface StoreFacts {
   readonly roots: readonly string[]
   /** Only of a store in memory, whose actors are all on one thread; else the machine's own. */
   readonly memory?: FileSystem
+  /** Where a store in memory keeps its indexes when it is not to forget them with its end: in tests that go on after it. */
+  readonly memoryIndexes?: MemoryIndexes
 }
+
+/** An ordered store that has an end. */
+export interface ClosableIndex extends IndexStore {
+  close(): Promise<void>
+}
+
+/** Asked again for an index it gave before, it gives an empty one: the first was lost. */
+export type MemoryIndexes = (partition: number, position: IndexPosition) => ClosableIndex
 
 /** The file system the store's disks are on. */
 export const filesOf = (facts: StoreFacts): FileSystem => facts.memory ?? nodeFiles

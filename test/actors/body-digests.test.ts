@@ -1,6 +1,8 @@
 // Digests of large bodies are computed in the codec pool, from the stripes: they must be those of the bytes, hold the
 // stripes for as long as they read them, and fail with the body.
 import { createHash } from 'node:crypto'
+import { createRegions } from '../../src/actors/codec-regions.ts'
+import type { CodecThreadData } from '../../src/actors/codec-thread.ts'
 import { type CodecJobs, createCoder } from '../../src/actors/coder.ts'
 import type { Body } from '../../src/actors/engine.ts'
 import { createPooledDigests } from '../../src/actors/pooled-digests.ts'
@@ -34,7 +36,8 @@ const open = async (makeCoder: MakeCoder): Promise<ProbedStore> => {
 const openPooled = async (): Promise<ProbedStore> => {
   let pool: Pool<CodecJobs> | undefined
   const store = await open((jobs, memory) => {
-    const workerData = { memory, taken: new SharedArrayBuffer(4), ...POOL_REGIONS }
+    const { first, count } = POOL_REGIONS
+    const workerData: CodecThreadData = { memory, regions: createRegions(count), first }
     pool = createPool<CodecJobs>({ module: CODEC_THREAD, threads: 2, workerData })
     return createCoder(jobs, pool)
   })

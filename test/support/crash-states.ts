@@ -1,18 +1,9 @@
 // Power cuts: every state a disk can be in after one, as the fault model of faulty-files.ts has it. A state is a point of
 // the log (everything after it did not happen) and a choice for each record before it that was not durable yet.
-import type { FileSystem } from '../../src/base/files.ts'
 import type { Random } from '../../src/base/prng.ts'
-import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
+import type { MemoryFiles } from '../../src/storage/files-memory.ts'
+import { type Choice, createImages, type MakeFiles } from './disk-images.ts'
 import type { FaultyFiles, LogRecord } from './faulty-files.ts'
-
-/** Of one record: dropped, or kept; of a write also which of its sectors of `unit` bytes are kept. */
-export type Choice = 'keep' | 'drop' | { readonly unit: 512 | 4096; keeps(sector: number): boolean }
-
-type Tree = FileTree | Map<string, Tree>
-interface FileTree {
-  bytes: Uint8Array
-}
-const isDirectory = (tree: Tree | undefined): tree is Map<string, Tree> => tree instanceof Map
 
 const nodesOf = (record: LogRecord): number[] => {
   switch (record.kind) {
@@ -30,7 +21,7 @@ const nodesOf = (record: LogRecord): number[] => {
 }
 
 /** Indexes of the records before `point` that a power cut there may lose. */
-export const volatileRecords = (log: readonly LogRecord[], point: number): number[] => {
+const volatileRecords = (log: readonly LogRecord[], point: number): number[] => {
   const durable = new Set<number>()
   const lost = new Set<number>()
   for (const record of log.slice(0, point)) {
@@ -44,108 +35,6 @@ export const volatileRecords = (log: readonly LogRecord[], point: number): numbe
   }
   const isVolatile = (i: number): boolean => nodesOf(log[i]!).length > 0 && !durable.has(i)
   return [...Array(point).keys()].filter(isVolatile)
-}
-
-const writeInto = (file: FileTree, position: number, bytes: Uint8Array): void => {
-  if (file.bytes.length < position + bytes.length) {
-    const grown = new Uint8Array(position + bytes.length)
-    grown.set(file.bytes)
-    file.bytes = grown
-  }
-  file.bytes.set(bytes, position)
-}
-
-const writeTorn = (file: FileTree, record: LogRecord & { kind: 'write' }, choice: Choice): void => {
-  if (choice === 'keep') writeInto(file, record.position, record.bytes)
-  if (choice === 'keep' || choice === 'drop') return
-  const end = record.position + record.bytes.length
-  for (let sector = Math.floor(record.position / choice.unit); sector * choice.unit < end; sector++) {
-    if (!choice.keeps(sector)) continue
-    const start = Math.max(record.position, sector * choice.unit)
-    const stop = Math.min(end, (sector + 1) * choice.unit)
-    writeInto(file, start, record.bytes.subarray(start - record.position, stop - record.position))
-  }
-}
-
-const truncate = (file: FileTree, size: number): void => {
-  const cut = new Uint8Array(size)
-  cut.set(file.bytes.subarray(0, size))
-  file.bytes = cut
-}
-
-const readTree = async (files: FileSystem, path: string, nodes: Map<number, Tree>): Promise<Tree> => {
-  const stat = await files.stat(path === '' ? '/' : path)
-  if (stat?.kind !== 'directory') {
-    const file = await files.open(path, 'read')
-    const tree = { bytes: new Uint8Array(stat?.size ?? 0) }
-    await file.read(tree.bytes, 0)
-    await file.close()
-    nodes.set(stat?.inode ?? -1, tree)
-    return tree
-  }
-  const tree = new Map<string, Tree>()
-  nodes.set(stat.inode, tree)
-  for (const name of await files.list(path === '' ? '/' : path)) {
-    tree.set(name, await readTree(files, `${path}/${name}`, nodes))
-  }
-  return tree
-}
-
-const writeTree = async (files: FileSystem, path: string, tree: Tree): Promise<void> => {
-  if (!isDirectory(tree)) {
-    const file = await files.open(path, 'create')
-    await file.write([tree.bytes], 0)
-    return file.close()
-  }
-  if (path !== '') await files.makeDirectory(path)
-  for (const [name, child] of tree) await writeTree(files, `${path}/${name}`, child)
-}
-
-const applyEntry = (nodes: Map<number, Tree>, record: LogRecord & { kind: 'remove' | 'rename' }): void => {
-  const parent = nodes.get(record.in)
-  if (!isDirectory(parent)) return
-  const moved = parent.get(record.name)
-  parent.delete(record.name)
-  if (record.kind === 'remove' || moved === undefined) return
-  const target = nodes.get(record.toIn)
-  if (isDirectory(target)) target.set(record.toName, moved)
-}
-
-/** Applies one record to the nodes. What a lost entry would have led to simply cannot be reached. */
-const applyRecord = (nodes: Map<number, Tree>, record: LogRecord, choice: Choice): void => {
-  if (record.kind === 'make') {
-    const made: Tree = record.isFile ? { bytes: new Uint8Array(0) } : new Map()
-    nodes.set(record.node, made)
-    const parent = nodes.get(record.in)
-    if (choice === 'keep' && isDirectory(parent)) parent.set(record.name, made)
-  } else if (record.kind === 'write' || record.kind === 'truncate') {
-    const file = nodes.get(record.node)
-    if (file === undefined || isDirectory(file)) return
-    if (record.kind === 'write') writeTorn(file, record, choice)
-    else if (choice === 'keep') truncate(file, record.size)
-  } else if ((record.kind === 'remove' || record.kind === 'rename') && choice === 'keep') {
-    applyEntry(nodes, record)
-  }
-}
-
-/**
- * The disk after a power cut at `point`, a new file system on which everything is durable. `start` makes what was there
- * before the log began, as it was given to createFaultyFiles.
- */
-export const imageAfter = async (
-  log: readonly LogRecord[],
-  point: number,
-  choices: ReadonlyMap<number, Choice>,
-  start: (files: FileSystem) => Promise<void> = async () => undefined,
-): Promise<MemoryFiles> => {
-  const nodes = new Map<number, Tree>()
-  const before = createMemoryFiles()
-  await start(before)
-  const root = await readTree(before, '', nodes)
-  for (let i = 0; i < point; i++) applyRecord(nodes, log[i]!, choices.get(i) ?? 'keep')
-  const files = createMemoryFiles()
-  await writeTree(files, '', root)
-  return files
 }
 
 const torn = (random: Random): Choice => {
@@ -207,10 +96,11 @@ export interface CrashState {
 export async function* crashStates(
   faulty: FaultyFiles,
   random: Random,
-  start?: (files: FileSystem) => Promise<void>,
+  start?: MakeFiles,
   first = 0,
 ): AsyncGenerator<CrashState> {
   const { log } = faulty
+  const imageAfter = await createImages(log, start)
   for (let point = first; point <= log.length; point++) {
     const kind = log[point - 1]?.kind
     // A sync alone changes nothing that its caller's next step would not show.
@@ -223,7 +113,104 @@ export async function* crashStates(
         ([record, choice]) => `${record}:${typeof choice === 'string' ? choice : 'torn'}`,
       )
       const description = `power cut after record ${point} (${kind}) with ${told.join(' ')}`
-      yield { files: await imageAfter(log, point, choices, start), point, marks, description }
+      yield { files: await imageAfter(point, choices), point, marks, description }
+    }
+  }
+}
+
+/** What a power cut now leaves at the least: all that is durable, and nothing else. */
+export const cutPower = async ({ log }: FaultyFiles, start?: MakeFiles): Promise<MemoryFiles> => {
+  const imageAfter = await createImages(log, start)
+  return imageAfter(log.length, new Map(volatileRecords(log, log.length).map((record) => [record, 'drop'])))
+}
+
+/** Sectors of a write that get to the disk, of `count`: its beginning, its end, every other one. */
+const PIECES: readonly ((sector: number, count: number) => boolean)[] = [
+  (sector) => sector === 0,
+  (sector, count) => sector < count >> 1,
+  (sector, count) => sector < count - 1,
+  (sector) => sector > 0,
+  (sector) => sector % 2 === 1,
+]
+const TORN_UNIT = 512
+
+/** Every way to tear a write that PIECES names; none when it is one sector. */
+const tears = (record: LogRecord): Choice[] => {
+  if (record.kind !== 'write') return []
+  const first = Math.floor(record.position / TORN_UNIT)
+  const count = Math.ceil((record.position + record.bytes.length) / TORN_UNIT) - first
+  if (count < 2) return []
+  return PIECES.map((isKept) => ({ unit: TORN_UNIT, keeps: (sector) => isKept(sector - first, count) }))
+}
+
+function* boundedChoices(
+  log: readonly LogRecord[],
+  records: readonly number[],
+): Generator<Map<number, Choice>> {
+  const from = (pick: (record: number) => Choice): Map<number, Choice> =>
+    new Map(records.map((record) => [record, pick(record)]))
+  yield from(() => 'keep')
+  yield from(() => 'drop')
+  for (const only of records) yield from((record) => (record === only ? 'drop' : 'keep'))
+  const last = records.findLast((record) => log[record]?.kind === 'write')
+  if (last === undefined) return
+  for (const torn of tears(log[last]!)) yield from((record) => (record === last ? torn : 'keep'))
+}
+
+/** What of the log is on the disk, and what had been acknowledged: equal states are looked at once. */
+const stateKey = (
+  log: readonly LogRecord[],
+  point: number,
+  choices: ReadonlyMap<number, Choice>,
+  turn: number,
+): string => {
+  let end = point
+  while (end > 0 && (nodesOf(log[end - 1]!).length === 0 || choices.get(end - 1) === 'drop')) end--
+  const changed = [...choices].filter(([record, choice]) => record < end && choice !== 'keep')
+  const told = changed.map(([record, choice]) => (choice === 'drop' ? `${record}` : `${record}/${turn}`))
+  const marks = log.slice(0, point).filter(({ kind }) => kind === 'mark').length
+  return `${marks} ${end} ${told.join()}`
+}
+
+export interface BoundedState extends Omit<CrashState, 'files'> {
+  /** The disks in this state: another file system each time. */
+  image(): Promise<MemoryFiles>
+  /** Whether all that was not durable is there (`whole`), none of it (`bare`), or some. */
+  readonly extent: 'whole' | 'bare' | 'partial'
+}
+
+/**
+ * The states of a log that is too long for crashStates: at every point from `first` on, of what is not durable there,
+ * everything kept; everything dropped; each single record dropped and the others kept; the last write torn in each of
+ * five ways and the others kept. Equal ones once.
+ */
+export async function* boundedCrashStates(
+  { log }: FaultyFiles,
+  start?: MakeFiles,
+  first = 0,
+): AsyncGenerator<BoundedState> {
+  const imageAfter = await createImages(log, start)
+  const seen = new Set<string>()
+  const marks = new Set<string>()
+  for (let point = 0; point <= log.length; point++) {
+    const record = log[point - 1]
+    if (record?.kind === 'mark') marks.add(record.label)
+    if (point < first) continue
+    let turn = 0
+    for (const choices of boundedChoices(log, volatileRecords(log, point))) {
+      turn++
+      const key = stateKey(log, point, choices, turn)
+      if (seen.has(key)) continue
+      seen.add(key)
+      const told = [...choices].filter(([, choice]) => choice !== 'keep')
+      const text = told.map(([i, choice]) => `${i}:${choice === 'drop' ? choice : `torn-${turn}`}`)
+      yield {
+        image: () => imageAfter(point, choices),
+        point,
+        marks: new Set(marks),
+        extent: turn === 1 ? 'whole' : turn === 2 ? 'bare' : 'partial',
+        description: `power cut after record ${point} (${record?.kind}) with ${text.join(' ')}`,
+      }
     }
   }
 }

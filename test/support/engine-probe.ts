@@ -5,21 +5,24 @@ import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '
 import { connectGateway } from '../../src/actors/connect-gateway.ts'
 import type { Engine } from '../../src/actors/engine.ts'
 import { createEngine } from '../../src/actors/gateway-engine.ts'
-import type { StoreFacts } from '../../src/actors/store-facts.ts'
+import type { MemoryIndexes, StoreFacts } from '../../src/actors/store-facts.ts'
 import { tree } from '../../src/actors/tree.ts'
-import { silentLog } from '../../src/base/log.ts'
-import { systemRandom } from '../../src/base/prng.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { FileSystem } from '../../src/base/files.ts'
+import { type Log, silentLog } from '../../src/base/log.ts'
+import { type Random, systemRandom } from '../../src/base/prng.ts'
 import { MiB, SECOND } from '../../src/base/units.ts'
 import type { SharedMemory } from '../../src/base/wasm.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
 import { type Behavior, child } from '../../src/runtime/actor.ts'
 import { type Arena, createArena } from '../../src/runtime/arena.ts'
 import { createEvents } from '../../src/runtime/events.ts'
+import type { Scheduler } from '../../src/runtime/scheduler.ts'
 import { createSystem, type System } from '../../src/runtime/system.ts'
 import { factsOf } from '../../src/server.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
 import { noLock } from '../../src/storage/lock.ts'
-import { startStore } from '../../src/storage/start.ts'
+import { type StartedStore, startStore } from '../../src/storage/start.ts'
 
 interface EngineProbeProtocol {
   engine(m: Record<string, never>): Engine
@@ -29,6 +32,8 @@ interface EngineProbeProtocol {
 
 /** The coder of a probed store, from the jobs over its own kernel. Where a pool codes, its threads have POOL_REGIONS. */
 export type MakeCoder = (jobs: CodecJobs, memory: SharedMemory) => StripeCoder
+
+const localCoder: MakeCoder = (jobs) => createCoder(jobs)
 
 export const POOL_REGIONS = { first: 2, count: 4 }
 const REGIONS = POOL_REGIONS.first + POOL_REGIONS.count
@@ -49,6 +54,73 @@ const engineProbe: Behavior<EngineProbeProtocol, { makeCoder: MakeCoder }> = {
   },
 }
 
+export interface EngineOptions {
+  readonly files: FileSystem
+  readonly roots: readonly string[]
+  readonly arena: Arena
+  readonly partitions: number
+  readonly parity?: number
+  readonly random?: Random
+  readonly log?: Log
+  /** In simulation. */
+  readonly clock?: Clock
+  readonly scheduler?: Scheduler
+  readonly movesBytes?: boolean
+  /** Indexes that outlive the store; without them each start finds none. */
+  readonly memoryIndexes?: MemoryIndexes
+  readonly makeCoder?: MakeCoder
+}
+
+export interface ProbedEngine {
+  readonly engine: Engine
+  readonly system: System
+  /** What the start found. */
+  readonly started: StartedStore
+  /** The gateway's actor breaks and is started again; resolves to the engine of its next life. */
+  restartGateway(): Promise<Engine>
+}
+
+/** The arena of a probed store. */
+export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
+  createArena({ bytes, codecReservedBytes: REGIONS * CODEC_RESERVED_BYTES, ...(clock && { clock }) })
+
+/** Starts the disks and the tree on them, on this thread. */
+export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> => {
+  const { files, roots, arena, partitions, parity, memoryIndexes, clock, scheduler, movesBytes } = options
+  const { random = systemRandom, log = silentLog, makeCoder = localCoder } = options
+  const started = await startStore({
+    ...{ roots, filesOf: () => files, takeLock: noLock, random, log, partitions },
+    ...(parity !== undefined && { parity }),
+  })
+  const facts = factsOf({ disks: roots, region: 'us-east-1' }, started, files)
+  const system: System = await createSystem({
+    spec: tree({
+      slots: roots.length,
+      partitions,
+      gateways: [child(engineProbe, 'probe', { makeCoder })],
+      inspector: { inspect: () => system.inspect() },
+      events: createEvents().spec,
+      keeper: started,
+      repairer: { codecOffset: CODEC_RESERVED_BYTES },
+    }),
+    ...{ arena, random, log },
+    workerData: { ...facts, ...(memoryIndexes && { memoryIndexes }) },
+    ...(clock && { clock }),
+    ...(scheduler && { scheduler }),
+    ...(movesBytes !== undefined && { movesBytes }),
+  })
+  const probe = system.ref<EngineProbeProtocol>('root/gateways/probe')
+  const engineNow = () => probe.ask('engine', {}, { withinMs: 5 * SECOND })
+  return {
+    engine: await engineNow(),
+    ...{ system, started },
+    async restartGateway() {
+      await probe.ask('fail', {}, { withinMs: 5 * SECOND }).catch(() => undefined)
+      return engineNow()
+    },
+  }
+}
+
 export interface ProbedStore {
   readonly engine: Engine
   readonly system: System
@@ -64,35 +136,11 @@ export interface ProbedStore {
 export const openProbedStore = async (
   files = createMemoryFiles(),
   disks = 6,
-  makeCoder: MakeCoder = (jobs) => createCoder(jobs),
+  makeCoder: MakeCoder = localCoder,
 ): Promise<ProbedStore> => {
   const roots = Array.from({ length: disks }, (_, slot) => `/store/d${slot + 1}`)
-  const filesOf = (): MemoryFiles => files
-  const common = { takeLock: noLock, random: systemRandom, log: silentLog, partitions: 2 }
-  const started = await startStore({ roots, filesOf, ...common })
-  const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: REGIONS * CODEC_RESERVED_BYTES })
-  const system: System = await createSystem({
-    spec: tree({
-      slots: disks,
-      partitions: 2,
-      gateways: [child(engineProbe, 'probe', { makeCoder })],
-      inspector: { inspect: () => system.inspect() },
-      events: createEvents().spec,
-      keeper: started,
-      repairer: { codecOffset: CODEC_RESERVED_BYTES },
-    }),
-    arena,
-    workerData: factsOf({ disks: roots, region: 'us-east-1' }, started, files),
-  })
-  const probe = system.ref<EngineProbeProtocol>('root/gateways/probe')
-  const engineNow = () => probe.ask('engine', {}, { withinMs: 5 * SECOND })
-  return {
-    engine: await engineNow(),
-    ...{ system, arena, files, roots },
-    async restartGateway() {
-      await probe.ask('fail', {}, { withinMs: 5 * SECOND }).catch(() => undefined)
-      return engineNow()
-    },
-    close: () => system.close(),
-  }
+  const arena = createProbeArena(64 * MiB)
+  const opened = await openEngine({ files, roots, arena, partitions: 2, makeCoder })
+  const { engine, system, restartGateway } = opened
+  return { engine, system, arena, files, roots, restartGateway, close: () => system.close() }
 }

@@ -1,0 +1,205 @@
+// The whole store and power cuts: a life of the store is recorded, write by write over the whole tree of its disks, and
+// given back as the disks and indexes that a power cut at any point would leave. The actors are the real ones, in simulation
+// (simulated-store.ts); only the disks and the databases of the indexes are stand-ins, as is the clock.
+//
+// What is enumerated: of the disks, what boundedCrashStates says, for all disks at once: each file is a choice of its own,
+// so one disk may have what another lost. Of the indexes, which take their batches synced, one of three at a time:
+//
+//   current   each has every batch that was acknowledged before the cut
+//   stale     one lacks its last batch, the other all since the life began
+//   empty     both have nothing
+//
+// All three where the disks have all that was written, and one in turn for each other state.
+import type { ClosableIndex, MemoryIndexes } from '../../src/actors/store-facts.ts'
+import type { FileSystem } from '../../src/base/files.ts'
+import type { IndexOperation } from '../../src/metadata/index-slot.ts'
+import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
+import { type BoundedState, boundedCrashStates } from './crash-states.ts'
+import { contentOf, type MakeFiles } from './disk-images.ts'
+import { createFaultyFiles, type FaultyFiles, type LogRecord } from './faulty-files.ts'
+import { RecordingStore } from './index-stores.ts'
+import { filesBelow } from './memory-tree.ts'
+import {
+  createSimulation,
+  openSimulatedStore,
+  type SimulatedStore,
+  type Simulation,
+} from './simulated-store.ts'
+
+type Batches = readonly (readonly IndexOperation[])[]
+
+/** The indexes of a store in memory, by partition and position; they outlive it. */
+export class IndexShelf {
+  #held = new Map<string, RecordingStore>()
+  readonly #onBatch: (index: string) => void
+  readonly #given = new Set<string>()
+  /** An index that held something was emptied. */
+  isCleared = false
+
+  constructor(held: ReadonlyMap<string, Batches> = new Map(), onBatch = (_index: string): void => undefined) {
+    for (const [index, batches] of held) this.#held.set(index, new RecordingStore(batches))
+    this.#onBatch = onBatch
+  }
+
+  /** What one store gets. A store that asks twice has lost what it had. */
+  readonly give: MemoryIndexes = (partition, position): ClosableIndex => {
+    const index = `${partition}/${position}`
+    const known = this.#given.has(index) ? undefined : this.#held.get(index)
+    const store = known ?? new RecordingStore()
+    this.#held.set(index, store)
+    this.#given.add(index)
+    return {
+      getSync: (key) => store.getSync(key),
+      iterator: (range) => store.iterator(range),
+      clear: () => {
+        this.isCleared ||= store.batches.length > 0
+        return store.clear()
+      },
+      close: async () => undefined,
+      batch: async (operations, options) => {
+        await store.batch(operations, options)
+        this.#onBatch(index)
+      },
+    }
+  }
+
+  /** The same indexes for the next store. */
+  again(): IndexShelf {
+    const next = new IndexShelf()
+    next.#held = this.#held
+    return next
+  }
+
+  batches(): Map<string, Batches> {
+    return new Map([...this.#held].map(([index, { batches }]) => [index, batches]))
+  }
+}
+
+/** What lies on the disks and in the indexes when a life begins; all of it durable. */
+export interface Ground {
+  readonly roots: readonly string[]
+  readonly disks: MakeFiles
+  readonly indexes: ReadonlyMap<string, Batches>
+}
+
+export type Life = (store: SimulatedStore, files: MemoryFiles) => Promise<unknown>
+
+const SETTLE_MS = 1_000
+/** Enough for indexes to follow, frees to be done and confirmed, segments to be dropped. */
+const QUIET_MS = 8_000
+
+/** A new store that went through these lives, each from a start to an end. */
+export const prepareGround = async (
+  simulation: Simulation,
+  roots: readonly string[],
+  lives: readonly Life[],
+): Promise<Ground> => {
+  const files = createMemoryFiles()
+  let shelf = new IndexShelf()
+  for (const live of lives) {
+    shelf = shelf.again()
+    const store = await openSimulatedStore(simulation, { files, roots, memoryIndexes: shelf.give })
+    await live(store, files)
+    await store.close()
+  }
+  return { roots, disks: await contentOf(files), indexes: shelf.batches() }
+}
+
+export interface Recording {
+  readonly ground: Ground
+  readonly faulty: FaultyFiles
+  readonly start: 0
+  /** Where the operation began; before it is the start of the store. */
+  readonly first: number
+  /** Where its first commit began to be written. */
+  readonly firstCommit: number
+  readonly batches: ReadonlyMap<string, Batches>
+}
+
+/**
+ * Records a start on `ground` and `operation`, then what the store does by itself afterwards. `mark` names a point:
+ * what was acknowledged. The store sees its disks `through` something when they are to have a fault.
+ */
+export const recordLife = async (
+  seed: number,
+  ground: Ground,
+  operation: (store: SimulatedStore, mark: (label: string) => void) => Promise<unknown>,
+  through: (files: FaultyFiles) => FileSystem = (files) => files,
+): Promise<Recording> => {
+  const { roots, disks, indexes } = ground
+  const faulty = await createFaultyFiles({ direct: true }, disks)
+  const shelf = new IndexShelf(indexes, (index) => faulty.mark(`index ${index}`))
+  const store = await openSimulatedStore(createSimulation(seed), {
+    files: through(faulty),
+    roots,
+    memoryIndexes: shelf.give,
+  })
+  await store.pass(SETTLE_MS)
+  const first = faulty.log.length
+  await operation(store, faulty.mark)
+  await store.pass(QUIET_MS)
+  faulty.mark('quiet')
+  if (shelf.isCleared) throw new Error('an index was lost while it was recorded')
+  const firstCommit = await findCommit(faulty, roots, first)
+  return { ground, faulty, start: 0, first, firstCommit, batches: shelf.batches() }
+}
+
+/** The first record from `first` on that writes to a segment. */
+const findCommit = async (faulty: FaultyFiles, roots: readonly string[], first: number): Promise<number> => {
+  const segments = new Set<number>()
+  for (const root of roots) {
+    for (const { path } of await filesBelow(faulty, `${root}/journal`)) {
+      segments.add((await faulty.stat(path))!.inode)
+    }
+  }
+  const isCommit = (record: LogRecord): boolean => record.kind === 'write' && segments.has(record.node)
+  return faulty.log.findIndex((record, i) => i >= first && isCommit(record))
+}
+
+const INDEX_STATES = ['current', 'stale', 'empty'] as const
+
+export interface StoreState {
+  readonly extent: BoundedState['extent']
+  readonly files: MemoryFiles
+  readonly shelf: IndexShelf
+  readonly marks: ReadonlySet<string>
+  readonly description: string
+}
+
+const shelfAt = (
+  { ground, faulty, batches }: Recording,
+  point: number,
+  state: (typeof INDEX_STATES)[number],
+): IndexShelf => {
+  if (state === 'empty') return new IndexShelf()
+  const held = new Map<string, Batches>()
+  const names = [...batches.keys()].sort()
+  for (const [i, index] of names.entries()) {
+    const before = ground.indexes.get(index)?.length ?? 0
+    const marks = faulty.log.slice(0, point)
+    const since = marks.filter((record) => record.kind === 'mark' && record.label === `index ${index}`).length
+    const stale = i % 2 === 0 ? Math.max(0, before + since - 1) : before
+    held.set(index, batches.get(index)!.slice(0, state === 'current' ? before + since : stale))
+  }
+  return new IndexShelf(held)
+}
+
+/** Every state a power cut during a recorded life may leave, from its operation on, or from `first`. */
+export async function* storeStates(
+  recording: Recording,
+  first = recording.first,
+): AsyncGenerator<StoreState> {
+  let turn = 0
+  for await (const state of boundedCrashStates(recording.faulty, recording.ground.disks, first)) {
+    const all = state.extent === 'whole' ? INDEX_STATES : [INDEX_STATES[turn++ % INDEX_STATES.length]!]
+    for (const indexes of all) {
+      yield {
+        files: await state.image(),
+        shelf: shelfAt(recording, state.point, indexes),
+        marks: state.marks,
+        extent: state.extent,
+        description: `${state.description}, indexes ${indexes}`,
+      }
+    }
+  }
+}

@@ -12,16 +12,20 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const SLOW_ROOMS = new Set(['e2e', 'clients', 'kill'])
+/** Suites of other rooms that take a minute and more. */
+const SLOW_SUITES = new Set(['crash/store.test.js'])
 /** Far above any room's real time; only what hangs meets it. */
 const ROOM_LIMIT_MS = 25 * 60_000
 const here = dirname(fileURLToPath(import.meta.url))
 const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean' } }, allowPositionals: true })
 
 const roomOf = (file: string): string => relative(here, file).split(sep)[0] ?? ''
+const isSlow = (file: string): boolean =>
+  SLOW_ROOMS.has(roomOf(file)) || SLOW_SUITES.has(relative(here, file).split(sep).join('/'))
 const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.js'))
   .map((file) => join(here, file))
-  .filter((file) => !(values.quick && SLOW_ROOMS.has(roomOf(file))))
+  .filter((file) => !(values.quick && isSlow(file)))
   .filter((file) => positionals.length === 0 || positionals.some((name) => file.includes(name)))
   .sort()
 

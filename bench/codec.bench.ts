@@ -18,7 +18,7 @@ import {
   createKernel,
   type Kernel,
 } from '../src/codec/index.ts'
-import { createDigestSteps } from '../src/codec/portable-digests.ts'
+import { createDigestSteps, MD5_LANES } from '../src/codec/portable-digests.ts'
 import type { Report } from './run.ts'
 
 const SHARD_BYTES = 128 * KiB
@@ -49,6 +49,8 @@ const FLOORS: ReadonlyMap<string, Floor> = new Map([
 const RECONSTRUCT_FLOOR = 0.7
 /** Share of node:crypto's MD5: the pool hashes large bodies, and one stream must not become slower by that. */
 const MD5_FLOOR = 0.85
+/** What bodies side by side give in all, as a multiple of one. */
+const MD5_LANES_FLOOR = 2
 
 interface Contender {
   readonly byteCount: number
@@ -124,15 +126,15 @@ const digesting = (name: DigestName, bytes: Uint8Array): Contender => {
   return { byteCount: bytes.length, call: () => digest.update(bytes) }
 }
 
-/** A stripe's worth of one body, as the codec pool digests it: from the shared memory, with a state that comes and goes. */
-const digestingInSteps = (kernel: Kernel, length: number): Contender => {
-  const step = createDigestSteps(kernel)
+/** A stripe's worth of each of `bodies`, as the codec pool digests it: from the shared memory, with a state that comes and goes. */
+const digestingInSteps = (kernel: Kernel, length: number, bodies: number): Contender => {
+  const run = createDigestSteps(kernel)
   const pieces = [{ offset: SHARDS_START, length }]
-  let state: Uint8Array | undefined
+  let states: readonly (Uint8Array | undefined)[] = Array.from({ length: bodies })
   return {
-    byteCount: length,
+    byteCount: length * bodies,
     call: () => {
-      state = step({ name: 'md5', state, pieces, isLast: false })
+      states = run(states.map((state) => ({ name: 'md5', state, pieces, isLast: false })))
     },
   }
 }
@@ -212,10 +214,13 @@ export const run = async (report: Report): Promise<void> => {
   report({ case: 'encode-4x2x128K-scalar', value: scalarRate!, unit: 'GB/s' })
 
   const mib = bytes.subarray(0, MiB)
-  const [crypto, wasm] = ratesOf([digesting('md5', mib), digestingInSteps(kernel, MiB)]) as [number, number]
+  const inSteps = [1, MD5_LANES].map((bodies) => digestingInSteps(kernel, MiB, bodies))
+  const [crypto, wasm, lanes] = ratesOf([digesting('md5', mib), ...inSteps]) as [number, number, number]
   report({ case: 'digest-md5-1M-node', value: crypto * 1_000, unit: 'MB/s' })
   report({ case: 'digest-md5-1M-wasm', value: wasm * 1_000, unit: 'MB/s' })
+  report({ case: `digest-md5-1M-wasm-${MD5_LANES}-bodies`, value: lanes * 1_000, unit: 'MB/s' })
   reportRatio(report, 'digest-md5-1M-wasm-per-node', wasm / crypto, MD5_FLOOR)
+  reportRatio(report, `digest-md5-1M-wasm-${MD5_LANES}-bodies-per-1`, lanes / wasm, MD5_LANES_FLOOR)
 
   const names = ['md5', 'sha1', 'sha256', 'crc32', 'crc32c', 'crc64nvme'] as const
   const rates = ratesOf(names.map((name) => digesting(name, bytes.subarray(0, 64 * KiB))))

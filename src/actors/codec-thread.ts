@@ -24,4 +24,4 @@ const jobs = open(workerData as CodecThreadData)
 
 export const seal = (job: SealStripe): void => jobs.seal(job)
 export const restore = (job: RestoreBlocks): void => jobs.restore(job)
-export const digest = (step: DigestStep): Uint8Array => jobs.digest(step)
+export const digest = (steps: readonly DigestStep[]): Uint8Array[] => jobs.digest(steps)

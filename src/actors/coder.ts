@@ -12,6 +12,7 @@ import {
   type SealStripe,
   sealStripe,
 } from '../storage/stripe.ts'
+import { createDigestBundles } from './digest-bundles.ts'
 
 /** At about 3 GB/s with checksums this is 80 µs: less than a message there and back. */
 const INLINE_BYTES_MAX = 256 * KiB
@@ -19,7 +20,7 @@ const INLINE_BYTES_MAX = 256 * KiB
 export interface CodecJobs {
   seal(job: SealStripe): void
   restore(job: RestoreBlocks): void
-  digest(step: DigestStep): Uint8Array
+  digest(steps: readonly DigestStep[]): Uint8Array[]
 }
 
 export interface StripeCoder {
@@ -47,20 +48,23 @@ export const createCodecJobs = (kernel: Kernel): CodecJobs => {
 export const createCoder = (local: CodecJobs, pool?: Pool<CodecJobs>): StripeCoder =>
   pool ? createPooledCoder(local, pool) : createLocalCoder(local)
 
+const digestHere = (local: CodecJobs, step: DigestStep): Uint8Array => local.digest([step])[0]!
+
 const createLocalCoder = (local: CodecJobs): StripeCoder => ({
   isLocal: () => true,
   seal: async (job) => local.seal(job),
   restore: async (job) => local.restore(job),
-  digest: async (step) => local.digest(step),
+  digest: async (step) => digestHere(local, step),
 })
 
 const createPooledCoder = (local: CodecJobs, pool: Pool<CodecJobs>): StripeCoder => {
   const isLocal = (bytes: number): boolean => bytes <= INLINE_BYTES_MAX
+  const digestInPool = createDigestBundles((steps) => pool.run('digest', steps), pool.threads)
   const bytesOf = ({ pieces }: DigestStep): number => pieces.reduce((sum, { length }) => sum + length, 0)
   return {
     isLocal,
     seal: async (job) => (isLocal(job.objectBytes) ? local.seal(job) : pool.run('seal', job)),
     restore: async (job) => (isLocal(job.payloadBytes) ? local.restore(job) : pool.run('restore', job)),
-    digest: async (step) => (isLocal(bytesOf(step)) ? local.digest(step) : pool.run('digest', step)),
+    digest: async (step) => (isLocal(bytesOf(step)) ? digestHere(local, step) : digestInPool(step)),
   }
 }

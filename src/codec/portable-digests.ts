@@ -6,9 +6,11 @@
 // them, SHA-256 runs at a seventh of Node's speed.
 import { type CrcName, combineCrc, createDigest, type DigestName } from './checksums.ts'
 import type { Kernel } from './kernel.ts'
-import { createMd5, type MemoryRange } from './md5.ts'
+import { createMd5 } from './md5.ts'
+import type { MemoryRange } from './md5-stream.ts'
 
-export type { MemoryRange } from './md5.ts'
+export { MD5_LANES } from './md5.ts'
+export type { MemoryRange } from './md5-stream.ts'
 
 export type PortableName = 'md5' | CrcName
 
@@ -24,8 +26,11 @@ export interface DigestStep {
   readonly isLast: boolean
 }
 
-/** The state after the step; after the last one the digest itself, CRCs big-endian, as S3 encodes them in Base64. */
-export type DigestSteps = (step: DigestStep) => Uint8Array
+/**
+ * The state after each step; after a last one the digest itself, CRCs big-endian, as S3 encodes them in Base64. The steps are
+ * of different digests; MD5s among them are computed side by side.
+ */
+export type DigestSteps = (steps: readonly DigestStep[]) => Uint8Array[]
 
 /** Steps over the memory of a kernel, on its thread, in its scratch. */
 export const createDigestSteps = (kernel: Kernel): DigestSteps => {
@@ -39,10 +44,12 @@ export const createDigestSteps = (kernel: Kernel): DigestSteps => {
     }
     return state ? combineCrc(name, state, digest.digest(), length) : digest.digest()
   }
-  return (step) => {
-    const { name, state, pieces, isLast } = step
-    if (name !== 'md5') return stepCrc(name, step)
-    const next = md5.update(state, pieces)
-    return isLast ? md5.digest(next) : next
+  return (steps) => {
+    const states = md5.update(steps.filter(({ name }) => name === 'md5'))
+    return steps.map((step) => {
+      if (step.name !== 'md5') return stepCrc(step.name, step)
+      const state = states.shift()
+      return step.isLast ? md5.digest(state) : state!
+    })
   }
 }

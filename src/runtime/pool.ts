@@ -12,6 +12,8 @@ import { decodeError } from './wire-error.ts'
 export type Functions<F> = { [K in keyof F]: (task: never) => unknown }
 
 export interface Pool<F extends Functions<F>> {
+  /** Tasks that run at the same time; 0: inline. */
+  readonly threads: number
   /**
    * Rejects with the function's own error, with MAILBOX_FULL when too many tasks wait, with THREAD_EXITED when its thread
    * dies, and with ACTOR_STOPPED after `close`.
@@ -42,10 +44,11 @@ export const createPool = <F extends Functions<F>>(options: PoolOptions): Pool<F
 const closedPool = () => unavailable('ACTOR_STOPPED', 'the pool is closed')
 
 const createThreadPool = <F extends Functions<F>>(options: PoolOptions): Pool<F> => {
-  const { module, queueMax = QUEUE_MAX } = options
+  const { module, threads, queueMax = QUEUE_MAX } = options
   const keeper = new PiscinaKeeper(options, queueMax)
   let isClosed = false
   return {
+    threads,
     async run(name, task) {
       if (isClosed) throw closedPool()
       const piscina = keeper.current()
@@ -135,6 +138,7 @@ const createInlinePool = <F extends Functions<F>>({ module }: PoolOptions): Pool
   loaded.catch(() => undefined)
   let isClosed = false
   return {
+    threads: 0,
     async run(name, task) {
       const run = (await loaded)[name]
       if (isClosed) throw closedPool()

@@ -4,7 +4,8 @@ import type { Random } from '../../src/base/prng.ts'
 import { createSharedMemory, WASM_PAGE_BYTES } from '../../src/base/wasm.ts'
 import { createDigest } from '../../src/codec/checksums.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
-import { createMd5, type Md5, type MemoryRange } from '../../src/codec/md5.ts'
+import { createMd5, type Md5 } from '../../src/codec/md5.ts'
+import type { MemoryRange } from '../../src/codec/md5-stream.ts'
 import {
   createDigestSteps,
   type DigestSteps,
@@ -40,8 +41,10 @@ const split = ({ offset, length }: MemoryRange, count: number, random: Random): 
   return bounds.slice(1).map((end, i) => ({ offset: offset + bounds[i]!, length: end - bounds[i]! }))
 }
 
+const update = (md5: Md5, state: Uint8Array | undefined, pieces: readonly MemoryRange[]): Uint8Array =>
+  md5.update([{ state, pieces }])[0]!
 const md5Of = (md5: Md5, pieces: readonly MemoryRange[]): string =>
-  hex(md5.digest(md5.update(undefined, pieces)))
+  hex(md5.digest(update(md5, undefined, pieces)))
 
 test('MD5 has the values of RFC 1321', () => {
   const md5 = createMd5(kernels[0]!)
@@ -73,24 +76,65 @@ test(
   }),
 )
 
+for (const hasLanes of [true, false]) {
+  test(
+    `several MD5s at once are what each is alone, ${hasLanes ? 'side by side' : 'one after another'}`,
+    seeded(20_000, (random) => {
+      const md5 = createMd5(kernels[0]!, { hasLanes })
+      for (let round = 0; round < 100; round++) {
+        const messages = Array.from({ length: 1 + random.below(9) }, (_, i) => {
+          const head = random.bytes(random.below(3) * random.below(100))
+          const tail = place(
+            random.bytes(random.below(4) * random.below(3_000)),
+            i * 10_000 + random.below(64),
+          )
+          return { head, tail, pieces: split(tail, 1 + random.below(4), random) }
+        })
+        const inputs = messages.map(({ head, pieces }) => {
+          const state = head.length === 0 ? undefined : update(md5, undefined, [place(head, 9 * 10_000)])
+          return { state, pieces }
+        })
+        const states = md5.update(inputs)
+        for (const [i, { head, tail }] of messages.entries()) {
+          const expected = createHash('md5').update(head).update(viewOf(tail)).digest('hex')
+          const label = `${i} of ${messages.length}: ${head.length} and ${tail.length} bytes`
+          assert.is(hex(md5.digest(states[i])), expected, label)
+        }
+      }
+    }),
+  )
+}
+
+test('steps of several digests in one call come back in their order', () => {
+  const run = createDigestSteps(kernels[0]!)
+  const names: readonly PortableName[] = ['crc32', 'md5', 'crc64nvme', 'md5', 'md5']
+  const ranges = names.map((_, i) => place(Buffer.alloc(1_000 * (i + 1), `${i}`), i * 6_000))
+  const steps = names.map((name, i) => ({ name, state: undefined, pieces: [ranges[i]!], isLast: true }))
+  for (const [i, digest] of run(steps).entries()) {
+    const alone = createDigest(names[i]!)
+    alone.update(viewOf(ranges[i]!))
+    assert.is(hex(digest), hex(alone.digest()), `${i}: ${names[i]}`)
+  }
+})
+
 test('a state counts bytes past 32 bits', () => {
   // As if 2^32 bytes had been taken in: only the count at the end of the message differs from a short one's.
   const md5 = createMd5(kernels[0]!)
-  const short = md5.update(undefined, [place(Buffer.alloc(64, 1))])
+  const short = update(md5, undefined, [place(Buffer.alloc(64, 1))])
   const long = short.slice()
   new DataView(long.buffer).setBigUint64(16, 2n ** 32n + 64n, true)
   const tail = Buffer.alloc(64)
   tail[0] = 0x80
   tail.writeBigUInt64LE((2n ** 32n + 64n) * 8n, 56)
-  const expected = md5.update(short, [place(tail)]).subarray(0, 16)
+  const expected = update(md5, short, [place(tail)]).subarray(0, 16)
   assert.is(hex(md5.digest(long)), hex(expected))
 })
 
 test('a state that was handed on is not changed by who continues it', () => {
   const md5 = createMd5(kernels[0]!)
-  const state = md5.update(undefined, [place(Buffer.from('moraine'))])
+  const state = update(md5, undefined, [place(Buffer.from('moraine'))])
   const kept = state.slice()
-  const [first, second] = ['x', 'y'].map((text) => md5.update(state, [place(Buffer.from(text))])) as [
+  const [first, second] = ['x', 'y'].map((text) => update(md5, state, [place(Buffer.from(text))])) as [
     Uint8Array,
     Uint8Array,
   ]
@@ -109,7 +153,7 @@ const inSteps = (
 ): Uint8Array => {
   let state: Uint8Array | undefined
   for (const [i, pieces] of steps.entries()) {
-    state = structuredClone(of(i)({ name, state, pieces, isLast: i === steps.length - 1 }))
+    state = structuredClone(of(i)([{ name, state, pieces, isLast: i === steps.length - 1 }]))[0]
   }
   return state!
 }
@@ -140,10 +184,14 @@ test('what cannot leave its thread is not called portable', () => {
 })
 
 test('an MD5 module that is missing or torn is a fault', async () => {
-  await rejectsWith('CODEC_LOAD', () => createMd5(kernels[0]!, () => Uint8Array.of(0, 0x61, 0x73, 0x6d)))
   await rejectsWith('CODEC_LOAD', () =>
-    createMd5(kernels[0]!, () => {
-      throw new Error('no such file')
+    createMd5(kernels[0]!, { readModule: () => Uint8Array.of(0, 0x61, 0x73, 0x6d) }),
+  )
+  await rejectsWith('CODEC_LOAD', () =>
+    createMd5(kernels[0]!, {
+      readModule: () => {
+        throw new Error('no such file')
+      },
     }),
   )
 })

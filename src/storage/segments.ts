@@ -22,6 +22,8 @@ interface OpenSegment {
   allocatedBytes: number
   /** Zeros are being written from `allocatedBytes` on. */
   extending: Promise<void> | undefined
+  /** Of them, the sync. */
+  syncingZeros: Promise<void> | undefined
 }
 
 /** A segment that stays this small (most are those of a store that was started and did little) gets no zeros. */
@@ -49,6 +51,10 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
   /** Copies being restored, by their path. */
   const parts = new Map<string, OpenFile>()
 
+  const failedBefore = (segment: number): Error => {
+    const disk = context.number
+    return fault('DISK_IO', `disk ${disk}: segment ${segment} failed before`, { disk, segment })
+  }
   const closeOpen = async (partition: number): Promise<void> => {
     const known = open.get(partition)
     open.delete(partition)
@@ -63,13 +69,22 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
       target.allocatedBytes = Number.POSITIVE_INFINITY
       return
     }
-    try {
-      await target.file.sync()
-      target.allocatedBytes += ZEROS.length
-    } catch {
-      // After a failed sync nothing in the file can be relied on: the next frame goes elsewhere.
-      target.hasFailed = true
-    }
+    target.syncingZeros = target.file.sync().then(
+      () => {
+        target.allocatedBytes += ZEROS.length
+      },
+      () => {
+        // After a failed sync nothing in the file can be relied on: the next frame goes elsewhere.
+        target.hasFailed = true
+      },
+    )
+    await target.syncingZeros
+    target.syncingZeros = undefined
+  }
+  /** Of two syncs of a file at a time the system tells only one that a write was lost: that of the zeros speaks for both. */
+  const assertZerosSynced = async (target: OpenSegment): Promise<void> => {
+    await target.syncingZeros
+    if (target.hasFailed) throw failedBefore(target.segment)
   }
   /** Keeps blocks ahead of `end`, where the last frame ended. */
   const extend = (target: OpenSegment, end: number): void => {
@@ -159,6 +174,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
           hasFailed: false,
           allocatedBytes: header.length,
           extending: undefined,
+          syncingZeros: undefined,
         })
       }),
 
@@ -166,12 +182,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
       context.guarded(async () => {
         const target = open.get(partition)
         if (target?.segment !== segment) throw openedAnew(segment)
-        if (target.hasFailed) {
-          throw fault('DISK_IO', `disk ${context.number}: segment ${segment} failed before`, {
-            disk: context.number,
-            segment,
-          })
-        }
+        if (target.hasFailed) throw failedBefore(segment)
         const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
         // Zeros on their way must not land on a frame.
         if (offset + length > target.allocatedBytes) await target.extending
@@ -180,6 +191,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
           counters.writes += 1
           counters.writtenBytes += length
           await context.syncFile(target.file)
+          await assertZerosSynced(target)
         } catch (error) {
           target.hasFailed = true
           throw error

@@ -1,7 +1,7 @@
 // The zeros that a growing segment is kept longer with: they never land on a frame, whatever order things end in, and
 // when they fail no frame is lost.
 
-import type { FileSystem } from '../../src/base/files.ts'
+import { FileError, type FileSystem } from '../../src/base/files.ts'
 import { KiB } from '../../src/base/units.ts'
 import { segmentPath } from '../../src/storage/layout.ts'
 import { formDirectory, openTestDisk, TEST_ROOT } from '../support/disks.ts'
@@ -112,6 +112,26 @@ test(
     await segments.append(0, 1, HEADER.length, [frame])
     await new Promise((resolve) => setTimeout(resolve, 20))
     await rejectsWith('DISK_IO', () => segments.append(0, 1, HEADER.length + frame.length, [frame]))
+    await close()
+  }),
+)
+
+test(
+  'a frame is not acknowledged when only the sync of the zeros beside it was told of a lost write',
+  deadline(5000, async () => {
+    const { files, segments, close } = await makeDisk()
+    const frame = Buffer.alloc(100 * KiB, 2)
+    let fail = (): void => undefined
+    const until = new Promise<void>((_, reject) => {
+      fail = () => reject(new FileError('sync', PATH, 'EIO'))
+    })
+    // The zeros' sync runs until the frame's own has ended well; then it is the one that hears of the error.
+    files.inject({ operation: 'sync', path: 'journal/', after: 1, effect: { kind: 'wait', until } })
+    await segments.append(0, 1, HEADER.length, [frame])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const second = segments.append(0, 1, HEADER.length + frame.length, [Buffer.alloc(1000, 3)])
+    setTimeout(fail, 50)
+    await rejectsWith('DISK_IO', () => second)
     await close()
   }),
 )

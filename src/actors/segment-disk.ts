@@ -6,12 +6,13 @@
 // to ask the actor after all. It saves two threads the waking of each other for every small GET.
 import type { Clock } from '../base/clock.ts'
 import { unavailable } from '../base/errors.ts'
-import type { FileSystem, OpenFile } from '../base/files.ts'
+import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import type { SegmentDisk } from '../metadata/segment-disk.ts'
 import type { ActorRef } from '../runtime/actor.ts'
 import { segmentPath } from '../storage/layout.ts'
+import { createOpenFiles } from '../storage/open-files.ts'
 import type { DiskProtocol } from './disk.ts'
 import type { FrameMemory } from './frame-memory.ts'
 
@@ -32,38 +33,26 @@ export interface NearSegments {
 
 /** Opens segments as they are asked for and keeps the ones used last. Rejects as the file system does. */
 export const createNearSegments = (files: FileSystem, root: string, clock: Clock): NearSegments => {
-  /** By path, the one used longest ago first. */
-  const open = new Map<string, Promise<OpenFile>>()
-  const drop = (path: string): void => {
-    const file = open.get(path)
-    open.delete(path)
-    // One that could not be opened has nothing to close.
-    file?.then(
-      (opened) => opened.close(),
-      () => undefined,
-    )
+  const readers = createOpenFiles(files, OPEN_MAX)
+  const forget = (path: string): void => {
+    // What is the matter with the file its next reader will hear.
+    readers.drop(path).catch(() => undefined)
   }
   return {
     async read(partition, segment, offset, length) {
       const path = segmentPath(root, partition, segment)
-      const known = open.get(path) ?? files.open(path, 'read')
-      open.delete(path)
-      open.set(path, known)
-      if (open.size > OPEN_MAX) drop(open.keys().next().value!)
+      // Memory of its own: small bodies are kept, and a slice of Node's pool would keep all of its neighbours.
+      const bytes = Buffer.allocUnsafeSlow(length)
+      const read = readers.use(path, (file) => file.read(bytes, offset))
       try {
-        const bytes = Buffer.allocUnsafe(length)
-        return bytes.subarray(0, await within(clock, (await known).read(bytes, offset)))
+        return bytes.subarray(0, await within(clock, read))
       } catch (error) {
-        drop(path)
+        forget(path)
         throw error
       }
     },
-    forget: (partition, segment) => drop(segmentPath(root, partition, segment)),
-    async close() {
-      const files = await Promise.allSettled(open.values())
-      open.clear()
-      await Promise.all(files.map((file) => file.status === 'fulfilled' && file.value.close()))
-    },
+    forget: (partition, segment) => forget(segmentPath(root, partition, segment)),
+    close: () => readers.close(),
   }
 }
 

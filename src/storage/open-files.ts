@@ -19,7 +19,7 @@ export interface OpenFiles {
   close(): Promise<void>
 }
 
-export const createOpenFiles = (files: FileSystem): OpenFiles => {
+export const createOpenFiles = (files: FileSystem, openMax = OPEN_FILES_MAX): OpenFiles => {
   // A Map keeps the order of insertion: the first is the least recently used.
   const entries = new Map<string, Entry>()
 
@@ -58,7 +58,7 @@ export const createOpenFiles = (files: FileSystem): OpenFiles => {
       } finally {
         entry.users -= 1
         if (entry.isDropped) await closeEntry(entry)
-        else if (entries.size > OPEN_FILES_MAX) {
+        else if (entries.size > openMax) {
           const [oldest] = entries.keys()
           if (oldest !== undefined) await drop(oldest)
         }

@@ -4,6 +4,7 @@ import { createFrameMemory, type FramePiece } from '../../src/actors/frame-memor
 import { createNearSegments, segmentDiskOf } from '../../src/actors/segment-disk.ts'
 import { viewOf } from '../../src/actors/stripe-buffer.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import type { FileSystem } from '../../src/base/files.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import { MiB } from '../../src/base/units.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
@@ -84,6 +85,53 @@ test(
     await disk.remove(0, 7)
     await near.close()
     assert.is(asked, 3)
+  }),
+)
+
+test(
+  'reads of more segments than are kept open: none is closed under a read, whose number another file would get',
+  deadline(2000, async () => {
+    const memory = createMemoryFiles()
+    for (const path of ['/disk', '/disk/journal', '/disk/journal/0']) await memory.makeDirectory(path)
+    const segments = Array.from({ length: 40 }, (_, index) => index + 1)
+    for (const segment of segments) {
+      const file = await memory.open(`/disk/journal/0/${segment}.log`, 'create')
+      await file.write([Buffer.alloc(100, segment)], 0)
+      await file.close()
+    }
+    let open = 0
+    let closedUnderRead = 0
+    const files: FileSystem = {
+      ...memory,
+      async open(path, mode) {
+        const file = await memory.open(path, mode)
+        let reading = 0
+        open++
+        return {
+          ...file,
+          async read(into, position) {
+            reading++
+            await new Promise((resolve) => setTimeout(resolve, 5))
+            reading--
+            return file.read(into, position)
+          },
+          close() {
+            open--
+            closedUnderRead += reading
+            return Promise.resolve()
+          },
+        }
+      },
+    }
+    const near = createNearSegments(files, '/disk', systemClock)
+    const found = await Promise.all(segments.map((segment) => near.read(0, segment, 10, 50)))
+    found.forEach((bytes, index) => void assert.ok(bytes.every((byte) => byte === index + 1)))
+    assert.is(closedUnderRead, 0)
+    assert.ok(open <= 24, `${open} are kept open`)
+    for (const bytes of found)
+      assert.is(bytes.buffer.byteLength, 50, 'what is kept of a read holds no more memory')
+    await near.close()
+    assert.is(open, 0)
   }),
 )
 

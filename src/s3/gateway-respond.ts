@@ -97,27 +97,33 @@ const sendBytes = async (
   if (response.writableLength > 0) guardStall(response, options.writeStallMs, () => true)
 }
 
+/** A stream whose first chunk is there, or known to be missing. */
+interface BegunStream {
+  readonly length: number
+  readonly first: IteratorResult<Chunk>
+  readonly rest: AsyncIterator<Chunk>
+}
+
 /** True when the stream had as many bytes as it said and all went to the socket; otherwise the answer is short. */
 const pump = async (
   response: ServerResponse,
-  length: number,
-  stream: AsyncIterator<Chunk>,
+  { length, first, rest }: BegunStream,
   socket: { write(chunk: Chunk): void; idle(): Promise<void> },
 ): Promise<boolean> => {
   /** Fetched, and not yet the socket's to release. */
   let ready: Chunk | undefined
   let sent = 0
   try {
-    for (let next = await stream.next(); !next.done; next = await stream.next()) {
+    for (let next = first; !next.done; next = await rest.next()) {
       ready = next.value
       sent += ready.bytes.length
       // The last bytes wait until the stream says that they are: a short answer cannot pass for a whole one.
-      const end = sent === length ? await stream.next() : undefined
+      const end = sent === length ? await rest.next() : undefined
       if (end && !end.done) end.value.release()
       // One chunk is with the socket while the next is fetched; more would only hold memory.
       await socket.idle()
       if (response.destroyed || sent > length || end?.done === false) {
-        await stream.return?.()
+        await rest.return?.()
         return false
       }
       socket.write(ready)
@@ -132,7 +138,7 @@ const pump = async (
 
 const sendStream = async (
   response: ServerResponse,
-  body: { readonly length: number; readonly stream: AsyncIterable<Chunk> },
+  begun: BegunStream,
   writeStallMs: number,
 ): Promise<void> => {
   let writing: Chunk | undefined
@@ -158,7 +164,7 @@ const sendStream = async (
       }
     },
   }
-  const isWhole = await pump(response, body.length, body.stream[Symbol.asyncIterator](), socket)
+  const isWhole = await pump(response, begun, socket)
   if (isWhole && !response.destroyed) response.end()
   else response.destroy()
 }
@@ -177,9 +183,23 @@ export const respond = async (
     return sendBytes(message, response, message.method === 'HEAD' ? NOTHING : bytes, options)
   }
   try {
-    response.writeHead(answer.status, headOf(answer, options, body.length))
-    if (message.method === 'HEAD') response.end()
-    else await sendStream(response, body, options.writeStallMs)
+    const head = headOf(answer, options, body.length)
+    if (message.method === 'HEAD') {
+      response.writeHead(answer.status, head)
+      response.end()
+      return
+    }
+    const rest = body.stream[Symbol.asyncIterator]()
+    // What cannot even begin is answered with its error; only what breaks later is cut.
+    const first = await rest.next()
+    try {
+      response.writeHead(answer.status, head)
+    } catch (error) {
+      if (!first.done) first.value.release()
+      await rest.return?.()
+      throw error
+    }
+    await sendStream(response, { length: body.length, first, rest }, options.writeStallMs)
   } catch (error) {
     if (response.headersSent) response.destroy()
     throw error

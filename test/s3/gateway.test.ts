@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { request as httpRequest } from 'node:http'
 import type { Chunk } from '../../src/actors/engine.ts'
+import { unavailable } from '../../src/base/errors.ts'
 import type { S3Request, S3Response } from '../../src/s3/exchange.ts'
 import {
   call,
@@ -240,6 +241,24 @@ test(
     assert.is(empty.headers.get('content-length'), '0')
     assert.not(empty.closed)
     assert.is(current.counts().closed, 1)
+  }),
+)
+
+test(
+  'a stream that cannot even begin is answered with its error, not with a connection that is cut',
+  deadline(5000, async () => {
+    let closed = 0
+    // biome-ignore lint/correctness/useYield: it fails before it has anything
+    async function* stream(): AsyncGenerator<Chunk> {
+      throw unavailable('QUORUM_READ', 'too few disks answer to read this object')
+    }
+    const body = { length: 5, stream: stream(), close: () => void closed++ }
+    const at = await start({ dispatch: async () => ({ status: 200, headers: [['ETag', '"x"']], body }) })
+    const answer = await call(at, 'GET', '/b/k')
+    assert.is(answer.status, 503)
+    assert.is(codeIn(answer), 'ServiceUnavailable')
+    assert.is(answer.headers.get('etag'), undefined)
+    assert.is(closed, 1)
   }),
 )
 

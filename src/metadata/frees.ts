@@ -1,5 +1,6 @@
 // What commits left to be reclaimed. A `free` entry stays in the index until the work is done, whoever does it and
 // however often it is begun: a crash between the removal of shards and the commit that says so costs a second attempt.
+import { isDeepStrictEqual } from 'node:util'
 import type { UploadId } from '../base/ids.ts'
 import type { PartTablePage } from './complete.ts'
 import type { Decision } from './decision.ts'
@@ -68,7 +69,7 @@ export class Frees {
         for (const { key, record } of rows) {
           if (sequenceOfFreeKey(key) > through || found.length === limit) return found
           const id = keyBytes(key).toString('hex')
-          if (this.#outstanding.has(id)) continue
+          if (this.#outstanding.has(id) || this.#mustWait(record as FreeRecord)) continue
           const outstanding = await this.#workOf(id, key, record as FreeRecord)
           this.#outstanding.set(id, outstanding)
           found.push(outstanding.work)
@@ -78,6 +79,11 @@ export class Frees {
     } finally {
       await scan.close()
     }
+  }
+
+  /** Parts are not listed because pages of a table are missing: that takes the word of all indexes. */
+  #mustWait({ kind }: FreeRecord): boolean {
+    return kind === 'unlisted' && !this.#room.ledger.indexes.isComplete
   }
 
   async #workOf(id: string, key: string, record: FreeRecord): Promise<Outstanding> {
@@ -159,17 +165,24 @@ export class Frees {
 
   #remove(decision: Decision, { key, work, parts, upload, isTableToo, isLast }: Outstanding): void {
     if (!decision.get(key)) return
+    let isDone = isLast
     if (upload === undefined) for (const data of work.shards) removeShards(decision, data)
     else {
       for (const { partNumber, data } of parts) {
         const at = partKey(upload, partNumber)
+        const now = decision.get(at)?.record as StoredPart | undefined
         // A part that went meanwhile (the version of a completed upload was deleted) took its shards along.
-        if (!decision.get(at)) continue
+        if (!now) continue
+        // A shard of it was moved by a repair: where it is now nothing was removed.
+        if (!isDeepStrictEqual(now.data, data)) {
+          isDone = false
+          continue
+        }
         decision.delete(at)
         if (data.kind === 'shards') removeShards(decision, data)
       }
     }
-    if (!isLast) return
+    if (!isDone) return
     if (upload !== undefined && isTableToo) {
       for (let page = 0; decision.get(tableKey(upload, page)); page++) decision.delete(tableKey(upload, page))
     }

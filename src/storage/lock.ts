@@ -64,22 +64,43 @@ const restoreLog = async (files: FileSystem, path: string, snapshot: Snapshot): 
 const isLocked = (error: unknown): boolean =>
   (error as { cause?: { code?: unknown } }).cause?.code === 'LEVEL_LOCKED'
 
+const openLevel = async (path: string): Promise<ClassicLevel> => {
+  const level = new ClassicLevel(path)
+  await level.open()
+  return level
+}
+
+/**
+ * Nobody holds the lock, and yet it does not open: something in it is damaged. The database is empty, so what it says of
+ * itself is thrown away; LOCK alone tells whether it is held, and stays.
+ */
+const openAnew = async (files: FileSystem, path: string, snapshot: Snapshot): Promise<ClassicLevel> => {
+  try {
+    for (const name of await files.list(path)) if (name !== 'LOCK') await files.remove(`${path}/${name}`)
+    return await openLevel(path)
+  } catch (error) {
+    if (!isLocked(error)) await restoreAll(files, path, snapshot)
+    throw error
+  }
+}
+
 /** Locks in directories of this machine; `files` are the same directories for what is taken back. */
 export const createLevelLock =
   (files: FileSystem): TakeLock =>
   async (root) => {
     const path = `${root}/${LOCK_NAME}`
     const snapshot = await takeSnapshot(files, path)
-    const level = new ClassicLevel(path)
-    try {
-      await level.open()
-    } catch (error) {
-      if (isLocked(error)) {
-        await restoreLog(files, path, snapshot)
-        throw fault('STORE_IN_USE', `${root} is in use by another Moraine`, {}, error)
-      }
-      throw fault('DISK_IO', `${root} cannot be locked`, {}, error)
+    const refuse = async (error: unknown): Promise<never> => {
+      if (!isLocked(error)) throw fault('DISK_IO', `${root} cannot be locked`, {}, error)
+      await restoreLog(files, path, snapshot)
+      throw fault('STORE_IN_USE', `${root} is in use by another Moraine`, {}, error)
     }
+    const level = await openLevel(path)
+      .catch((error: unknown) => {
+        if (isLocked(error) || snapshot === undefined) throw error
+        return openAnew(files, path, snapshot)
+      })
+      .catch(refuse)
     return {
       release: () => level.close(),
       async undo() {

@@ -492,6 +492,35 @@ test(
 )
 
 test(
+  'bits that flip in any file of a lock keep nobody from starting, nor let a second one in',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    const takeLock = createLevelLock(nodeFiles)
+    try {
+      await (await takeLock(root)).release()
+      await (await takeLock(root)).release()
+      const names = readdirSync(join(root, 'lock')).filter(
+        (name) => statSync(join(root, 'lock', name)).size > 0,
+      )
+      assert.ok(names.includes('CURRENT') && names.some((name) => name.startsWith('MANIFEST')))
+      for (const name of ['CURRENT', 'MANIFEST', 'LOG']) {
+        for (const at of [0, 9, -1]) {
+          const file = readdirSync(join(root, 'lock')).find((found) => found.startsWith(name))!
+          const bytes = readFileSync(join(root, 'lock', file))
+          bytes[at < 0 ? bytes.length - 1 : at]! ^= 4
+          writeFileSync(join(root, 'lock', file), bytes)
+          const lock = await takeLock(root)
+          assert.is(lockElsewhere(root), 'STORE_IN_USE', `${name} at ${at}`)
+          await lock.release()
+        }
+      }
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
   'a directory that cannot be made is named, and those made before it are gone again',
   deadline(LIMIT_MS, async () => {
     const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))

@@ -117,7 +117,9 @@ export class Ledger {
     for (const slot of ready) this.indexes.attach(slot)
     await loadCounters(this.counters, ready[0]!)
     if (last) {
+      // Decisions count on what the last frame says as well, which no index may have yet.
       this.counters.acknowledge(last.counters)
+      this.counters.forget()
       await this.#rewriteAtStart(last)
     } else {
       this.journal.endStart()
@@ -147,10 +149,12 @@ export class Ledger {
     const commits = last.commits.map((entries) =>
       entries.map((entry) => ({ ...entry, body: entry.body && { ...entry.body } })),
     )
+    // Every counter, and those that the frame took down to nothing: older frames still say otherwise.
+    const touched = last.counters.map(({ key }) => [key, {}] as const)
     const content: FrameContent = {
       firstSequence: last.firstSequence,
       commits,
-      counters: this.counters.entriesFor([], true),
+      counters: this.counters.entriesFor(touched, true),
     }
     const previousOf = this.#previousOf(content)
     await this.journal.append(() => content)

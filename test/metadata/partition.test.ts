@@ -131,4 +131,45 @@ test(
   }),
 )
 
+test(
+  'what the last commit before a start counted down to nothing stays nothing, start after start',
+  deadline(10_000, async () => {
+    for (const hasIndexes of [true, false]) {
+      const place = store()
+      const open = () =>
+        openPartition(hasIndexes ? place : { ...place, indexes: [createIndexStore(), createIndexStore()] })
+      const first = await open()
+      await first.createBucket('b', owner)
+      await putText(first, 'b', 'k', 'one')
+      await first.deleteVersion({ bucket: 'b', key: 'k' })
+      kill(first)
+      for (let start = 0; start < 3; start++) {
+        const again = await open()
+        assert.equal(again.bucketCounters({ bucket: 'b' }), { objects: 0, bytes: 0, uploads: 0 })
+        if (start === 2) await again.deleteBucket({ bucket: 'b' })
+        kill(again)
+      }
+    }
+  }),
+)
+
+test(
+  'a bucket whose only object came with the last commit before a start is not deleted',
+  deadline(5_000, async () => {
+    const { disks } = store()
+    const open = () => openPartition({ disks, indexes: [createIndexStore(), createIndexStore()] })
+    const first = await open()
+    await first.createBucket('b', owner)
+    await putText(first, 'b', 'k', 'one')
+    kill(first)
+    const second = await open()
+    await rejectsWith('BucketNotEmpty', () => second.deleteBucket({ bucket: 'b' }))
+    await second.deleteVersion({ bucket: 'b', key: 'k' })
+    kill(second)
+    const third = await open()
+    await third.deleteBucket({ bucket: 'b' })
+    kill(third)
+  }),
+)
+
 test.run()

@@ -67,7 +67,7 @@ type InlineData = Extract<Data, { kind: 'inline' }>
 /** A version that was looked up for reading. */
 export interface Opened {
   readonly version: VersionRecord
-  /** Keeps its bytes from being reclaimed until `close`; absent for an inline version. */
+  /** As the reader named it. Keeps its bytes from being reclaimed until `close`; absent for an inline version. */
   readonly lease?: number
   /** Of an inline version, verified. */
   readonly body?: Uint8Array
@@ -83,8 +83,10 @@ export interface BucketProtocol {
   }): Promise<{ buckets: BucketRecord[]; next?: string }>
   deleteBucket(m: { name: string } & CommitTerms): Promise<void>
 
-  open(m: { address: ObjectAddress; reader: Address }): Promise<Opened>
-  close(m: { lease: number }): void
+  /** `lease`: one that this reader has not named before. */
+  open(m: { address: ObjectAddress; reader: Address; lease: number }): Promise<Opened>
+  /** Idempotent, also for a lease that was never opened. */
+  close(m: { reader: string; lease: number }): void
   head(m: ObjectAddress): Promise<VersionRecord>
   put(
     m: {
@@ -270,11 +272,15 @@ const reads = (
   | 'readInline'
   | 'config'
 > => {
-  const readers = new Set<string>()
-  const watchReader = (reader: Address): void => {
-    if (readers.has(reader.path)) return
-    readers.add(reader.path)
+  /** By reader, the leases that it has open: its own names for the partition's. */
+  const readers = new Map<string, Map<number, number>>()
+  const leasesOf = (reader: Address): Map<number, number> => {
+    const known = readers.get(reader.path)
+    if (known) return known
+    const leases = new Map<number, number>()
+    readers.set(reader.path, leases)
     context.watch(reader, 'readerGone', { reader: reader.path })
+    return leases
   }
   const openInline = async (version: VersionRecord, data: InlineData, reader: string): Promise<Opened> => {
     const lease = partition.beginRead(reader)
@@ -287,16 +293,23 @@ const reads = (
   return {
     getBucket: ({ name }) => partition.getBucket(name),
     listBuckets: (request) => deferReply(partition.listBuckets(request)),
-    open({ address, reader }) {
-      watchReader(reader)
+    open({ address, reader, lease }) {
+      const leases = leasesOf(reader)
       const version = partition.lookUp(address)
       const { data } = version
-      if (data.kind !== 'inline') return { version, lease: partition.beginRead(reader.path) }
+      if (data.kind !== 'inline') {
+        leases.set(lease, partition.beginRead(reader.path))
+        return { version, lease }
+      }
       const body = partition.recentInline(data)
       return body ? { version, body } : deferReply(openInline(version, data, reader.path))
     },
-    close({ lease }) {
-      partition.endRead(lease)
+    close({ reader, lease }) {
+      const leases = readers.get(reader)
+      const open = leases?.get(lease)
+      if (open === undefined) return
+      leases?.delete(lease)
+      partition.endRead(open)
       work.announce()
     },
     readerGone({ reader }) {

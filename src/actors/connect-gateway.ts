@@ -12,6 +12,7 @@ import type { StripeCoder } from './coder.ts'
 import type { DiskProtocol } from './disk.ts'
 import type { GatewayParts, WriteTargets } from './gateway-parts.ts'
 import type { ReadDependencies } from './reading.ts'
+import { createReadingLeases } from './reading-leases.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { storePublisher } from './store-events.ts'
@@ -81,9 +82,11 @@ export const connectGateway = <P extends Protocol<P>>(
   }
   const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partitionOf(name, facts.partitions)]!
 
+  const leases = createReadingLeases(context.spawn(child(reader, 'reader', {})), clock)
+  context.defer(() => leases.close())
   const parts: GatewayParts = {
     ...{ arena, clock, random, coder, bucket, buckets, disk, requireRoom, chooseTargets },
-    reader: context.spawn(child(reader, 'reader', {})),
+    leases,
     spawn: (child) => context.spawn(child),
   }
   const publish = storePublisher(context)

@@ -101,8 +101,8 @@ const createObjects = (parts: GatewayParts, terms: Terms, reading: ReadDependenc
     },
     async open(address) {
       const bucket = parts.bucket(address.bucket)
-      const opened = await bucket.ask('open', { address, reader: parts.reader }, LOOKUP_LIMIT)
-      return readingOf(opened, bucket, reading)
+      const opened = await parts.leases.open(bucket, address)
+      return readingOf(opened, bucket, parts.leases, reading)
     },
     head: (address) => parts.bucket(address.bucket).ask('head', address, LOOKUP_LIMIT),
     delete: (address, conditions) =>

@@ -4,12 +4,13 @@
 import type { Clock } from '../base/clock.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import type { Random } from '../base/prng.ts'
-import type { ActorRef, ActorSpec, Address, Protocol } from '../runtime/actor.ts'
+import type { ActorRef, ActorSpec, Protocol } from '../runtime/actor.ts'
 import type { Arena } from '../runtime/arena.ts'
 import type { BucketProtocol, DiskSession } from './bucket.ts'
 import type { StripeCoder } from './coder.ts'
 import type { DiskProtocol } from './disk.ts'
 import type { ShardTarget } from './object.ts'
+import type { ReadingLeases } from './reading-leases.ts'
 
 export interface WriteTargets {
   readonly set: number
@@ -20,8 +21,7 @@ export interface WriteTargets {
 }
 
 export interface GatewayParts {
-  /** Leases of readings are in its name: it ends with this life of the gateway. */
-  readonly reader: Address
+  readonly leases: ReadingLeases
   readonly arena: Arena
   readonly clock: Clock
   readonly random: Random

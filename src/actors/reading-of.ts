@@ -7,6 +7,7 @@ import type { ActorRef } from '../runtime/actor.ts'
 import type { BucketProtocol, Opened } from './bucket.ts'
 import type { ByteRange, Chunk, Reading } from './engine.ts'
 import { type ReadDependencies, readShards } from './reading.ts'
+import type { ReadingLeases } from './reading-leases.ts'
 
 const LOOKUP_LIMIT = { withinMs: 30 * SECOND }
 /** Parts of a completed upload fetched at a time: a range in the middle reads one page, not ten thousand records. */
@@ -16,6 +17,7 @@ const PARTS_PAGE = 256
 export const readingOf = (
   opened: Opened,
   bucket: ActorRef<BucketProtocol>,
+  leases: Pick<ReadingLeases, 'end'>,
   dependencies: ReadDependencies,
 ): Reading => {
   const { version, lease, body } = opened
@@ -26,7 +28,7 @@ export const readingOf = (
     read: (range) => readVersion(version, body, range, bucket, dependencies),
     part: (partNumber) => bucket.ask('partRange', { version, partNumber }, LOOKUP_LIMIT),
     close() {
-      if (isOpen && lease !== undefined) bucket.tell('close', { lease })
+      if (isOpen && lease !== undefined) leases.end(bucket, lease)
       isOpen = false
     },
   }

@@ -254,6 +254,8 @@ const inHandlers = (
     async look() {
       report()
       await here.checkPresence()
+      // Nobody writes to a disk that has no room, so nobody else would hear that it has some again.
+      if (!here.report().space.hasRoom) await here.refreshSpace()
       report()
     },
   }

@@ -9,10 +9,11 @@ import { PATHS } from '../../src/actors/store-facts.ts'
 import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import type { FreeWork } from '../../src/metadata/frees.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf } from '../model/engine-contract.ts'
 import { openProbedStore, type ProbedStore } from '../support/engine-probe.ts'
 import { eventually, filesBelow } from '../support/memory-tree.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('reclaimer')
 const LIMIT_MS = 20_000
@@ -220,6 +221,25 @@ test(
     await files.rename('/store/away', roots[2]!)
     await eventually('the rest goes', 15_000, async () => (await shardFiles(store)).length === 0)
     await eventually('nothing waits', 5_000, async () => !(await freesLeft(store)))
+    await store.close()
+  }),
+)
+
+test(
+  'a full disk, which nobody writes to, is seen to have room again',
+  deadline(LIMIT_MS, async () => {
+    const files = createMemoryFiles({ totalBytes: 2 * MiB })
+    const store = await openProbedStore(files)
+    await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    await rejectsWith('DISK_FULL', () => put(store, 'k', 5 * MiB))
+    // As when what filled it was deleted: no write asks how much there is now.
+    files.resize(256 * MiB)
+    await eventually('bodies are taken again', 10_000, () =>
+      put(store, 'k', 5 * MiB).then(
+        () => true,
+        () => false,
+      ),
+    )
     await store.close()
   }),
 )

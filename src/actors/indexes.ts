@@ -12,11 +12,18 @@ import type { ClosableIndex, StoreFacts } from './store-facts.ts'
 const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const POSITIONS: readonly IndexPosition[] = [0, 1]
 
-/** A level as the metadata sees it. Its chained batch costs a fifth of its batch of an array, which copies each operation. */
-const storeOf = (level: ClassicLevel<Buffer, Buffer>): ClosableIndex => ({
+/**
+ * A level as the metadata sees it. It is cleared by being made anew, for a damaged one cannot even be walked through. Its
+ * chained batch costs a fifth of its batch of an array, which copies each operation.
+ */
+const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string): ClosableIndex => ({
   getSync: (key) => level.getSync(key),
   iterator: (range) => level.iterator(range),
-  clear: () => level.clear(),
+  async clear() {
+    await level.close()
+    await ClassicLevel.destroy(location)
+    await level.open()
+  },
   close: () => level.close(),
   batch(operations, options) {
     const batch = level.batch()
@@ -53,7 +60,7 @@ export const createIndexes = (facts: StoreFacts, roster: Roster, partition: numb
       try {
         if (isSecondTry) await ClassicLevel.destroy(location)
         await level.open()
-        return storeOf(level)
+        return storeOf(level, location)
       } catch (error) {
         const cause = (error as Error).cause
         log.warn('index-open-failed', { partition, slot, code: codeOf(cause ?? error) })

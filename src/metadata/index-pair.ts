@@ -2,7 +2,7 @@
 // believed only when both indexes agree, for shards may be removed on its word. Batches follow the journal a few times
 // a second; acknowledgements do not wait for them until the table is full.
 import type { Clock, Timer } from '../base/clock.ts'
-import { asMoraineError, fault, unavailable } from '../base/errors.ts'
+import { asMoraineError, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { Recent } from '../base/recent.ts'
 import { KiB, MiB } from '../base/units.ts'
@@ -103,7 +103,8 @@ export class IndexPair {
     for (const slot of this.#slots) {
       const entry = this.#ask(slot, key)
       if (entry === 'damaged') {
-        this.#damaged(slot)
+        // The only one too: it holds nothing that the journal does not, and is rebuilt from it.
+        this.lose(slot, 'damaged')
         continue
       }
       if (entry === undefined) {
@@ -139,14 +140,6 @@ export class IndexPair {
     }
   }
 
-  #damaged(slot: IndexSlot): void {
-    if (this.#slots.length === 1) {
-      const { partition } = this.#options
-      throw fault('METADATA_CORRUPT', 'an entry of the only index does not verify', { partition })
-    }
-    this.lose(slot, 'damaged')
-  }
-
   get isComplete(): boolean {
     return this.#slots.length >= this.#options.expected
   }
@@ -178,7 +171,7 @@ export class IndexPair {
 
   /** A scan met an entry that does not verify. */
   noteDamage(slot: IndexSlot): void {
-    if (this.#slots.includes(slot)) this.#damaged(slot)
+    this.lose(slot, 'damaged')
   }
 
   /** A frame entered the table. */

@@ -58,6 +58,7 @@ export const openSlots = async (
       const known = asMoraineError(error)
       if (known.code === 'RECORD_VERSION') throw known
       log.warn('index-unreadable', { partition, index: position, message: known.message })
+      slot.forget()
     }
     if (slot.sequence > end) {
       // Only synced frames reach an index: the journal that is here is older than what was acknowledged.
@@ -69,28 +70,37 @@ export const openSlots = async (
     }
     ;(isUsable(slot, journal) ? usable : lost).push(slot)
   })
-  const ready: IndexSlot[] = []
-  for (const slot of usable) {
-    if (!(await holdsTail(slot, journal, last))) {
+  let ready: IndexSlot[] = []
+  const keepIf = async (slots: readonly IndexSlot[], isGood: (slot: IndexSlot) => Promise<boolean>) => {
+    ready = []
+    for (const slot of slots) {
+      if (await unlessOfIndex(log, slot, () => isGood(slot))) {
+        ready.push(slot)
+        continue
+      }
       log.warn('index-lacks-records', { partition, index: slot.position })
-      await slot.clear()
+      slot.forget()
       lost.push(slot)
-      continue
     }
-    await replayInto(slot, journal.replay(slot.sequence))
-    ready.push(slot)
   }
+  await keepIf(usable, (slot) => isBroughtUp(slot, journal, last))
   // What one index has was acknowledged: then the other may have it too, and they agree on everything.
   if (last && ready.some(({ sequence }) => sequence === end)) {
-    for (const slot of ready) await replayInto(slot, [last])
+    await keepIf(ready, (slot) => replayInto(slot, [last]))
   }
-  if (ready.length === 0) {
+  // One that cannot be written to is tried again later, and then anew.
+  const failed: IndexSlot[] = []
+  while (ready.length === 0) {
     const first = lost.shift()
     if (!first) throw fault('METADATA_CORRUPT', 'a partition needs an index', { partition })
     log.warn('index-rebuilt', { partition, index: first.position })
-    await rebuild(first, journal)
-    ready.push(first)
+    const isRebuilt = await unlessOfIndex(log, first, async () => {
+      await rebuild(first, journal)
+      return true
+    })
+    ;(isRebuilt ? ready : failed).push(first)
   }
+  lost.push(...failed)
   // A new store has nothing to read: both are ready at once.
   if (journal.firstSequence() === undefined) {
     for (const slot of lost.splice(0)) {
@@ -99,6 +109,29 @@ export const openSlots = async (
     }
   }
   return { ready, later: lost }
+}
+
+/** False when what `action` rejects with comes from the index itself: a table that is damaged, a disk that fails. */
+const unlessOfIndex = async (log: Log, slot: IndexSlot, action: () => Promise<boolean>): Promise<boolean> => {
+  try {
+    return await action()
+  } catch (error) {
+    const known = asMoraineError(error)
+    // The journal's errors have codes of ours; whatever else is thrown, the database has thrown.
+    if (known.code !== 'UNEXPECTED') throw known
+    log.warn('index-failed', { index: slot.position, message: known.message })
+    return false
+  }
+}
+
+/** Follows the journal up to its last frame; false when it cannot be relied on. */
+const isBroughtUp = async (
+  slot: IndexSlot,
+  journal: Journal,
+  last: FrameContent | undefined,
+): Promise<boolean> => {
+  if (!(await holdsTail(slot, journal, last)) || !(await readCounters(slot))) return false
+  return replayInto(slot, journal.replay(slot.sequence))
 }
 
 /** Whether the index has, as the journal says, what it took in last: see `settled` of its mark. */
@@ -129,11 +162,11 @@ const isHeld = (held: ReturnType<IndexSlot['get']>, entry: Entry): boolean => {
     : Buffer.compare(held.payload!, entry.payload) === 0
 }
 
-/** Frames after the slot's mark, with the liveness counted against what the slot holds. */
+/** Frames after the slot's mark, with the liveness counted against what the slot holds. False when that is damaged. */
 const replayInto = async (
   slot: IndexSlot,
   frames: AsyncIterable<FrameContent> | Iterable<FrameContent>,
-): Promise<void> => {
+): Promise<boolean> => {
   let batch = new Map<BinaryKey, Entry>()
   let bytes = 0
   let live = copyOf(slot.live)
@@ -149,7 +182,7 @@ const replayInto = async (
     if (last <= sequence) continue
     for (const entry of frame.commits.flat()) {
       const before = batch.get(entry.key) ?? slot.get(entry.key)
-      if (before === 'damaged') throw fault('METADATA_CORRUPT', 'an index entry does not verify')
+      if (before === 'damaged') return false
       countLiveness(live, entry, before)
       batch.set(entry.key, entry)
       bytes += entryBytes(entry)
@@ -159,6 +192,7 @@ const replayInto = async (
     if (bytes >= BATCH_BYTES) await flush()
   }
   if (sequence > slot.sequence || slot.sequence < 0) await flush()
+  return true
 }
 
 /** From nothing: no look-ups on the way, the liveness is counted at the end. */
@@ -209,11 +243,15 @@ export const catchUp = async (slot: IndexSlot, ledger: Ledger): Promise<void> =>
   const { journal, table, indexes } = ledger
   slot.open()
   if (!isUsable(slot, journal)) await rebuild(slot, journal)
+  const follow = async (): Promise<void> => {
+    if (await replayInto(slot, journal.replay(slot.sequence))) return
+    throw fault('METADATA_CORRUPT', 'an index entry does not verify', { index: slot.position })
+  }
   // The first pass may be long; the table does not have to keep what it covers.
-  await replayInto(slot, journal.replay(slot.sequence))
+  await follow()
   const pin = table.pin()
   try {
-    await replayInto(slot, journal.replay(slot.sequence))
+    await follow()
     slot.appliedFrame = table.numberOf(slot.sequence)
     if (!ledger.isClosed) indexes.attach(slot)
   } finally {
@@ -221,8 +259,8 @@ export const catchUp = async (slot: IndexSlot, ledger: Ledger): Promise<void> =>
   }
 }
 
-/** Counters are kept in memory; an index has them as of its mark. */
-export const loadCounters = async (counters: Counters, slot: IndexSlot): Promise<void> => {
+/** Counters are kept in memory; an index has them as of its mark. Undefined when one does not verify. */
+const readCounters = async (slot: IndexSlot): Promise<Entry[] | undefined> => {
   const entries: Entry[] = []
   const iterator = slot.iterator(SPACE.counter, `${SPACE.counter}\xff`)
   try {
@@ -233,12 +271,18 @@ export const loadCounters = async (counters: Counters, slot: IndexSlot): Promise
     ) {
       for (const [key, value] of rows) {
         const entry = slot.decode(key, value)
-        if (!entry) throw fault('METADATA_CORRUPT', 'a counter does not verify')
+        if (!entry) return undefined
         entries.push(entry)
       }
     }
+    return entries
   } finally {
     await iterator.close()
   }
+}
+
+export const loadCounters = async (counters: Counters, slot: IndexSlot): Promise<void> => {
+  const entries = await readCounters(slot)
+  if (!entries) throw fault('METADATA_CORRUPT', 'a counter does not verify')
   counters.load(entries)
 }

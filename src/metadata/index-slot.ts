@@ -70,6 +70,7 @@ export class IndexSlot {
   /** Number of the last table frame in the index. */
   appliedFrame = 0
   live = new Map<number, Liveness>()
+  #isForgotten = false
 
   constructor(position: IndexPosition, store: IndexStore, partition: number) {
     this.position = position
@@ -79,6 +80,7 @@ export class IndexSlot {
 
   /** Reads the mark. An index without a good one is rebuilt. */
   open(): void {
+    if (this.#isForgotten) return
     const raw = this.#store.getSync(MARK_BYTES)
     const mark = raw && (decodeEnvelope(MARK_KEY, MARK_BYTES, raw)?.record as Mark | undefined)
     if (mark?.format !== 1 || mark.partition !== this.#partition) return
@@ -100,14 +102,21 @@ export class IndexSlot {
     return this.#store.iterator(to === undefined ? range : { ...range, lt: keyBytes(to) })
   }
 
-  async clear(): Promise<void> {
+  /** What it holds is not believed, whatever its mark says: it is cleared before it is used again. */
+  forget(): void {
+    this.#isForgotten = true
     this.sequence = -1
     this.settled = 0
     this.#recent = []
     this.#recentBytes = 0
     this.#written = 0
     this.live = new Map()
+  }
+
+  async clear(): Promise<void> {
+    this.forget()
     await this.#store.clear()
+    this.#isForgotten = false
   }
 
   /** One synced batch: the frames, and the mark that says so. */

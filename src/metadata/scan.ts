@@ -32,7 +32,7 @@ export class Scan {
   /** Entries that exist, in order, about `size` of them; an empty array only at the end. */
   async next(size: number): Promise<Entry[]> {
     while (!this.#isAtEnd) {
-      const rows = await this.#iterator.nextv(size)
+      const rows = await this.#rows(size)
       const last = rows.at(-1)
       const end = last ? `${last[0].toString('latin1')}\x00` : this.#to
       const merged = this.#merge(rows, this.#table.range(this.#position, end, Number.POSITIVE_INFINITY))
@@ -41,6 +41,15 @@ export class Scan {
       if (merged.length > 0) return merged
     }
     return []
+  }
+
+  async #rows(size: number): Promise<[Buffer, Buffer][]> {
+    try {
+      return await this.#iterator.nextv(size)
+    } catch (error) {
+      // A block that does not unpack, or a disk that does not read.
+      return this.#damaged(error)
+    }
   }
 
   #merge(rows: readonly [Buffer, Buffer][], overlay: readonly Entry[]): Entry[] {
@@ -59,9 +68,10 @@ export class Scan {
     return merged
   }
 
-  #damaged(): never {
+  #damaged(cause?: unknown): never {
     this.#indexes.noteDamage(this.#slot)
-    throw unavailable('PARTITION_RECOVERING', 'an index is damaged; the other one answers the next time')
+    const message = 'an index is damaged; the other one answers the next time'
+    throw unavailable('PARTITION_RECOVERING', message, {}, cause)
   }
 
   /** Goes on at the first key that is not before `key`, which must not be behind. */

@@ -1,6 +1,7 @@
 // The index may lose any suffix, a batch in the middle, or everything; it may lie, stall and fail. The journal is the
 // truth, and nothing is removed on the word of one index.
 import type { IndexStore } from '../../src/metadata/index-slot.ts'
+import { SPACE } from '../../src/metadata/keys.ts'
 import type { Partition } from '../../src/metadata/partition.ts'
 import { alteredStore, RecordingStore } from '../support/index-stores.ts'
 import {
@@ -88,6 +89,10 @@ test(
     }
   }),
 )
+
+const throwIt = (error: unknown): never => {
+  throw error
+}
 
 /** The two indexes, of which the first lacks `key`, under a partition that is running. */
 const withLack = async (lacks: (key: Buffer) => boolean) => {
@@ -199,6 +204,58 @@ test(
         present.sort(),
       )
       assert.equal(lost, [0])
+      await assertHolds(partition, expected)
+      kill(partition)
+    }
+  }),
+)
+
+const isOf = (space: string) => (key: Buffer) => key.toString('latin1', 0, 1) === space
+
+test(
+  'history 19: a start goes on with the other index when a table of one does not unpack, wherever that shows',
+  deadline(20_000, async () => {
+    const { disks, stores, expected } = await filled()
+    for (const space of [SPACE.mark, SPACE.counter, SPACE.current, SPACE.bucket]) {
+      for (const both of [false, true]) {
+        const indexes = [new RecordingStore(stores[0].batches), new RecordingStore(stores[1].batches)]
+        indexes[0]!.damaged = isOf(space)
+        if (both) indexes[1]!.damaged = isOf(space)
+        const partition = await openPartition({ disks: copies(disks), indexes })
+        while (partition.isRebuilding) await new Promise((resolve) => setTimeout(resolve, 5))
+        await assertHolds(partition, expected)
+        assert.is(indexes[0]!.clears, 1, `${space} was made anew`)
+        kill(partition)
+      }
+    }
+  }),
+)
+
+test(
+  'history 19: a table that does not unpack while the store runs costs that index, the last one too, and no more',
+  deadline(20_000, async () => {
+    const { disks, stores, expected } = await filled()
+    const [at] = [...expected].find(([, value]) => value !== undefined)!
+    const list = (partition: Partition) =>
+      partition.listVersions({ bucket: 'b', prefix: '', delimiter: '', after: '', limit: 100 })
+    for (const read of [list, (partition: Partition) => readText(partition, 'b', at)]) {
+      const indexes = [new RecordingStore(stores[0].batches), new RecordingStore(stores[1].batches)]
+      const lost: number[] = []
+      const partition = await openPartition(
+        { disks: copies(disks), indexes },
+        { onIndexLost: (position) => lost.push(position) },
+      )
+      await followed(partition)
+      for (const index of indexes) index.damaged = isOf(SPACE.current)
+      await rejectsWith('PARTITION_RECOVERING', async () => {
+        for (let turn = 0; turn < 2; turn++)
+          await read(partition).catch((error) => turn === 0 || throwIt(error))
+      })
+      assert.equal(lost.sort(), [0, 1])
+      for (const position of [0, 1] as const) {
+        await indexes[position]!.clear()
+        await partition.attachIndex(position, indexes[position]!)
+      }
       await assertHolds(partition, expected)
       kill(partition)
     }

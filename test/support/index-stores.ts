@@ -10,6 +10,8 @@ export class RecordingStore implements IndexStore {
   isSynced = true
   failure: string | undefined
   stall: Promise<void> | undefined
+  /** A table with these keys does not unpack: reads of them fail, and walks. A store that is cleared is made anew. */
+  damaged: ((key: Buffer) => boolean) | undefined
   clears = 0
 
   constructor(batches: readonly (readonly IndexOperation[])[] = []) {
@@ -26,6 +28,7 @@ export class RecordingStore implements IndexStore {
 
   getSync(key: Buffer): Buffer | undefined {
     if (this.failure) throw new Error(this.failure)
+    if (this.damaged?.(key)) throw new Error('Corruption: corrupted compressed block contents')
     return this.level.getSync(key)
   }
 
@@ -37,11 +40,21 @@ export class RecordingStore implements IndexStore {
   }
 
   iterator(range: { gte: Buffer; lt?: Buffer }): ReturnType<IndexStore['iterator']> {
-    return this.level.iterator(range)
+    const iterator = this.level.iterator(range)
+    return {
+      nextv: async (size) => {
+        const rows = await iterator.nextv(size)
+        if (rows.some(([key]) => this.damaged?.(key))) throw new Error('Corruption: bad block')
+        return rows
+      },
+      seek: (target) => iterator.seek(target),
+      close: () => iterator.close(),
+    }
   }
 
   async clear(): Promise<void> {
     this.clears++
+    this.damaged = undefined
     this.batches.length = 0
     await this.level.clear()
   }

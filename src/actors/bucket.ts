@@ -196,7 +196,13 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
     })
     const memory = createFrameMemory(context.arena)
     const members = (): MemberDisk[] => membersOf(context, roster, near, memory)
-    const indexes = createIndexes(facts, roster, number, context.log)
+    const indexes = createIndexes({
+      facts,
+      roster,
+      partition: number,
+      clock: context.clock,
+      log: context.log,
+    })
     context.defer(() => indexes.close())
     let partition: Partition
     const reopenIndex = async (position: IndexPosition): Promise<void> => {

@@ -2,8 +2,10 @@
 // lost. An index holds nothing that the journal does not, so whatever is wrong with one, the mend is to drop it.
 import { ClassicLevel } from 'classic-level'
 import { MemoryLevel } from 'memory-level'
+import { type Clock, sleep } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { SECOND } from '../base/units.ts'
 import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
 import { indexPath } from '../storage/layout.ts'
 import type { Roster } from './roster.ts'
@@ -43,8 +45,24 @@ export interface Indexes {
   close(): Promise<void>
 }
 
+export interface IndexesOptions {
+  readonly facts: StoreFacts
+  readonly roster: Roster
+  readonly partition: number
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** One that is lost again so soon is not opened again at once: its disk may be full, or fail at every write. */
+const LOST_AGAIN_MS = 10 * SECOND
+const PAUSE_MS = 1 * SECOND
+
 /** The indexes of `partition`. */
-export const createIndexes = (facts: StoreFacts, roster: Roster, partition: number, log: Log): Indexes => {
+export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesOptions): Indexes => {
+  const lostMs = new Map<IndexPosition, number>()
+  /** Openings, one after another: `close` must not miss one that is under way. */
+  let last: Promise<unknown> = Promise.resolve()
+  let isClosed = false
   const levels = new Map<IndexPosition, { readonly level: ClosableIndex; readonly slot: number }>()
 
   const isPresent = (slot: number): boolean => roster.row(slot).state !== 'out'
@@ -85,25 +103,38 @@ export const createIndexes = (facts: StoreFacts, roster: Roster, partition: numb
     return undefined
   }
 
+  const openAnew = async (position: IndexPosition): Promise<IndexStore | undefined> => {
+    const nowMs = clock.monotonicMs()
+    const before = lostMs.get(position) ?? Number.NEGATIVE_INFINITY
+    lostMs.set(position, nowMs)
+    if (nowMs - before < LOST_AGAIN_MS) await sleep(clock, PAUSE_MS)
+    const lost = levels.get(position)
+    levels.delete(position)
+    await lost?.level.close()
+    if (isClosed) return undefined
+    // The same disk again, emptied, when it is still there: its neighbours may be needed by other partitions.
+    if (lost && lost.slot >= 0 && isPresent(lost.slot)) {
+      await ClassicLevel.destroy(indexPath(facts.roots[lost.slot]!, partition)).catch((error: unknown) =>
+        log.warn('index-not-emptied', { partition, slot: lost.slot, code: codeOf(error) }),
+      )
+    }
+    return openOne(position)
+  }
+
   return {
     async open() {
       const stores = []
       for (const position of POSITIONS) stores.push(await openOne(position))
       return stores
     },
-    async reopen(position) {
-      const lost = levels.get(position)
-      levels.delete(position)
-      await lost?.level.close()
-      // The same disk again, emptied, when it is still there: its neighbours may be needed by other partitions.
-      if (lost && lost.slot >= 0 && isPresent(lost.slot)) {
-        await ClassicLevel.destroy(indexPath(facts.roots[lost.slot]!, partition)).catch((error: unknown) =>
-          log.warn('index-not-emptied', { partition, slot: lost.slot, code: codeOf(error) }),
-        )
-      }
-      return openOne(position)
+    reopen(position) {
+      const opened = last.then(() => openAnew(position))
+      last = opened.catch(() => undefined)
+      return opened
     },
     async close() {
+      isClosed = true
+      await last
       await Promise.allSettled([...levels.values()].map(({ level }) => level.close()))
       levels.clear()
     },

@@ -5,6 +5,7 @@ import { ROOT_KEYS } from './actors/bucket.ts'
 import { type KeyPair, openKeyPair } from './auth/root.ts'
 import { systemClock } from './base/clock.ts'
 import { fault } from './base/errors.ts'
+import type { FileSystem } from './base/files.ts'
 import type { DiskNumber } from './base/ids.ts'
 import { systemRandom } from './base/prng.ts'
 import { peekConfig } from './metadata/peek.ts'
@@ -26,8 +27,8 @@ interface KnownStore {
 }
 
 /** What the directories say of their store. Rejects with a fault for the operator when no disk of one can be read. */
-const readStore = async (roots: readonly string[]): Promise<KnownStore> => {
-  const states = await Promise.all(roots.map((root) => inspectDirectory(nodeFiles, root)))
+const readStore = async (roots: readonly string[], files: FileSystem = nodeFiles): Promise<KnownStore> => {
+  const states = await Promise.all(roots.map((root) => inspectDirectory(files, root)))
   const found = states.flatMap(({ root, content }) =>
     content.kind === 'disk' && content.identity.phase === 'member' ? [{ root, ...content }] : [],
   )
@@ -82,8 +83,12 @@ export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]>
  * Says, for the operator, that the empty directory `target` takes the place of a disk that is missing: on whichever
  * device it lies. The store takes it in within seconds when it runs, else at its next start. Resolves to the position.
  */
-export const replaceDisk = async (roots: readonly string[], target: string): Promise<number> => {
-  const { states, storeId, key, table, rootOf } = await readStore(roots)
+export const replaceDisk = async (
+  roots: readonly string[],
+  target: string,
+  files: FileSystem = nodeFiles,
+): Promise<number> => {
+  const { states, storeId, key, table, rootOf } = await readStore(roots, files)
   const index = states.findIndex(({ root }) => root === resolve(target))
   const state = states[index]
   if (!state)
@@ -97,6 +102,6 @@ export const replaceDisk = async (roots: readonly string[], target: string): Pro
   if (reason !== undefined) throw fault('CONFIG_INVALID', reason)
   const newId = (): string => Buffer.from(systemRandom.bytes(16)).toString('hex')
   const { joined } = planReplacement({ storeId, table }, [{ root: state.root, lost: lost.number }], newId)
-  for (const { root, identity } of joined) await applyJoin(nodeFiles, root, identity, key)
+  for (const { root, identity } of joined) await applyJoin(files, root, identity, key)
   return lost.position + 1
 }

@@ -4,15 +4,17 @@
 // old table or the new one. It lives on the main thread, where the locks of the directories are.
 //
 // A change that was begun is the one that is tried again: two changes of the same version would contradict each other.
+import type { Timer } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import { KiB, SECOND } from '../base/units.ts'
-import type { Behavior, Context } from '../runtime/actor.ts'
+import { DISKS_ENTRY } from '../metadata/configuration.ts'
+import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
 import { applyJoin, writeIdentity, writeTable } from '../storage/forming.ts'
 import { identify, unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
 import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
 import type { StartedStore } from '../storage/start.ts'
-import { planReplacement, type TableChange } from '../storage/table-change.ts'
+import { planReplacement, planSuccessor, type TableChange } from '../storage/table-change.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { DiskProtocol } from './disk.ts'
 import type { RepairerProtocol } from './repairer.ts'
@@ -41,8 +43,8 @@ export type KeeperArgs = Pick<StartedStore, 'table' | 'change' | 'out' | 'relock
 const COMMIT_LIMIT = { withinMs: 60 * SECOND }
 /** A change that failed is not tried again at every look. */
 const RETRY_MS = 10 * SECOND
-/** Name of the configuration entry with the table of disks. */
-const TABLE_ENTRY = 'disks'
+/** In place of a slot: what the start has left to do. */
+const START = -1
 
 export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
   mailbox: { messagesMax: 256, bytesMax: 64 * KiB },
@@ -54,9 +56,9 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
     const table = await newestTable(facts, args.table)
     const keeping = new Keeping(context, facts, roster, table, args)
     for (const { root, reason } of args.out) keeping.note(facts.roots.indexOf(root), reason)
-    context.self.tell('begin', {})
+    keeping.begin()
     return {
-      begin: () => keeping.guarded(-1, () => keeping.finish()),
+      begin: () => keeping.guarded(START, () => keeping.finish()),
       diskOut: ({ slot }) => keeping.guarded(slot, () => keeping.lookAt(slot)),
       diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
       notes: () => keeping.notes(),
@@ -85,8 +87,11 @@ class Keeping {
   #table: DiskTable
   /** Prepared, and perhaps committed or published in part. */
   #change: TableChange | undefined
+  /** It is known what the partitions have committed. */
+  #isReconciled = false
   readonly #notes = new Map<number, string>()
   #notBeforeMs = 0
+  #retry: Timer | undefined
   #last: Promise<void> = Promise.resolve()
 
   constructor(
@@ -103,6 +108,11 @@ class Keeping {
     this.#table = table
     const { change } = args
     this.#change = change?.from.version === table.version ? change : undefined
+    context.defer(() => this.#retry?.cancel())
+  }
+
+  begin(): void {
+    this.#context.self.tell('begin', {})
   }
 
   notes(): SlotNote[] {
@@ -127,6 +137,8 @@ class Keeping {
       await action()
     } catch (error) {
       this.#notBeforeMs = this.#context.clock.monotonicMs() + RETRY_MS
+      // A disk that is out says so again; the start does not.
+      if (slot === START) this.#retry = this.#context.clock.setTimer(RETRY_MS, () => this.begin())
       this.#context.log.warn('disks-unchanged', { slot, code: codeOf(error), error: String(error) })
     }
   }
@@ -182,18 +194,14 @@ class Keeping {
 
   /** Carries on with the change that was prepared, if there is one: commit, publish, count. */
   async finish(): Promise<void> {
+    if (this.#change === undefined && this.#isReconciled) return
+    await this.#reconcile()
     const change = this.#change
     if (change === undefined) return
-    const { partitions } = this.#facts
     const stay = change.to.disks.filter(({ id }) => change.from.disks.some((disk) => disk.id === id))
     const onDisks = stay.map(({ number }) => number)
-    await Promise.all(
-      Array.from({ length: partitions }, (_, partition) =>
-        this.#context
-          .ref<BucketProtocol>(PATHS.bucket(partition))
-          .ask('putConfig', { name: TABLE_ENTRY, value: change.to, onDisks }, COMMIT_LIMIT),
-      ),
-    )
+    const value = { name: DISKS_ENTRY, value: change.to, onDisks }
+    await Promise.all(this.#buckets().map((bucket) => bucket.ask('putConfig', value, COMMIT_LIMIT)))
     await this.#publish(change)
     this.#table = change.to
     this.#change = undefined
@@ -205,6 +213,27 @@ class Keeping {
       this.#disk(slot).tell('look', {})
     }
     this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
+  }
+
+  /**
+   * Another change may have been committed and cut off, and a disk that is away been told of it: the one to be made is its
+   * successor, and without one to be made the table itself is.
+   */
+  async #reconcile(): Promise<void> {
+    const asked = this.#buckets().map((bucket) => bucket.ask('config', { name: DISKS_ENTRY }, COMMIT_LIMIT))
+    const committed = (await Promise.all(asked)) as (DiskTable | undefined)[]
+    const newest = committed.reduce((a, b) => ((b?.version ?? 0) > (a?.version ?? 0) ? b : a), undefined)
+    this.#isReconciled = true
+    const table = this.#table
+    const change = this.#change ?? { from: table, to: table, left: [], joined: [] }
+    if (newest === undefined || newest.version < change.to.version) return
+    if (JSON.stringify(newest) === JSON.stringify(change.to)) return
+    const next = planSuccessor(change, newest)
+    const { storeKey } = this.#facts
+    for (const { root, identity } of next.joined) {
+      await applyJoin(filesOf(this.#facts), root, identity, storeKey)
+    }
+    this.#change = next
   }
 
   /** Every disk.json says the new table, the newcomers' last: until one of the others says so they do not count. */
@@ -252,6 +281,11 @@ class Keeping {
 
   #identityOf({ id, number }: TableDisk): DiskIdentity {
     return { storeId: this.#facts.storeId, diskId: id, number, phase: 'member', table: this.#table }
+  }
+
+  #buckets(): ActorRef<BucketProtocol>[] {
+    const { partitions } = this.#facts
+    return Array.from({ length: partitions }, (_, partition) => this.#context.ref(PATHS.bucket(partition)))
   }
 
   #disk(slot: number) {

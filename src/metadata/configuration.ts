@@ -4,6 +4,9 @@ import type { DiskNumber } from '../base/ids.ts'
 import { afterPrefix, configKey, fromBinary, SPACE } from './keys.ts'
 import type { CommitLimits, Room } from './room.ts'
 
+/** Name of the entry with the table of disks, committed before a change of it counts: see storage/table-change.ts. */
+export const DISKS_ENTRY = 'disks'
+
 export interface PutConfig extends CommitLimits {
   readonly name: string
   /** Anything JSON can say; undefined removes the entry. */

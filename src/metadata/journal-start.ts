@@ -37,13 +37,18 @@ export interface JournalStart {
   readonly newest: { readonly readable: ReadableSegment; readonly content: NewestSegment } | undefined
   /** Not seen on any disk. */
   readonly nextNumber: number
+  /** Disks that said what they have. */
+  readonly listed: ReadonlySet<DiskNumber>
   /** Every file seen, to tell later what is void. */
   readonly files: readonly { readonly disk: SegmentDisk; readonly segment: number }[]
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-const listAll = async (members: Members, partition: number): Promise<Map<number, FoundCopy[]>> => {
+const listAll = async (
+  members: Members,
+  partition: number,
+): Promise<{ found: Map<number, FoundCopy[]>; listed: Set<DiskNumber> }> => {
   const listed = new Set<DiskNumber>()
   const found = new Map<number, FoundCopy[]>()
   await Promise.all(
@@ -62,7 +67,7 @@ const listAll = async (members: Members, partition: number): Promise<Map<number,
     }),
   )
   members.assertQuorum(listed)
-  return found
+  return { found, listed }
 }
 
 /** The header of one copy; undefined when it is torn. A damaged one that has frames behind it says so. */
@@ -162,17 +167,18 @@ const findSealed = async (
 
 /** `TOO_FEW_DISKS` names what is missing; `METADATA_CORRUPT` when what is there contradicts itself. */
 export const findJournal = async (members: Members, partition: number): Promise<JournalStart> => {
-  const found = await listAll(members, partition)
+  const { found, listed } = await listAll(members, partition)
   const newest = await findNewest(found, partition)
-  const listed = newest?.readable.header.live ?? []
+  const live = newest?.readable.header.live ?? []
   const sealed: FoundSegment[] = []
-  for (let start = 0; start < listed.length; start += FOUND_AT_ONCE) {
-    const some = listed.slice(start, start + FOUND_AT_ONCE)
+  for (let start = 0; start < live.length; start += FOUND_AT_ONCE) {
+    const some = live.slice(start, start + FOUND_AT_ONCE)
     sealed.push(...(await Promise.all(some.map((one) => findSealed(one, found, partition, members)))))
   }
   return {
     sealed,
     newest,
+    listed,
     nextNumber: Math.max(0, ...found.keys()) + 1,
     files: [...found].flatMap(([segment, copies]) => copies.map(({ disk }) => ({ disk, segment }))),
   }

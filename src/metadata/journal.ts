@@ -118,6 +118,11 @@ export class Journal {
     return this.#start?.newest?.content.last.content
   }
 
+  /** Disks that the start asked and that answered. */
+  listed(): ReadonlySet<DiskNumber> {
+    return this.#start?.listed ?? new Set()
+  }
+
   /** Forgets what only the start needed. */
   endStart(): void {
     this.#start = undefined

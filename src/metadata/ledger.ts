@@ -10,6 +10,7 @@ import { asMoraineError, type MoraineError, unavailable } from '../base/errors.t
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
 import { MiB } from '../base/units.ts'
+import { DISKS_ENTRY } from './configuration.ts'
 import { Counters, type Counts } from './counters.ts'
 import { type Commit, type CommitLimits, Decision, type Pending } from './decision.ts'
 import { type Entry, entryBytes } from './entry.ts'
@@ -18,7 +19,7 @@ import { IndexPair } from './index-pair.ts'
 import { catchUp, loadCounters, openSlots } from './index-rebuild.ts'
 import { countLiveness, type IndexPosition, IndexSlot, type IndexStore } from './index-slot.ts'
 import { Journal } from './journal.ts'
-import type { BinaryKey } from './keys.ts'
+import { type BinaryKey, configKey } from './keys.ts'
 import { type MemberDisk, Members } from './members.ts'
 import { Scan } from './scan.ts'
 import { type Liveness, Table } from './table.ts'
@@ -117,6 +118,7 @@ export class Ledger {
     for (const slot of ready) this.indexes.attach(slot)
     await loadCounters(this.counters, ready[0]!)
     if (last) {
+      this.#assertTable(last)
       // Decisions count on what the last frame says as well, which no index may have yet.
       this.counters.acknowledge(last.counters)
       this.counters.forget()
@@ -126,6 +128,17 @@ export class Ledger {
     }
     this.#next = this.#durable + 1
     for (const slot of later) void this.#rebuild(slot)
+  }
+
+  /**
+   * A change of the table of disks that was committed may count already, as a disk that is away now was told: then what was
+   * acknowledged since is seen only when enough disks of the new table are here. Nothing has been written yet.
+   */
+  #assertTable(last: FrameContent): void {
+    const key = configKey(DISKS_ENTRY)
+    const entry = last.commits.flat().findLast((one) => one.key === key) ?? this.indexes.get(key)
+    const { value } = (entry?.record ?? {}) as { value?: { disks?: readonly MemberDisk[] } }
+    if (value?.disks) this.members.assertQuorum(this.journal.listed(), value.disks)
   }
 
   /**

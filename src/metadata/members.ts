@@ -117,10 +117,13 @@ export class Members {
     return unavailable('TOO_FEW_DISKS', 'too few disks for the journal', detail)
   }
 
-  /** A start needs n − m disks of each set: fewer might not include the newest segment. */
-  assertQuorum(listed: ReadonlySet<DiskNumber>): void {
-    const sets = new Map<number, MemberDisk[]>()
-    for (const member of this.#members) sets.set(member.set, [...(sets.get(member.set) ?? []), member])
+  /** A start needs n − m disks of each set of `table`: fewer might not include the newest segment. */
+  assertQuorum(
+    listed: ReadonlySet<DiskNumber>,
+    table: readonly Pick<MemberDisk, 'number' | 'set'>[] = this.#members,
+  ): void {
+    const sets = new Map<number, Pick<MemberDisk, 'number'>[]>()
+    for (const member of table) sets.set(member.set, [...(sets.get(member.set) ?? []), member])
     for (const [set, members] of sets) {
       const missing = members.filter(({ number }) => !listed.has(number)).map(({ number }) => number)
       if (missing.length >= this.copies) {

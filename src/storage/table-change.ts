@@ -6,7 +6,9 @@
 //   3. publish   every disk.json says the new table, newcomers become members
 //   4. count     placement, journal and repair use the new table
 //
-// Before 3 a start finds the old table and begins again at 1; from the first disk.json of 3 on it finds the new one and goes on.
+// Before 3 a start finds the old table and begins again at 1; from the first disk.json of 3 on it finds the new one and goes
+// on, or it finds the old one because that disk is away: then the next change must not be taken for the one that was cut
+// off. What the partitions have committed says that there was one, and the next one is its successor.
 import { assert } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { DiskIdentity, DiskTable, TableDisk } from './identity-file.ts'
@@ -55,5 +57,34 @@ export const planReplacement = (
       root,
       identity: { storeId: store.storeId, diskId: disk.id, number: disk.number, phase: 'joining', table: to },
     })),
+  }
+}
+
+/**
+ * The same change after another one was committed and cut off: with a higher version, so that it wins over what a disk
+ * that is away may have been told, and with numbers that were never given. Pure.
+ */
+export const planSuccessor = (change: TableChange, committed: DiskTable): TableChange => {
+  const { from, left } = change
+  let next = Math.max(from.nextDiskNumber, committed.nextDiskNumber)
+  const joined = change.joined.map(({ root, identity }) => {
+    const renumbered = { ...identity, number: next as DiskNumber }
+    next += 1
+    return { root, identity: renumbered }
+  })
+  const to: DiskTable = {
+    ...change.to,
+    version: committed.version + 1,
+    nextDiskNumber: next as DiskNumber,
+    disks: change.to.disks.map((disk) => {
+      const newcomer = joined.find(({ identity }) => identity.diskId === disk.id)
+      return newcomer ? { ...disk, number: newcomer.identity.number } : disk
+    }),
+  }
+  return {
+    from,
+    to,
+    left,
+    joined: joined.map(({ root, identity }) => ({ root, identity: { ...identity, table: to } })),
   }
 }

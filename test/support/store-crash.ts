@@ -78,6 +78,7 @@ export class IndexShelf {
 /** What lies on the disks and in the indexes when a life begins; all of it durable. */
 export interface Ground {
   readonly roots: readonly string[]
+  readonly partitions: number
   readonly disks: MakeFiles
   readonly indexes: ReadonlyMap<string, Batches>
 }
@@ -93,16 +94,22 @@ export const prepareGround = async (
   simulation: Simulation,
   roots: readonly string[],
   lives: readonly Life[],
+  partitions = 1,
 ): Promise<Ground> => {
   const files = createMemoryFiles()
   let shelf = new IndexShelf()
   for (const live of lives) {
     shelf = shelf.again()
-    const store = await openSimulatedStore(simulation, { files, roots, memoryIndexes: shelf.give })
+    const store = await openSimulatedStore(simulation, {
+      files,
+      roots,
+      partitions,
+      memoryIndexes: shelf.give,
+    })
     await live(store, files)
     await store.close()
   }
-  return { roots, disks: await contentOf(files), indexes: shelf.batches() }
+  return { roots, partitions, disks: await contentOf(files), indexes: shelf.batches() }
 }
 
 export interface Recording {
@@ -116,27 +123,40 @@ export interface Recording {
   readonly batches: ReadonlyMap<string, Batches>
 }
 
+export interface RecordOptions {
+  /** The store sees its disks through something, when they are to have a fault. */
+  readonly through?: (files: FaultyFiles) => FileSystem
+  /** Events of the log that are to be marks. */
+  readonly marks?: readonly string[]
+  /** Done to the disks before the store starts; recorded as well. */
+  readonly before?: (files: FaultyFiles) => Promise<unknown>
+}
+
 /**
  * Records a start on `ground` and `operation`, then what the store does by itself afterwards. `mark` names a point:
- * what was acknowledged. The store sees its disks `through` something when they are to have a fault.
+ * what was acknowledged.
  */
 export const recordLife = async (
   seed: number,
   ground: Ground,
-  operation: (store: SimulatedStore, mark: (label: string) => void) => Promise<unknown>,
-  through: (files: FaultyFiles) => FileSystem = (files) => files,
+  operation: (store: SimulatedStore, mark: (label: string) => void, files: FaultyFiles) => Promise<unknown>,
+  { through = (files) => files, marks = [], before }: RecordOptions = {},
 ): Promise<Recording> => {
-  const { roots, disks, indexes } = ground
+  const { roots, partitions, disks, indexes } = ground
   const faulty = await createFaultyFiles({ direct: true }, disks)
   const shelf = new IndexShelf(indexes, (index) => faulty.mark(`index ${index}`))
+  const note = (event: string): void => {
+    if (marks.includes(event)) faulty.mark(event)
+  }
+  await before?.(faulty)
   const store = await openSimulatedStore(createSimulation(seed), {
     files: through(faulty),
-    roots,
-    memoryIndexes: shelf.give,
+    ...{ roots, partitions, memoryIndexes: shelf.give },
+    log: { debug: note, info: note, warn: note, error: note },
   })
   await store.pass(SETTLE_MS)
   const first = faulty.log.length
-  await operation(store, faulty.mark)
+  await operation(store, faulty.mark, faulty)
   await store.pass(QUIET_MS)
   faulty.mark('quiet')
   if (shelf.isCleared) throw new Error('an index was lost while it was recorded')
@@ -145,7 +165,11 @@ export const recordLife = async (
 }
 
 /** The first record from `first` on that writes to a segment. */
-const findCommit = async (faulty: FaultyFiles, roots: readonly string[], first: number): Promise<number> => {
+export const findCommit = async (
+  faulty: FaultyFiles,
+  roots: readonly string[],
+  first: number,
+): Promise<number> => {
   const segments = new Set<number>()
   for (const root of roots) {
     for (const { path } of await filesBelow(faulty, `${root}/journal`)) {
@@ -159,6 +183,7 @@ const findCommit = async (faulty: FaultyFiles, roots: readonly string[], first: 
 const INDEX_STATES = ['current', 'stale', 'empty'] as const
 
 export interface StoreState {
+  readonly point: number
   readonly extent: BoundedState['extent']
   readonly files: MemoryFiles
   readonly shelf: IndexShelf
@@ -184,18 +209,23 @@ const shelfAt = (
   return new IndexShelf(held)
 }
 
-/** Every state a power cut during a recorded life may leave, from its operation on, or from `first`. */
+/**
+ * Every state a power cut during a recorded life may leave, from its operation on, or from `first`. With `isIndexRotated`
+ * each state has its indexes in one of their states, in turn.
+ */
 export async function* storeStates(
   recording: Recording,
-  first = recording.first,
+  { first = recording.first, isIndexRotated = false } = {},
 ): AsyncGenerator<StoreState> {
   let turn = 0
   for await (const state of boundedCrashStates(recording.faulty, recording.ground.disks, first)) {
-    const all = state.extent === 'whole' ? INDEX_STATES : [INDEX_STATES[turn++ % INDEX_STATES.length]!]
+    const isOne = isIndexRotated || state.extent !== 'whole'
+    const all = isOne ? [INDEX_STATES[turn++ % INDEX_STATES.length]!] : INDEX_STATES
     for (const indexes of all) {
       yield {
         files: await state.image(),
         shelf: shelfAt(recording, state.point, indexes),
+        point: state.point,
         marks: state.marks,
         extent: state.extent,
         description: `${state.description}, indexes ${indexes}`,

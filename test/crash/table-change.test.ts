@@ -1,0 +1,317 @@
+// History 8: an adoption and a replacement of a disk, with the power cut at every step, on the whole store. A start after
+// it finds the old table of disks or the new one, never a third, also when a disk that was told of the new one is away;
+// every later start agrees; and the change is completed once the disks are there. The states are those of
+// support/store-crash.ts; what is repaired after the change counts is cut at fewer points.
+import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
+import { PATHS } from '../../src/actors/store-facts.ts'
+import type { FileSystem } from '../../src/base/files.ts'
+import { KiB } from '../../src/base/units.ts'
+import { replaceDisk } from '../../src/offline.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
+import type { DiskTable } from '../../src/storage/identity-file.ts'
+import { inspectDirectory } from '../../src/storage/inspect.ts'
+import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { cutPower } from '../support/crash-states.ts'
+import { contentOf } from '../support/disk-images.ts'
+import { readFile, writeFile } from '../support/disks.ts'
+import type { LogRecord } from '../support/faulty-files.ts'
+import { emptyTree } from '../support/memory-tree.ts'
+import {
+  createSimulation,
+  openSimulatedStore,
+  type SimulatedStore,
+  type Simulation,
+} from '../support/simulated-store.ts'
+import {
+  findCommit,
+  type Ground,
+  prepareGround,
+  type Recording,
+  recordLife,
+  type StoreState,
+  storeStates,
+} from '../support/store-crash.ts'
+import { assert, rejectsWith, seeded, suite } from '../support/uvu.ts'
+
+const test = suite('a change of the table of disks')
+const LIMIT_MS = 240_000
+
+/** 3+2, so that one disk may be away while another is replaced and m + 1 are left to commit on. */
+const ROOTS = ['/d1', '/d2', '/d3', '/d4', '/d5']
+const LOST = '/d2'
+const OTHERS = ROOTS.filter((root) => root !== LOST)
+const PARTITIONS = 2
+const OWNER = 'a'.repeat(64)
+const BUCKETS = ['bucket-a', 'bucket-b']
+const OBJECTS = ['inline', 'packed'].flatMap((key) => BUCKETS.map((bucket) => ({ bucket, key })))
+const LIMIT = { withinMs: 10_000 }
+/** Enough to commit and publish a change, and for the first of the repair. */
+const WHILE_MS = 3_000
+
+const bytesOf = ({ bucket, key }: (typeof OBJECTS)[number]): Buffer =>
+  Buffer.alloc(key === 'inline' ? 3 * KiB : 100 * KiB, `${bucket}/${key}/`)
+
+const putAll = async (store: SimulatedStore): Promise<void> => {
+  for (const name of BUCKETS) {
+    await store.run(store.engine.buckets.create(name, { owner: OWNER, region: 'us-east-1' }))
+  }
+  for (const object of OBJECTS) {
+    const request = { ...object, owner: OWNER, headers: [], metadata: [] }
+    await store.run(store.engine.objects.put(request, bodyOf(bytesOf(object))))
+  }
+}
+const readAll = async (store: SimulatedStore): Promise<void> => {
+  for (const object of OBJECTS) {
+    const bytes = await store.run(readBytes(store.engine, object))
+    assert.ok(bytesOf(object).equals(bytes), `${object.bucket}/${object.key} is whole`)
+  }
+}
+
+/** The table on each disk that is there and counts. */
+const tablesOn = async (files: FileSystem): Promise<Map<string, DiskTable>> => {
+  const found = new Map<string, DiskTable>()
+  for (const root of ROOTS) {
+    const { content } = await inspectDirectory(files, root)
+    if (content.kind === 'disk' && content.identity.phase === 'member')
+      found.set(root, content.identity.table)
+  }
+  return found
+}
+
+/** What each partition says of the table of disks. */
+const committed = (store: SimulatedStore): Promise<unknown[]> =>
+  store.run(
+    Promise.all(
+      Array.from({ length: PARTITIONS }, (_, partition) =>
+        store.system.ref<BucketProtocol>(PATHS.bucket(partition)).ask('config', { name: 'disks' }, LIMIT),
+      ),
+    ),
+  )
+
+const redundancy = (store: SimulatedStore): Promise<Redundancy> =>
+  store.run(store.system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, LIMIT))
+
+interface Disks extends Pick<StoreState, 'files' | 'shelf'> {
+  /** How the store sees its disks. */
+  readonly through?: (files: FileSystem) => FileSystem
+}
+const awayOf = (root: string): string => root.replace('/', '/away-')
+
+/** A store on the disks, without `outs`. */
+const withStore = async <T>(
+  simulation: Simulation,
+  { files, shelf, through = (same) => same }: Disks,
+  outs: readonly (string | undefined)[],
+  action: (store: SimulatedStore) => Promise<T>,
+): Promise<T> => {
+  for (const out of outs) if (out !== undefined) await files.rename(out, awayOf(out))
+  const options = { roots: ROOTS, partitions: PARTITIONS, memoryIndexes: shelf.again().give }
+  const store = await openSimulatedStore(simulation, { ...options, files: through(files) })
+  const result = await action(store)
+  await store.close()
+  for (const out of outs) if (out !== undefined) await files.rename(awayOf(out), out)
+  return result
+}
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+interface Change {
+  readonly old: DiskTable
+  readonly made: DiskTable
+  /** Of an operator: says again what a cut may have prevented. */
+  readonly askAgain?: ((files: FileSystem) => Promise<unknown>) | undefined
+}
+
+const checkState = async (
+  simulation: Simulation,
+  { old, made, askAgain }: Change,
+  state: StoreState & Disks,
+  turn: number,
+): Promise<void> => {
+  const { files, marks } = state
+  const outs = [0, 1].map((i) => [undefined, ...OTHERS][(turn + i) % 5])
+  try {
+    // The old table or the new one; if the new one, every partition has committed it.
+    const first = await withStore(simulation, state, outs.slice(0, 1), async (store) => {
+      const { table } = store.started
+      assert.ok(same(table, old) || same(table, made), 'the old table or the new one')
+      if (marks.has('disk-adopted')) assert.equal(table, made, 'the change counted before the cut')
+      if (same(table, made)) assert.equal(await committed(store), [made, made], 'what counts is committed')
+      await readAll(store)
+      await store.pass(WHILE_MS)
+      return table
+    })
+    // The disk that was away is back, with whatever it was told; another one is away.
+    const second = await withStore(simulation, state, outs.slice(1), async (store) => {
+      const { table } = store.started
+      assert.ok(table.version >= first.version, 'no way back')
+      await readAll(store)
+      await store.pass(WHILE_MS)
+      return table
+    })
+    if (askAgain && same(second, old)) await askAgain(files)
+    const last = await withStore(simulation, state, [], async (store) => {
+      assert.ok(store.started.table.version >= second.version, 'no way back')
+      for (let i = 0; i < 60 && !isFull(await redundancy(store)); i++) await store.pass(2_000)
+      assert.ok(isFull(await redundancy(store)), JSON.stringify(await redundancy(store)))
+      await readAll(store)
+      return committed(store)
+    })
+    const tables = await tablesOn(files)
+    assert.is(tables.size, ROOTS.length)
+    for (const [root, table] of tables) assert.equal(table, tables.get('/d1'), `${root} knows`)
+    assert.equal(last, [tables.get('/d1'), tables.get('/d1')])
+    // Redundancy is what it was: any two may be lost.
+    if (turn % 3 === 0)
+      await withStore(
+        simulation,
+        state,
+        [turn, turn + 1].map((i) => OTHERS[i % 4]),
+        readAll,
+      )
+  } catch (error) {
+    const told = `${state.description}; without ${outs.map((out) => out ?? 'none').join(' and then ')}`
+    throw new Error(`${told}: ${(error as Error).message}`, { cause: error })
+  }
+}
+const isFull = ({ waiting, disks }: Redundancy): boolean =>
+  waiting.shards === 0 && waiting.bytes === 0 && disks.every(({ state }) => state === 'present')
+
+interface CheckOptions extends Pick<Change, 'askAgain'>, Pick<Disks, 'through'> {
+  /** The last cut; how a change goes on was cut off elsewhere. */
+  readonly until?: number
+}
+
+/** Cuts a recorded change off everywhere, and checks what comes of it. */
+const checkChange = async (
+  simulation: Simulation,
+  recording: Recording,
+  { askAgain, through, until = Number.POSITIVE_INFINITY }: CheckOptions = {},
+): Promise<void> => {
+  const [before, after] = [createMemoryFiles(), await cutPower(recording.faulty, recording.ground.disks)]
+  await recording.ground.disks(before)
+  const [old, made] = [(await tablesOn(before)).get('/d1')!, (await tablesOn(after)).get('/d1')!]
+  assert.equal([old.version, made.version], [1, 2])
+  let turn = 0
+  let repairing = 0
+  for await (const state of storeStates(recording, { isIndexRotated: true })) {
+    if (state.point > until) break
+    // What is repaired afterwards was cut off record by record in store.test.ts.
+    const isOver = state.marks.has('disk-adopted')
+    if (isOver && (state.extent === 'partial' || ++repairing % 4 !== 0)) continue
+    const disks = { ...state, ...(through && { through }) }
+    await checkState(simulation, { old, made, askAgain }, disks, ++turn)
+  }
+  assert.ok(turn >= STATES_MIN, `${turn} states`)
+}
+
+const groundOf = (simulation: Simulation): Promise<Ground> =>
+  prepareGround(simulation, ROOTS, [putAll], PARTITIONS)
+const MARKS = ['disk-adopted']
+const STATES_MIN = 20
+
+test(
+  'history 8: an adoption by a running store, cut off at every step',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const simulation = createSimulation(seed)
+    const lose: Parameters<typeof recordLife>[2] = async (store, mark, files) => {
+      await files.rename(LOST, '/lost')
+      await files.makeDirectory(LOST)
+      await files.syncDirectory('/')
+      mark('lost')
+      await store.pass(20_000)
+    }
+    const recording = await recordLife(seed + 1, await groundOf(simulation), lose, { marks: MARKS })
+    const isLost = (record: LogRecord): boolean => record.kind === 'mark' && record.label === 'lost'
+    await checkChange(simulation, { ...recording, first: recording.faulty.log.findIndex(isLost) + 1 })
+  }),
+)
+
+/** The disks, of which one directory was emptied. */
+const withWiped = async (ground: Ground): Promise<Ground> => {
+  const files = createMemoryFiles()
+  await ground.disks(files)
+  await emptyTree(files, LOST)
+  return { ...ground, disks: await contentOf(files) }
+}
+
+test(
+  'history 8: an adoption at a start, cut off at every step',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const simulation = createSimulation(seed)
+    const wiped = await withWiped(await groundOf(simulation))
+    const recording = await recordLife(seed + 1, wiped, (store) => store.pass(20_000), { marks: MARKS })
+    const until = await findCommit(recording.faulty, ROOTS, 0)
+    await checkChange(simulation, { ...recording, first: 0 }, { until })
+  }),
+)
+
+/** The directory lies on a device of its own: nobody takes it in without being told to. */
+const elsewhere = (files: FileSystem): FileSystem => ({
+  ...files,
+  async stat(path) {
+    const stat = await files.stat(path)
+    return stat && path === LOST ? { ...stat, device: 99 } : stat
+  },
+})
+
+test(
+  'history 8: a replacement that the operator asked for, cut off at every step',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const simulation = createSimulation(seed)
+    const wiped = await withWiped(await groundOf(simulation))
+    const ask = (files: FileSystem): Promise<number> => replaceDisk(ROOTS, LOST, elsewhere(files))
+    const recording = await recordLife(seed + 1, wiped, (store) => store.pass(20_000), {
+      ...{ marks: MARKS, through: elsewhere, before: ask },
+    })
+    const until = await findCommit(recording.faulty, ROOTS, 0)
+    await checkChange(simulation, { ...recording, first: 0 }, { askAgain: ask, through: elsewhere, until })
+  }),
+)
+
+test(
+  'history 8: a replaced disk that is back, with one that was not told of it, brings back nothing old',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const simulation = createSimulation(seed)
+    const roots = ['/d1', '/d2', '/d3']
+    const files = createMemoryFiles()
+    const open = (): Promise<SimulatedStore> => openSimulatedStore(simulation, { files, roots })
+    const address = { bucket: 'bucket', key: 'key' }
+    const write = (store: SimulatedStore, text: string): Promise<unknown> =>
+      store.run(
+        store.engine.objects.put({ ...address, owner: OWNER, headers: [], metadata: [] }, bodyOf(text)),
+      )
+    const first = await open()
+    await first.run(first.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
+    await write(first, 'old')
+    await first.close()
+    const untold = await readFile(files, '/d2/disk.json')
+    await files.rename('/d3', '/lost')
+    await files.makeDirectory('/d3')
+    // The third disk is replaced; the second hears of it in its journal only.
+    const second = await open()
+    await second.pass(60_000)
+    await second.close()
+    await files.remove('/d2/disk.json')
+    await writeFile(files, '/d2/disk.json', untold)
+    await files.rename('/d2', '/away')
+    const third = await open()
+    await write(third, 'new')
+    await third.close()
+    await files.rename('/away', '/d2')
+    await files.rename('/d1', '/away')
+    await files.rename('/d3', '/newcomer')
+    await files.rename('/lost', '/d3')
+    const refused = await rejectsWith('TOO_FEW_DISKS', open)
+    assert.equal((refused as Error & { detail: unknown }).detail, { set: 0, missing: '1,4' })
+    await files.rename('/away', '/d1')
+    await files.rename('/d3', '/lost')
+    await files.rename('/newcomer', '/d3')
+    const last = await open()
+    assert.is(Buffer.from(await last.run(readBytes(last.engine, address))).toString(), 'new')
+    await last.close()
+  }),
+)
+
+test.run()

@@ -43,8 +43,8 @@ export const EXIT_USAGE = 2
 export const EXIT_GAVE_UP = 70
 
 /**
- * Resolves to the exit code when the server has ended. The first signal drains it, a second one ends the wait at once.
- * Rejects when the server does not start.
+ * Resolves to the exit code when the server has ended. The first signal drains it, or ends a start that is not through; a
+ * second one ends the wait at once. Rejects when the server does not start.
  */
 export const serve = (config: Config, dependencies: ServeDependencies): Promise<number> => {
   const firstSignal = dependencies.nextSignal()
@@ -61,7 +61,14 @@ const run = async (
   { startServer, log, terminal, program }: ServeDependencies,
   firstSignal: Promise<string>,
 ): Promise<number> => {
-  const server = await startServer(config, { log })
+  const starting = startServer(config, { log })
+  const server = await Promise.race([starting, firstSignal])
+  if (typeof server === 'string') {
+    // Nothing is under way yet, and no store needs a clean end: a start that waits for its disks must not hold the signal up.
+    starting.catch(() => undefined)
+    log.info('stopped before it served', { signal: server })
+    return EXIT_OK
+  }
   terminal.write(`ready ${server.endpoint}\n`)
   terminal.write(formatAccess(server, config, terminal.isTerminal, program))
   const ended = server.closed.then(

@@ -85,6 +85,17 @@ test(
 )
 
 test(
+  'a signal while the store still starts ends the program, instead of waiting until it serves or gives up',
+  deadline(1000, async () => {
+    const stage = createStage()
+    const code = serve(config, { ...stage.dependencies, startServer: () => new Promise(() => undefined) })
+    await stage.signal('SIGTERM')
+    assert.is(await code, 0)
+    assert.is(stage.output(), '')
+  }),
+)
+
+test(
   'a root supervisor that gives up ends the program with 70',
   deadline(1000, async () => {
     const stage = createStage()

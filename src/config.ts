@@ -83,6 +83,10 @@ export const SETTINGS: readonly Setting[] = [
   },
 ]
 
+export const PORT_BOUNDS = { min: 0, max: 65_535 }
+/** Of --arena, in bytes. */
+export const ARENA_BOUNDS = { min: 64 * MiB, max: 4 * GiB }
+
 export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface CommandLine {
@@ -207,12 +211,12 @@ const buildConfig = (layers: readonly Layer[], environment: Environment): Config
   const rootCredentials = readRootCredentials(environment)
   return {
     host: need('host', parseHost),
-    port: need('port', (label, text) => parseWholeNumber(label, text, { min: 0, max: 65_535 })),
+    port: need('port', (label, text) => parseWholeNumber(label, text, PORT_BOUNDS)),
     disks,
     ...(parity && { parity: parseParity(parity.label, parity.text, disks.length) }),
     region: need('region', parseRegion),
     ...(domain && { domain: parseDomain(domain.label, domain.text) }),
-    arenaBytes: need('arena', (label, text) => parseSize(label, text, { min: 64 * MiB, max: 4 * GiB })),
+    arenaBytes: need('arena', (label, text) => parseSize(label, text, ARENA_BOUNDS)),
     drainTimeoutMs: need('drain-timeout', (label, text) => parseDuration(label, text, { max: HOUR })),
     logLevel: need('log-level', parseLogLevel),
     ...(rootCredentials && { rootCredentials }),
@@ -258,7 +262,7 @@ const setSizeOf = (label: string, count: number): number => {
 const parseParity = (label: string, text: string, diskCount: number): number =>
   parseWholeNumber(label, text, { min: 0, max: setSizeOf('--disks', diskCount) - 1 })
 
-const parseHost = (label: string, text: string): string => {
+export const parseHost = (label: string, text: string): string => {
   const host = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
   if (isIP(host) === 0 && !isHostName(host)) {
     throw invalid(`${label} is ${quote(text)} but must be an address or a host name`)
@@ -266,7 +270,7 @@ const parseHost = (label: string, text: string): string => {
   return host
 }
 
-const parseDomain = (label: string, text: string): string => {
+export const parseDomain = (label: string, text: string): string => {
   const domain = text.toLowerCase()
   if (!isHostName(domain) || isIP(domain) !== 0) {
     throw invalid(`${label} is ${quote(text)} but must be a host name such as s3.example.com`)
@@ -278,7 +282,7 @@ const isHostName = (text: string): boolean =>
   text.length <= 253 &&
   text.split('.').every((label) => /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(label))
 
-const parseRegion = (label: string, text: string): string => {
+export const parseRegion = (label: string, text: string): string => {
   if (/^[a-z0-9](?:[a-z0-9-]{0,62})$/.test(text)) return text
   throw invalid(`${label} is ${quote(text)} but must be lower-case letters, digits and hyphens`)
 }
@@ -289,22 +293,30 @@ const parseLogLevel = (label: string, text: string): LogLevel => {
   throw invalid(`${label} is ${quote(text)} but must be one of ${LOG_LEVELS.join(', ')}`)
 }
 
-/** Only from the environment: a flag shows in the list of processes, a file is copied along. Messages never quote them. */
+/** Only from the environment: a flag shows in the list of processes, a file is copied along. */
 const readRootCredentials = (environment: Environment): Config['rootCredentials'] | undefined => {
-  const accessKeyId = environment['MORAINE_ROOT_ACCESS_KEY'] ?? ''
-  const secretAccessKey = environment['MORAINE_ROOT_SECRET_KEY'] ?? ''
+  const [access, secret] = ['MORAINE_ROOT_ACCESS_KEY', 'MORAINE_ROOT_SECRET_KEY'] as const
+  const accessKeyId = environment[access] ?? ''
+  const secretAccessKey = environment[secret] ?? ''
   if (accessKeyId === '' && secretAccessKey === '') return undefined
-  if (accessKeyId === '' || secretAccessKey === '') {
-    throw invalid('MORAINE_ROOT_ACCESS_KEY and MORAINE_ROOT_SECRET_KEY must be set together')
-  }
+  if (accessKeyId === '' || secretAccessKey === '')
+    throw invalid(`${access} and ${secret} must be set together`)
+  return checkCredentials({ accessKeyId, secretAccessKey }, { access, secret })
+}
+
+type Credentials = NonNullable<Config['rootCredentials']>
+
+/** The pair as it was given, when it can be one. `names`: what the operator called its halves; messages never quote them. */
+export const checkCredentials = (
+  { accessKeyId, secretAccessKey }: Credentials,
+  { access, secret }: { readonly access: string; readonly secret: string },
+): Credentials => {
   if (!/^[A-Za-z0-9._-]{3,128}$/.test(accessKeyId)) {
-    throw invalid('MORAINE_ROOT_ACCESS_KEY must be 3 to 128 letters, digits, dots, hyphens and underscores')
+    throw invalid(`${access} must be 3 to 128 letters, digits, dots, hyphens and underscores`)
   }
   if (!/^[\x21-\x7e]{8,128}$/.test(secretAccessKey)) {
-    throw invalid('MORAINE_ROOT_SECRET_KEY must be 8 to 128 printable characters without spaces')
+    throw invalid(`${secret} must be 8 to 128 printable characters without spaces`)
   }
-  if (accessKeyId === secretAccessKey) {
-    throw invalid('MORAINE_ROOT_ACCESS_KEY and MORAINE_ROOT_SECRET_KEY must differ')
-  }
+  if (accessKeyId === secretAccessKey) throw invalid(`${access} and ${secret} must differ`)
   return { accessKeyId, secretAccessKey }
 }

@@ -10,7 +10,7 @@ import type { StoreEvent } from './actors/store-events.ts'
 import { PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { planThreads, tree } from './actors/tree.ts'
 import { type KeyPair, openKeyPair } from './auth/root.ts'
-import { fault } from './base/errors.ts'
+import { fault, unavailable } from './base/errors.ts'
 import type { FileSystem } from './base/files.ts'
 import type { Log } from './base/log.ts'
 import { systemRandom } from './base/prng.ts'
@@ -72,10 +72,24 @@ export const startServer = async (config: Config, dependencies: ServerDependenci
     partitions: Math.max(1, Math.floor(cores / CORES_PER_PARTITION)),
   })
   try {
+    checkReadable(started)
     return await startSystem(config, dependencies, started, cores)
   } catch (error) {
     await started.release()
     throw error
+  }
+}
+
+/** With more than m disks of a set away nothing in it can be trusted to be the newest: said at once, with where to look. */
+const checkReadable = ({ table, missing, unreadableSets }: StartedStore): void => {
+  for (const set of unreadableSets) {
+    const size = table.disks.filter((disk) => disk.set === set).length
+    const positions = missing.filter((disk) => disk.set === set).map(({ position }) => position + 1)
+    throw unavailable(
+      'TOO_FEW_DISKS',
+      `the store cannot start without its disks at positions ${positions.join(', ')}: ${size - table.m} of ${size} must be there`,
+      { set, missing: positions.join(',') },
+    )
   }
 }
 

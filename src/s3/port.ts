@@ -2,10 +2,9 @@
 import { createServer } from 'node:net'
 import { codeOf, fault, type MoraineError } from '../base/errors.ts'
 
-/** Takes the port and lets it go. Rejects with a sentence for the operator when it cannot be taken. 0 always can. */
+/** Takes the port and lets it go. Rejects with a sentence for the operator when it cannot be taken: 0, too, on an address of others. */
 export const checkPort = (host: string, port: number): Promise<void> =>
   new Promise((resolve, reject) => {
-    if (port === 0) return resolve()
     const probe = createServer()
     probe.once('error', (error) => reject(describe(host, port, error)))
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()))

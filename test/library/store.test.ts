@@ -1,5 +1,5 @@
 // createStore as a program that embeds it sees it: two side by side, nothing left behind, events, and clear refusals.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
@@ -72,6 +72,62 @@ test(
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'key' }))
       assert.is(await Body!.transformToString(), 'kept')
       s3.destroy()
+    } finally {
+      rmSync(parent, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'options that no command line would pass are refused by name: an empty secret is no key, 99999 no port',
+  deadline(LIMIT_MS, async () => {
+    const wrong: readonly (readonly [option: string, value: unknown])[] = [
+      ['disks', undefined],
+      ['disks', 'nowhere'],
+      ['disks', [1, 2]],
+      ['disks', ['same', './same']],
+      ['port', 99_999],
+      ['port', -1],
+      ['port', 1.5],
+      ['host', 'no host'],
+      ['region', ''],
+      ['region', 'A B'],
+      ['domain', '1.2.3.4'],
+      ['arenaBytes', 1000],
+      ['arenaBytes', 1e12],
+      ['credentials', { accessKeyId: 'access', secretAccessKey: '' }],
+      ['credentials', { accessKeyId: 'a/b', secretAccessKey: 'long enough'.replace(' ', '-') }],
+      ['credentials', { accessKeyId: 'access' }],
+    ]
+    for (const [option, value] of wrong) {
+      const options = { disks: 'memory', [option]: value } as unknown as StoreOptions
+      const { message } = await rejectsWith('CONFIG_INVALID', () => createStore(options))
+      assert.ok(message.includes(option), `${option}: ${message}`)
+    }
+    await rejectsWith('CONFIG_INVALID', () => createStore(undefined as unknown as StoreOptions))
+    // The address is looked at before a disk is, whichever port is asked for.
+    const parent = join(tmpdir(), `moraine-library-${process.pid}-untouched`)
+    await rejectsWith('CONFIG_INVALID', () => createStore({ disks: [parent], host: '203.0.113.5' }))
+    assert.not.ok(existsSync(parent))
+  }),
+)
+
+test(
+  'a start with more disks away than may be says at once which, instead of trying for twenty seconds',
+  deadline(LIMIT_MS, async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'moraine-library-'))
+    try {
+      const disks = ['a', 'b', 'c', 'd'].map((name) => join(parent, name))
+      await (await createStore({ disks })).close()
+      for (const name of ['b', 'c', 'd']) renameSync(join(parent, name), join(parent, `${name}-away`))
+      const problems: string[] = []
+      const note = (event: string): void => void problems.push(event)
+      const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: note }
+      const { message } = await rejectsWith('TOO_FEW_DISKS', () => createStore({ disks, log }))
+      assert.match(message, 'positions 2, 3, 4: 2 of 4 must be there')
+      assert.equal(problems, [])
+      for (const name of ['b', 'c', 'd']) renameSync(join(parent, `${name}-away`), join(parent, name))
+      await (await createStore({ disks })).close()
     } finally {
       rmSync(parent, { recursive: true, force: true })
     }

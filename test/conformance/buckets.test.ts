@@ -100,6 +100,22 @@ check(
 )
 check('delete', 'DELETE /bucket', {}, { status: 204, text: '' })
 check('delete what is full', 'DELETE /full', {}, { status: 409, code: 'BucketNotEmpty' })
+test(
+  'delete what holds nothing but uploads that nobody ended, as aws s3 rb --force does; a full one keeps them',
+  deadline(5_000, async () => {
+    const { send } = await createExchange(['bucket', 'full'])
+    await send('PUT /full/k', { body: 'x' })
+    for (const path of ['/bucket/a', '/bucket/a', '/bucket/b/c', '/full/u'])
+      await send(`POST ${path}?uploads`)
+    for (let i = 0; i < 70; i++) await send(`POST /bucket/many-${i}?uploads`)
+    assert.is((await send('DELETE /full')).code, 'BucketNotEmpty')
+    assert.match((await send('GET /full?uploads')).text, '<Key>u</Key>')
+    assert.is((await send('DELETE /bucket')).status, 204)
+    assert.is((await send('GET /bucket')).code, 'NoSuchBucket')
+    await send('PUT /bucket')
+    assert.not.match((await send('GET /bucket?uploads')).text, '<Upload>')
+  }),
+)
 check('delete what is not there', 'DELETE /none', {}, { status: 404, code: 'NoSuchBucket' })
 check(
   'the owner expected',
@@ -151,7 +167,7 @@ check('list another region', 'GET /?bucket-region=eu-west-1', {}, { status: 200,
 check('a method the service has not', 'PUT /', {}, { status: 405, code: 'MethodNotAllowed' })
 
 test(
-  'an error document names code, message, resource and request',
+  'an error document names code, message, resource, request and host',
   deadline(2_000, async () => {
     const { send } = await createExchange([])
     const { text, headers } = await send('GET /no-bucket/a%3Cb')
@@ -162,7 +178,7 @@ test(
     )
     assert.match(
       text,
-      '<Resource>/no-bucket/a&lt;b</Resource><RequestId>F0F0F0F000000001</RequestId></Error>',
+      '<Resource>/no-bucket/a&lt;b</Resource><RequestId>F0F0F0F000000001</RequestId><HostId>host</HostId></Error>',
     )
   }),
 )

@@ -1,5 +1,6 @@
 // CreateBucket, HeadBucket, GetBucketLocation, ListBuckets, DeleteBucket. Every bucket here is of the one region the
 // store is configured with.
+import type { Uploads } from '../../actors/engine.ts'
 import { codeOf, refusal } from '../../base/errors.ts'
 import { verifyWhole } from '../checksums.ts'
 import { decodeToken, encodeToken } from '../continuation.ts'
@@ -71,8 +72,37 @@ export const getBucketLocation: Handler = async ({ bucket }, { engine }) => {
   return { status: 200, headers: [['content-type', XML_TYPE]], body }
 }
 
+const UPLOADS_AT_ONCE = 64
+
+const abortUploads = async (uploads: Uploads, bucket: string): Promise<void> => {
+  const first = { bucket, prefix: '', delimiter: '', after: { key: '', upload: '' }, limit: UPLOADS_AT_ONCE }
+  // What was aborted is off the list, so its first page is always the next one.
+  for (let page = await uploads.list(first); page.uploads.length > 0; page = await uploads.list(first)) {
+    await Promise.all(
+      page.uploads.map(({ key, id }) =>
+        uploads.abort({ bucket, key, upload: id }).catch((error: unknown) => {
+          // Its own client was faster.
+          if (codeOf(error) !== 'NoSuchUpload') throw error
+        }),
+      ),
+    )
+  }
+}
+
+/**
+ * S3 deletes a bucket in which uploads were begun and never ended, and whoever empties one with `aws s3 rb --force` counts on
+ * it: a bucket without objects gives them up. One that gets an object meanwhile stays, without them.
+ */
 export const deleteBucket: Handler = async ({ bucket }, { engine }) => {
-  await engine.buckets.delete(bucket)
+  try {
+    await engine.buckets.delete(bucket)
+  } catch (error) {
+    if (codeOf(error) !== 'BucketNotEmpty') throw error
+    const { versions } = await engine.objects.list({ bucket, prefix: '', delimiter: '', after: '', limit: 1 })
+    if (versions.length > 0) throw error
+    await abortUploads(engine.uploads, bucket)
+    await engine.buckets.delete(bucket)
+  }
   return { status: 204, headers: [] }
 }
 

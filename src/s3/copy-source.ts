@@ -1,6 +1,7 @@
 // x-amz-copy-source, read in one place: whoever checks the right to read and whoever reads see the same bucket, key and
 // version, however the header was encoded.
 import type { ObjectAddress } from '../actors/engine.ts'
+import { decodeUtf8, percentDecode } from '../auth/encoding.ts'
 import { refusal } from '../base/errors.ts'
 import { checkBucketName, checkKey } from './names.ts'
 
@@ -12,20 +13,22 @@ const invalid = (value: string) =>
     ArgumentValue: value.slice(0, 1_024),
   })
 
+const undecodable = (value: string, cause?: unknown) =>
+  refusal(
+    'InvalidArgument',
+    'The copy source is not percent-encoded UTF-8.',
+    { ArgumentName: 'x-amz-copy-source', ArgumentValue: value.slice(0, 1_024) },
+    cause,
+  )
+
+/** A header comes as one character per byte: what was not encoded is UTF-8 too, and not the text those bytes look like. */
 const decode = (text: string, value: string): string => {
+  const bytes = percentDecode(text, false)
+  if (bytes === undefined) throw undecodable(value)
   try {
-    return decodeURIComponent(text)
+    return decodeUtf8(bytes)
   } catch (error) {
-    // A stray '%' or bytes that are no UTF-8.
-    throw refusal(
-      'InvalidArgument',
-      'The copy source is not percent-encoded UTF-8.',
-      {
-        ArgumentName: 'x-amz-copy-source',
-        ArgumentValue: value.slice(0, 1_024),
-      },
-      error,
-    )
+    throw undecodable(value, error)
   }
 }
 

@@ -39,8 +39,8 @@ export const createDispatch = ({ engine, region, onError }: DispatchOptions): Di
       return await serve(request, { engine, region, onError: tell })
     } catch (error) {
       tell(error)
-      const { id, method } = request
-      return errorResponse(error, { requestId: id, method, resource: resourceOf(request) })
+      const { id, hostId, method } = request
+      return errorResponse(error, { requestId: id, hostId, method, resource: resourceOf(request) })
     }
   }
 }

@@ -1,8 +1,8 @@
 // What a client sees of an error: S3's code, status and message for every code the store knows. The table is complete by
 // type: a new code does not compile until it has a line here.
 //
-// Refusals carry their own message and those details whose names are written like XML elements (`BucketName`). Of
-// everything else only the line of this table reaches a client; the request id links it to the log.
+// Refusals carry their own message and those details whose names are written like XML elements (`BucketName`) or have one
+// in S3 (`key`). Of everything else only the line of this table reaches a client; the request id links it to the log.
 import {
   asMoraineError,
   type ErrorCode,
@@ -139,8 +139,19 @@ const OTHERS: Readonly<Record<Exclude<ErrorCode, RefusalCode>, S3Error>> = {
 
 const isElementName = (name: string): boolean => /^[A-Z][A-Za-z0-9-]{0,63}$/.test(name)
 
+/** What those below call the things a client named, and S3's elements for them. */
+const ELEMENTS: ReadonlyMap<string, string> = new Map([
+  ['bucket', 'BucketName'],
+  ['key', 'Key'],
+  ['upload', 'UploadId'],
+])
+
 const publicDetail = (detail: ErrorDetail): ErrorDetail =>
-  Object.fromEntries(Object.entries(detail).filter(([name, value]) => isElementName(name) && value !== null))
+  Object.fromEntries(
+    Object.entries(detail)
+      .map(([name, value]) => [ELEMENTS.get(name) ?? name, value] as const)
+      .filter(([name, value]) => isElementName(name) && value !== null),
+  )
 
 /** Total: anything caught becomes what the client may see of it. */
 export const toS3Error = (error: unknown): S3Error => {
@@ -157,6 +168,8 @@ export const toS3Error = (error: unknown): S3Error => {
 /** What the error document says of the request; everything the client sent comes back bounded. */
 export interface ErrorContext {
   readonly requestId: string
+  /** x-amz-id-2 of the answer. */
+  readonly hostId: string
   /** HEAD has no body: its errors are their status. */
   readonly method: string
   /** `/bucket/key` as it was asked for. */
@@ -167,7 +180,10 @@ export interface ErrorContext {
 const RESOURCE_CHARS_MAX = 4_096
 
 /** The answer to a request that failed, ready to be written. */
-export const errorResponse = (error: unknown, { requestId, method, resource }: ErrorContext): S3Response => {
+export const errorResponse = (
+  error: unknown,
+  { requestId, hostId, method, resource }: ErrorContext,
+): S3Response => {
   const { status, code, message, detail, retryAfterSeconds } = toS3Error(error)
   const headers: [string, string][] = []
   if (retryAfterSeconds !== undefined) headers.push(['retry-after', String(retryAfterSeconds)])
@@ -178,6 +194,7 @@ export const errorResponse = (error: unknown, { requestId, method, resource }: E
   const details = Object.entries(detail).map(([name, value]) => element(name, String(value)))
   const body =
     `${XML_DECLARATION}<Error>${element('Code', code)}${element('Message', message)}${details.join('')}` +
-    `${element('Resource', resource.slice(0, RESOURCE_CHARS_MAX))}${element('RequestId', requestId)}</Error>`
+    `${element('Resource', resource.slice(0, RESOURCE_CHARS_MAX))}${element('RequestId', requestId)}` +
+    `${element('HostId', hostId)}</Error>`
   return { status, headers, body }
 }

@@ -7,6 +7,8 @@ import type { Pairs } from '../metadata/records.ts'
 export interface S3Request {
   /** x-amz-request-id of the answer. */
   readonly id: string
+  /** x-amz-id-2 of the answer. */
+  readonly hostId: string
   readonly method: string
   /** Empty when the request names none; from the path or from the virtual host. */
   readonly bucket: string

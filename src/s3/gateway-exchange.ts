@@ -104,7 +104,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       // Health is told while draining and when there is no room, too.
       const mayBeAdmin = adminHandler !== undefined && target.startsWith('/-/')
       if (!mayBeAdmin) traffic.admit(message.socket)
-      const { request, isAdmin } = receive(message, { id, authenticator, domain, source })
+      const { request, isAdmin } = receive(message, { id, hostId, authenticator, domain, source })
       if (isAdmin && adminHandler) return await adminHandler(request)
       if (mayBeAdmin) traffic.admit(message.socket)
       resource = resourceOf(request)
@@ -116,7 +116,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       if (error.kind === 'bug' || error.kind === 'fault') {
         log.error('request-failed', { id, code: error.code, message: error.message, stack: error.stack })
       }
-      return errorResponse(error, { requestId: id, method: message.method ?? '', resource })
+      return errorResponse(error, { requestId: id, hostId, method: message.method ?? '', resource })
     }
   }
 
@@ -167,7 +167,12 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       log.warn('answer-cut-short', { id, code: codeOf(error), message: (error as Error).message })
       if (response.headersSent) return
       // A header that cannot be written: say so rather than leave the client waiting.
-      const instead = errorResponse(error, { requestId: id, method: message.method ?? '', resource: '' })
+      const instead = errorResponse(error, {
+        requestId: id,
+        hostId,
+        method: message.method ?? '',
+        resource: '',
+      })
       await respond(message, response, instead, how)
     }
   }
@@ -189,7 +194,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       if (traffic.breakOff(socket)) return
       const id = nextId()
       const failure = parseFailure(codeOf(error))
-      const { body } = errorResponse(failure.error, { requestId: id, method: '', resource: '' })
+      const { body } = errorResponse(failure.error, { requestId: id, hostId, method: '', resource: '' })
       const text = typeof body === 'string' ? body : ''
       socket.end(
         `HTTP/1.1 ${failure.status}\r\nx-amz-request-id: ${id}\r\nx-amz-id-2: ${hostId}\r\nServer: Moraine\r\n` +

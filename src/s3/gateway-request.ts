@@ -19,6 +19,7 @@ export interface Arrival {
 
 export interface ArrivalContext {
   readonly id: string
+  readonly hostId: string
   readonly authenticator: Authenticator
   readonly domain: string | undefined
   /** Undefined when the request has no body. */
@@ -123,6 +124,7 @@ export const receive = (message: IncomingMessage, context: ArrivalContext): Arri
     isAdmin,
     request: {
       id: context.id,
+      hostId: context.hostId,
       method,
       bucket: isAdmin ? '' : target.bucket,
       key: isAdmin ? path.slice(ADMIN_PREFIX.length) : target.key,

@@ -12,7 +12,7 @@ import { parseXml } from '../../src/s3/xml.ts'
 import { assert, suite } from '../support/uvu.ts'
 
 const test = suite('errors')
-const context = { requestId: 'R1', method: 'GET', resource: '/b/k' }
+const context = { requestId: 'R1', hostId: 'H1', method: 'GET', resource: '/b/k' }
 
 test('a refusal reaches the client with its code, its message and its elements', () => {
   for (const code of REFUSAL_CODES) {
@@ -22,6 +22,13 @@ test('a refusal reaches the client with its code, its message and its elements',
     assert.equal(error.detail, { BucketName: 'b' })
     assert.ok((error.status >= 400 && error.status < 500) || error.status === 501 || error.status === 304)
   }
+})
+
+test('the bucket, key or upload that is not there is named as S3 names it', () => {
+  const named = (error: Error): string => String(errorResponse(error, context).body)
+  assert.match(named(refusal('NoSuchKey', '', { key: 'é/k' })), '<Key>é/k</Key>')
+  assert.match(named(refusal('NoSuchBucket', '', { bucket: 'b' })), '<BucketName>b</BucketName>')
+  assert.match(named(refusal('NoSuchUpload', '', { upload: 'u' })), '<UploadId>u</UploadId>')
 })
 
 test('what may be tried again is a 503 with Retry-After', () => {
@@ -61,7 +68,7 @@ test('the document is well formed whatever the request was, and bounded', () => 
   const root = parseXml(Buffer.from(String(body)))
   assert.equal(
     root.children.map(({ name }) => name),
-    ['Code', 'Message', 'Key', 'Resource', 'RequestId'],
+    ['Code', 'Message', 'Key', 'Resource', 'RequestId', 'HostId'],
   )
   assert.ok(String(body).length < 40_000)
 })

@@ -61,6 +61,10 @@ test(
     assert.ok(got.headers.has('date'))
     const head = await call(at, 'HEAD', '/bucket/key')
     assert.is(head.headers.get('content-length'), '5')
+    const anonymous = await call(at, 'GET', '/bucket/key', { headers: { authorization: 'Bearer x' } })
+    const { body, headers } = anonymous
+    assert.match(body.toString(), `<RequestId>${headers.get('x-amz-request-id')}</RequestId>`)
+    assert.match(body.toString(), `<HostId>${headers.get('x-amz-id-2')}</HostId>`)
     assert.not.equal(head.headers.get('x-amz-request-id'), got.headers.get('x-amz-request-id'))
   }),
 )

@@ -62,6 +62,7 @@ export const requestOf = (line: string, sent: Sent = {}): S3Request => {
   const anonymous = sent.isAnonymous === true
   return {
     id: 'F0F0F0F000000001',
+    hostId: 'host',
     method: line.slice(0, space),
     bucket: decode(bucket),
     key: decode(key),

@@ -463,6 +463,11 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
     await world.sleep(20)
     await world.ref('root/a').ask('stopChild', { path: 'root/a/child' }, SOON)
     await untilTrue(world, async () => (await world.ref('root/b').ask('notes', {}, SOON)).length === 1)
+    // Another child at the same path: that watch has told what it was to tell.
+    await world.ref('root/a').ask('spawn', { name: 'child' }, SOON)
+    await world.ref('root/a').ask('stopChild', { path: 'root/a/child' }, SOON)
+    await world.sleep(30)
+    assert.equal(await world.ref('root/b').ask('notes', {}, SOON), ['root/a/child ended'])
   })
 
   // -- every --
@@ -470,8 +475,11 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
   test('a tick whose predecessor still waits is dropped', async (world) => {
     await world.open([actor('a', { tickMs: 10 })])
     const a = world.ref('root/a')
-    await a.ask('work', { name: 'w', delayMs: 200 }, SOON)
+    const working = a.ask('work', { name: 'w', delayMs: 500 }, SOON)
+    await world.sleep(100)
+    // Queued while the work runs, behind the ticks that came by then: whatever comes later does not count.
     const notes = await a.ask('notes', {}, SOON)
+    await working
     const waited = notes.slice(notes.indexOf('w ends') + 1)
     assert.ok(waited.length <= 2, `${waited.length} ticks after the work`)
     await untilTrue(world, async () => (await a.ask('notes', {}, SOON)).length > notes.length + 2)

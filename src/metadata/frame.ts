@@ -123,6 +123,9 @@ export const encodeFrame = (context: FrameContext, content: FrameContent): Encod
       bodiesLength += body.length
     }
   }
+  const length = FRAME_HEADER_BYTES + recordsLength + bodiesLength
+  // No reader takes it for a frame: acknowledged it would be lost with the next start.
+  assert(length <= FRAME_BYTES_MAX, 'a commit fits a frame')
   writeGroup(head, at, counters)
   head.writeUInt32LE(MAGIC, 0)
   head.writeUInt16LE(FORMAT, 4)
@@ -141,7 +144,7 @@ export const encodeFrame = (context: FrameContext, content: FrameContent): Encod
   head.writeUInt32LE(0, 56)
   const checksum = crc32(head.subarray(0, 60))
   head.writeUInt32LE(checksum, 60)
-  return { pieces, length: FRAME_HEADER_BYTES + recordsLength + bodiesLength, recordsLength, checksum }
+  return { pieces, length, recordsLength, checksum }
 }
 
 /** Fills in where the entries of a frame that begins at `frameOffset` now lie, and lets go of their bodies. */

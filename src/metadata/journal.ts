@@ -263,7 +263,8 @@ export class Journal {
     const { clock, members, log, partition } = this.#options
     return new Promise((resolve) => {
       const waiting = new Set(disks)
-      const startedMs = clock.monotonicMs()
+      let startedMs = clock.monotonicMs()
+      let lookedMs = startedMs
       let timer = clock.setTimer(LAG_MS, () => onTime(), true)
       const finish = (isSynced: boolean): void => {
         timer.cancel()
@@ -277,8 +278,17 @@ export class Journal {
         finish(false)
       }
       const onTime = (): void => {
+        const nowMs = clock.monotonicMs()
+        // This process stood still, not the disks: what they answered meanwhile has not been heard yet.
+        const hasStoodStill = nowMs - lookedMs >= 2 * LAG_MS
+        lookedMs = nowMs
+        if (hasStoodStill) {
+          startedMs = nowMs
+          timer = clock.setTimer(LAG_MS, onTime, true)
+          return
+        }
         const hasPeer = waiting.size < disks.length
-        const isStalled = clock.monotonicMs() - startedMs >= STALL_MS
+        const isStalled = nowMs - startedMs >= STALL_MS
         if (hasPeer || isStalled) passOverWaiting()
         else timer = clock.setTimer(LAG_MS, onTime, true)
       }

@@ -1,4 +1,5 @@
 // Frames: torn, late, in doubt, and on disks that fail or hang.
+import type { Clock } from '../../src/base/clock.ts'
 import { createIndexStore, kill, openPartition, putText, readText } from '../support/partitions.ts'
 import { createSegmentDisks, type MemorySegmentDisk } from '../support/segment-disks.ts'
 import { SimulatedClock } from '../support/simulated-clock.ts'
@@ -177,6 +178,37 @@ test(
     const again = await open(disks)
     assert.is(await readText(again, 'b', 'k'), 'third')
     kill(again)
+  }),
+)
+
+test(
+  'a process that stood still for a minute passes over no disk: their answers had only not been heard',
+  deadline(10_000, async () => {
+    const clock = new SimulatedClock()
+    let stoodMs = 0
+    const standing: Clock = {
+      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs() + stoodMs,
+      setTimer: (delayMs, action) => clock.setTimer(delayMs, action),
+    }
+    const { disks, partition, copies } = await begin({ clock: standing })
+    // No disk to spare: a single one that is passed over would end the writes for half a minute.
+    for (const disk of disks) if (!copies.includes(disk)) disk.failure = 'EIO'
+    let release = (): void => undefined
+    const hang = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    for (const copy of copies.slice(1)) copy.hang = hang
+    const put = putText(partition, 'b', 'k', 'second')
+    await clock.advance(500)
+    stoodMs = 60_000
+    await clock.advance(600)
+    for (const copy of copies) copy.hang = undefined
+    release()
+    await put
+    await putText(partition, 'b', 'k', 'third')
+    assert.is(await readText(partition, 'b', 'k'), 'third')
+    kill(partition)
   }),
 )
 

@@ -5,7 +5,13 @@ import {
   encodeEnvelope,
   putEntry,
 } from '../../src/metadata/entry.ts'
-import { decodeFrame, decodeFrameHeader, encodeFrame, placeEntries } from '../../src/metadata/frame.ts'
+import {
+  decodeFrame,
+  decodeFrameHeader,
+  encodeFrame,
+  FRAME_BYTES_MAX,
+  placeEntries,
+} from '../../src/metadata/frame.ts'
 import { keyBytes } from '../../src/metadata/keys.ts'
 import { decodeSegmentHeader, encodeSegmentHeader } from '../../src/metadata/segment.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
@@ -40,6 +46,11 @@ test('a frame decodes to what was encoded, with the places of its bodies', () =>
     read.counters.map(({ record }) => record),
     [{ objects: 2 }],
   )
+})
+
+test('a commit that no reader would take for a frame is refused, not written', async () => {
+  const large = { ...content(), commits: [[putEntry('vk', {}, Buffer.alloc(FRAME_BYTES_MAX))]] }
+  await rejectsWith('ASSERTION', async () => encodeFrame(context, large))
 })
 
 test('every flipped bit and every shorter length of a frame is noticed', () => {

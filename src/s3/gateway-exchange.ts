@@ -164,9 +164,10 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
     try {
       await respond(message, response, answer, how)
     } catch (error) {
-      log.warn('answer-cut-short', { id, code: codeOf(error), message: (error as Error).message })
+      const event = response.headersSent ? 'answer-cut-short' : 'answer-failed'
+      log.warn(event, { id, code: codeOf(error), message: (error as Error).message })
       if (response.headersSent) return
-      // A header that cannot be written: say so rather than leave the client waiting.
+      // A body that cannot begin, a header that cannot be written: say so rather than leave the client waiting.
       const instead = errorResponse(error, {
         requestId: id,
         hostId,

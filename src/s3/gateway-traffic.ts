@@ -31,14 +31,24 @@ export interface Traffic {
 
 /** What is remembered of a connection. */
 interface Connection {
-  /** Requests under way. */
-  busy: number
+  /** Answers under way. */
+  readonly busy: Set<ServerResponse>
   /** Beyond the bound: it hears so. */
   isSurplus: boolean
   /** The answer under way is its last. */
   isLast: boolean
   /** The body it brought last: the one that a parse error cuts short. */
   body: SocketSource | undefined
+}
+
+/**
+ * An answer that waits behind another of its connection never gets the socket when that closes, and node tells it nothing:
+ * it would count as under way, and hold what it was about to send, for ever.
+ */
+const forsake = (response: ServerResponse): void => {
+  if (response.socket) return
+  response.destroy()
+  response.emit('close')
 }
 
 export const createTraffic = (clock: Clock, limits: TrafficLimits): Traffic => {
@@ -63,32 +73,32 @@ export const createTraffic = (clock: Clock, limits: TrafficLimits): Traffic => {
   const connectionOf = (socket: Socket): Connection => {
     const found = known.get(socket)
     if (found) return found
-    const made = { busy: 0, isSurplus: false, isLast: false, body: undefined }
+    const made = { busy: new Set<ServerResponse>(), isSurplus: false, isLast: false, body: undefined }
     known.set(socket, made)
     return made
-  }
-
-  const leave = (socket: Socket, connection: Connection, source: SocketSource | undefined): void => {
-    inFlight--
-    connection.busy--
-    if (source) bodies.delete(source)
-    if (connection.isLast) socket.destroySoon()
-    if (inFlight === 0) for (const wake of waiters) wake()
   }
 
   return {
     connected(socket) {
       connections++
-      if (connections > limits.connectionsMax) connectionOf(socket).isSurplus = true
+      const connection = connectionOf(socket)
+      if (connections > limits.connectionsMax) connection.isSurplus = true
       socket.once('close', () => {
         connections--
+        for (const response of connection.busy) forsake(response)
       })
     },
     enter({ socket }, response, source) {
       const connection = connectionOf(socket)
       inFlight++
-      connection.busy++
-      response.once('close', () => leave(socket, connection, source))
+      connection.busy.add(response)
+      response.once('close', () => {
+        inFlight--
+        connection.busy.delete(response)
+        if (source) bodies.delete(source)
+        if (connection.isLast) socket.destroySoon()
+        if (inFlight === 0) for (const wake of waiters) wake()
+      })
       if (!source) return
       connection.body = source
       bodies.add(source)
@@ -113,7 +123,7 @@ export const createTraffic = (clock: Clock, limits: TrafficLimits): Traffic => {
     },
     breakOff(socket) {
       const connection = connectionOf(socket)
-      if (connection.busy === 0) return false
+      if (connection.busy.size === 0) return false
       connection.isLast = true
       const { body } = connection
       if (body && !body.isComplete()) body.abandon()

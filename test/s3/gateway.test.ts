@@ -70,6 +70,38 @@ test(
 )
 
 test(
+  'an answer behind one that ended the connection is not under way for ever, nor is what it holds',
+  deadline(5000, async () => {
+    let held = 0
+    const chunk = (): Chunk => {
+      held++
+      return { bytes: Buffer.alloc(1000), release: () => void held-- }
+    }
+    let opened = 0
+    const dispatch = async (): Promise<S3Response> => {
+      opened++
+      const stream = (async function* () {
+        for (let i = 0; i < 3; i++) yield chunk()
+      })()
+      return { status: 200, headers: [], body: { length: 3000, stream, close: () => void opened-- } }
+    }
+    const at = await start({ dispatch })
+    const get = signed(at, 'GET', '/bucket/key')
+    for (const first of [
+      'GET / HTTP/1.1\r\n\r\n',
+      get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'),
+    ]) {
+      const wire = new Wire(at.port)
+      wire.send(first + get + get)
+      await wire.end()
+      wire.close()
+    }
+    while (at.gateway.inFlight() > 0 || held > 0 || opened > 0) await tick()
+    assert.is((await call(at, 'GET', '/bucket/key')).status, 200)
+  }),
+)
+
+test(
   'a connection is kept, for 75 seconds of rest unless it is told another',
   deadline(5000, async () => {
     const at = await start()

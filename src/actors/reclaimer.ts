@@ -80,6 +80,10 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
     let cursor = ''
     /** Disks and their sessions when the tour began. */
     let seen = ''
+    /** At its start, and after an answer that did not come, works may be handed out that nobody does. */
+    let isAfresh = true
+    /** When the tour begins anew because something failed. */
+    let retryAtMs = Number.POSITIVE_INFINITY
     let lastDropMs = Number.NEGATIVE_INFINITY
     let isDropWanted = true
 
@@ -91,9 +95,12 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
       if (finished.length > 0)
         await bucket.ask('confirmFrees', { ids: finished.map(({ id }) => id) }, BUCKET_LIMIT)
       cursor = cursorAfter(works, finished, cursor)
-      if (!hasFailed) return
-      // The disk is there and did not do it: from the start, a little later.
-      seen = ''
+      // The disk is there and did not do it: from the start, a little later. Now the tour goes on behind it.
+      if (hasFailed) retryLater()
+    }
+
+    const retryLater = (): void => {
+      retryAtMs = Math.min(retryAtMs, context.clock.monotonicMs() + RETRY_MS)
       alarm.set(RETRY_MS)
     }
 
@@ -116,20 +123,21 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
       },
       async step() {
         const present = sessionsOf(roster)
-        if (present !== seen) cursor = ''
-        // At its start, and after an answer that did not come, works may be handed out that nobody does.
-        const isAfresh = seen === ''
+        const isRetryDue = context.clock.monotonicMs() >= retryAtMs
+        if (isRetryDue) retryAtMs = Number.POSITIVE_INFINITY
+        if (isRetryDue || present !== seen) cursor = ''
         seen = present
         try {
           const request = { limit: WORKS_PER_STEP, after: cursor, isAfresh }
           const works = await bucket.ask('nextFrees', request, BUCKET_LIMIT)
+          isAfresh = false
           if (works.length === 0) return await dropSegments()
           await reclaim(works)
           context.self.tell('step', {})
         } catch (error) {
           context.log.info('reclaim-postponed', { partition, code: codeOf(error) })
-          seen = ''
-          alarm.set(RETRY_MS)
+          isAfresh = true
+          retryLater()
         }
       },
     }

@@ -114,16 +114,22 @@ export const createGarbage = (
         return encodeNote({ offset, bytes, sum }, volume)
       })
       const { size } = await file.stat()
+      // What found no room is no obstacle: it is written over the next time.
       await file.write(notes, size - (size % NOTE_BYTES))
-      await context.syncFile(file)
       // Found is not durable: who made it may have died before it synced its name.
-      if (isNew || !sums.has(volume)) await context.syncDirectory(volumesPath(root))
+      await syncNotes(volume, file, isNew || !sums.has(volume))
       sums.set(volume, sum)
+    } finally {
+      await file.close()
+    }
+  }
+  const syncNotes = async (volume: number, file: OpenFile, isNameToo: boolean): Promise<void> => {
+    try {
+      await context.syncFile(file)
+      if (isNameToo) await context.syncDirectory(volumesPath(root))
     } catch (error) {
       failed.set(volume, error)
       throw error
-    } finally {
-      await file.close()
     }
   }
 

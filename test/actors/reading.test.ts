@@ -119,7 +119,7 @@ test(
 )
 
 test(
-  'what a late disk writes into its slab never reaches a client',
+  'history 32: what a late disk writes into its slab never reaches a client',
   deadline(LIMIT_MS, async () => {
     await readsWhole('late', 'ok', 'late', 'ok', 'ok', 'ok')
   }),

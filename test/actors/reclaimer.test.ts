@@ -137,7 +137,7 @@ test(
 )
 
 test(
-  'a version that is being read keeps its shards until the reading ends',
+  'history 31: a version that is being read keeps its shards until the reading ends',
   deadline(LIMIT_MS, async () => {
     const store = await open()
     await put(store, 'read', 9 * MiB)

@@ -102,6 +102,21 @@ test(
 )
 
 test(
+  'a note of garbage that found no room is written when there is some',
+  deadline(LIMIT_MS, async () => {
+    const { files, disk } = await makeDisk()
+    const body = makeBody(10 * KiB)
+    const place = (await writeShard(disk, body, 0))!
+    const entry = { ...place, bytes: entryBytesOf(body.plan.lastPayloadBytes) }
+    files.inject({ operation: 'write', path: '.free', effect: { kind: 'torn', bytes: 7, code: 'ENOSPC' } })
+    await rejectsWith('DISK_FULL', () => disk.freePacked([entry]))
+    await disk.freePacked([entry])
+    assert.is((await disk.volumeUsage(place.volume))?.garbageBytes, entry.bytes)
+    await disk.close()
+  }),
+)
+
+test(
   'a write that is torn and refused, or lands elsewhere, is never read as what it was to be',
   deadline(LIMIT_MS, async () => {
     const { files, disk } = await makeDisk()

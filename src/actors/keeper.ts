@@ -137,6 +137,11 @@ class Keeping {
       await action()
     } catch (error) {
       this.#notBeforeMs = this.#context.clock.monotonicMs() + RETRY_MS
+      const root = this.#facts.roots[slot]
+      if (root !== undefined && codeOf(error) === 'TOO_FEW_DISKS') {
+        const needed = this.#table.m + 1
+        this.note(slot, `${root} is taken in once ${needed} other disks of this store are present to agree`)
+      }
       // A disk that is out says so again; the start does not.
       if (slot === START) this.#retry = this.#context.clock.setTimer(RETRY_MS, () => this.begin())
       this.#context.log.warn('disks-unchanged', { slot, code: codeOf(error), error: String(error) })

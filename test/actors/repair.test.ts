@@ -176,4 +176,19 @@ test(
   }),
 )
 
+test(
+  'with two of four disks emptied nothing is adopted, for the others are too few to agree, and the message says so',
+  deadline(LIMIT_MS, async () => {
+    const store = await openProbedStore(undefined, 4)
+    await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    await put(store, 'key', 20 * KiB)
+    for (const disk of [0, 1]) await emptyTree(store.files, store.roots[disk]!)
+    await eventually('it is said', 20_000, async () =>
+      (await redundancy(store)).disks.slice(0, 2).some(({ message }) => /3 other disks/.test(message ?? '')),
+    )
+    await check(store, 'key', 20 * KiB)
+    await store.close()
+  }),
+)
+
 test.run()

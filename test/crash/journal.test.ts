@@ -189,6 +189,35 @@ test(
 )
 
 test(
+  'segments of which little is alive are carried forward and dropped, cut at every write',
+  deadline(60_000, async () => {
+    let dropped = 0
+    /** A PUT, and then what pays is dropped: what is alive in it is committed again first. */
+    const compact = (key: string, text: string) => {
+      const step: Step = async (partition) => {
+        await putText(partition, 'b', key, text)
+        while (partition.isIndexing) await new Promise((resolve) => setTimeout(resolve, 10))
+        dropped += await partition.segments.dropOldest()
+      }
+      return [key, text, step] as const
+    }
+    const recorded = await record([
+      put('kept', 'k'.repeat(100)),
+      put('a', 'x'.repeat(2_500)),
+      put('a', 'y'.repeat(2_500)),
+      put('b', 'z'.repeat(2_500)),
+      drop('b'),
+      put('a', 'w'.repeat(2_500)),
+      compact('c', 'one'),
+      put('a', 'v'.repeat(2_500)),
+      compact('c', 'two'),
+    ])
+    assert.ok(dropped > 1, `${dropped} segments were dropped`)
+    await verify(recorded, OUTS)
+  }),
+)
+
+test(
   'random groups of commits, cut at random writes',
   seeded(60_000, async (random) => {
     const disks = createSegmentDisks(6)

@@ -15,7 +15,13 @@ import {
   segmentHeaderLength,
 } from './segment.ts'
 import type { SegmentDisk } from './segment-disk.ts'
-import { type NewestSegment, type ReadableSegment, readNewest, readPiece } from './segment-reader.ts'
+import {
+  findStale,
+  type NewestSegment,
+  type ReadableSegment,
+  readNewest,
+  readPiece,
+} from './segment-reader.ts'
 
 /** Segments whose headers are read side by side: a journal may have a thousand. */
 const FOUND_AT_ONCE = 16
@@ -147,8 +153,10 @@ const findSealed = async (
   const { byId } = await readCandidates(found.get(sealed.segment) ?? [], partition, sealed.segment)
   const candidate = byId.get(hex(sealed.id))
   // Copies that are whole by length come first; a short one still helps frame by frame.
+  const long = candidate?.copies.filter((_, i) => candidate.lengths[i]! >= sealed.length) ?? []
+  const stale = candidate && (await findStale({ ...candidate, copies: long }, sealed.length))
   const order = candidate?.copies
-    .map((disk, i) => ({ disk, isWhole: candidate.lengths[i]! >= sealed.length }))
+    .map((disk) => ({ disk, isWhole: long.includes(disk) && !stale?.has(disk.disk) }))
     .sort((a, b) => Number(b.isWhole) - Number(a.isWhole))
   if (!candidate || !order?.[0]?.isWhole) {
     const out = sealed.disks.filter((disk) => !members.io(disk))

@@ -17,7 +17,7 @@ import { findJournal, type JournalStart } from './journal-start.ts'
 import { type Members, reasonOf } from './members.ts'
 import { encodeSegmentHeader, SEGMENT_BYTES, type SealedSegment, type SegmentHeader } from './segment.ts'
 import type { SegmentDisk } from './segment-disk.ts'
-import { FrameWalk, hasHeader, type ReadableSegment, readBody } from './segment-reader.ts'
+import { FrameWalk, findStale, hasHeader, type ReadableSegment, readBody } from './segment-reader.ts'
 
 export interface JournalOptions {
   readonly partition: number
@@ -419,8 +419,10 @@ export class Journal {
       // A copy counts until it is known not to be whole: all disks may come at once, and their bodies are verified anyway.
       for (const { sealed, header, copies } of [...this.#live]) {
         const length = lengths.get(sealed.segment) ?? 0
-        const isWhole = length >= sealed.length && (await hasHeader(disk, header))
-        if (isWhole) copies.add(disk.disk)
+        const isLong = length >= sealed.length && (await hasHeader(disk, header))
+        const peers = this.#present([...copies].filter((other) => other !== disk.disk))
+        const stale = isLong && (await findStale({ header, copies: [disk, ...peers] }, sealed.length))
+        if (stale && !stale.has(disk.disk)) copies.add(disk.disk)
         else copies.delete(disk.disk)
       }
     } catch (error) {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { fault, unavailable } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
 import { KiB, MiB } from '../base/units.ts'
 import type { BodyPlace } from './entry.ts'
 import {
@@ -238,6 +239,27 @@ export const hasHeader = async (disk: SegmentDisk, header: SegmentHeader): Promi
   const bytes = await readPiece(disk, header, 0, header.length)
   const found = decodeSegmentHeader(bytes)
   return found !== undefined && found.checksum === header.checksum && Buffer.from(found.id).equals(header.id)
+}
+
+/** Enough of a frame's end that only a body of zeros has none but zeros there. */
+const TAIL_BYTES = 64
+
+/**
+ * Which of these copies have only zeros where `length` ends, although another one has not: an old state of the segment,
+ * with the zeros that are kept ahead of frames in place of its last ones. Their length does not tell them.
+ */
+export const findStale = async (
+  { header, copies }: ReadableSegment,
+  length: number,
+): Promise<ReadonlySet<DiskNumber>> => {
+  const hasFrames = await Promise.all(
+    copies.map(async (disk) => {
+      const tail = await readPiece(disk, header, length - TAIL_BYTES, TAIL_BYTES)
+      return tail.some((byte) => byte !== 0)
+    }),
+  )
+  const stale = copies.filter((_, i) => !hasFrames[i]).map(({ disk }) => disk)
+  return new Set(stale.length < copies.length ? stale : [])
 }
 
 /** Bytes of a restore's piece, at most. */

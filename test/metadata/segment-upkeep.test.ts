@@ -167,4 +167,37 @@ test(
   }),
 )
 
+test(
+  'an old state of a segment does not count as a copy, however many zeros it ends in',
+  deadline(20_000, async () => {
+    const place = store()
+    const partition = await open(place)
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    for (let i = 0; i < 30; i++) await putText(partition, 'b', `k${i}`, 'x'.repeat(2_000))
+    const { segment, length, disks } = partition.segments.list()[0]!
+    const old = place.disks.find(({ disk }) => disk === disks[0])!
+    const bytes = old.files.get(segment)!
+    old.files.set(
+      segment,
+      Uint8Array.from(Buffer.concat([bytes.subarray(0, length / 2), Buffer.alloc(length)])),
+    )
+    // It comes back while the store runs …
+    await partition.setDisk(old.disk, undefined)
+    await partition.setDisk(old.disk, old)
+    const missingIn = (opened: typeof partition): number[] =>
+      opened.segments
+        .damaged()
+        .filter((damage) => damage.segment === segment)
+        .map(({ missing }) => missing)
+    assert.equal(missingIn(partition), [1])
+    await partition.close()
+    // … or is there at a start.
+    const again = await open(place)
+    assert.equal(missingIn(again), [1])
+    await again.segments.repair(segment)
+    assert.equal(missingIn(again), [])
+    await again.close()
+  }),
+)
+
 test.run()

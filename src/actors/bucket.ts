@@ -246,7 +246,7 @@ const announceWork = (
   let isTold = false
   return {
     announce() {
-      if (isTold || (partition.freesCount === 0 && partition.segments.count === 0)) return
+      if (isTold || (partition.freesCount === 0 && !partition.segments.mayDrop)) return
       isTold = reclaimer.tell('wake', {})
     },
     noteLook() {

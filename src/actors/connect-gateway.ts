@@ -1,12 +1,10 @@
 // Wires a gateway's part of the engine to the store around it: bucket actors by the name of the bucket, disk actors by
 // the roster, and the choice of disks for a write.
 import { crc32 } from 'node:zlib'
-import type { MoraineError } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
 import { type ActorRef, type Behavior, type Context, child, type Protocol } from '../runtime/actor.ts'
-import { whyNotWritable } from '../storage/geometry.ts'
-import { type DiskView, placeWrite } from '../storage/placement.ts'
+import { type DiskView, placeWrite, requireWritable } from '../storage/placement.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { StripeCoder } from './coder.ts'
 import type { DiskProtocol } from './disk.ts'
@@ -25,10 +23,11 @@ const diskViews = (roster: Roster): DiskView[] =>
   roster
     .rows()
     .filter(({ number }) => number !== 0)
-    .map(({ number, set, state, totalMiB }) => ({
+    .map(({ number, set, state, totalMiB, freeMiB }) => ({
       number,
       set,
       capacityBytes: totalMiB * MiB,
+      freeBytes: freeMiB * MiB,
       isReachable: state !== 'out' && state !== 'read-only',
       isSlow: state === 'slow',
       hasRoom: state === 'up' || state === 'slow',
@@ -66,19 +65,9 @@ export const connectGateway = <P extends Protocol<P>>(
     }
   }
   const requireRoom = (): void => {
-    const rows = roster.rows().filter(({ number }) => number !== 0)
     // Most often every disk is up: nothing is to be worked out for each small body.
-    if (rows.every(({ state }) => state === 'up')) return
-    let reason: MoraineError | undefined
-    for (const set of new Set(rows.map((row) => row.set))) {
-      const members = rows.filter((row) => row.set === set)
-      const reachable = members.filter(({ state }) => state !== 'out')
-      const roomy = reachable.filter(({ state }) => state === 'up' || state === 'slow')
-      const state = { disks: members.length, reachable: reachable.length, roomy: roomy.length }
-      reason = whyNotWritable(state, facts.parity)
-      if (!reason) return
-    }
-    if (reason) throw reason
+    const isAnyAmiss = roster.rows().some(({ number, state }) => number !== 0 && state !== 'up')
+    if (isAnyAmiss) requireWritable(facts.parity, diskViews(roster))
   }
   const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partitionOf(name, facts.partitions)]!
 

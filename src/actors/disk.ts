@@ -135,16 +135,10 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
       return outHandlers(facts, roster, slot, keeper)
     }
     const { disk: here, set } = opened
-    const { space } = here.report()
     const pace = createDiskPace(roster, slot, context.clock, context.log)
-    const report = (): void => {
-      const { freeBytes, totalBytes, hasRoom } = here.report().space
-      roster.setSpace(slot, { freeMiB: Math.floor(freeBytes / MiB), totalMiB: Math.floor(totalBytes / MiB) })
-      const isSlow = pace.judge()
-      roster.setState(slot, hasRoom ? (isSlow ? 'slow' : 'up') : 'full')
-    }
-    roster.enter(slot, { number: here.number, set, state: space.hasRoom ? 'up' : 'full' })
-    report()
+    const report = createReport(here, roster, slot, pace)
+    roster.enter(slot, { number: here.number, set, state: here.report().space.hasRoom ? 'up' : 'full' })
+    report.now()
     announce()
     const publish = storePublisher(context)
     publish({ kind: 'disk-entered', slot, disk: here.number })
@@ -159,6 +153,44 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     return inHandlers(context, here, pace, report)
   },
 })
+
+/** Keeps the disk's row of the roster true about its room, and whether it lags. */
+interface RoomReport {
+  /** By the disk's own estimate. */
+  now(): void
+  /** As `now`, but before it says full the file system is asked. */
+  later(): void
+  /** Asks the file system. */
+  afresh(): Promise<void>
+}
+
+const createReport = (here: Disk, roster: Roster, slot: number, pace: DiskPace): RoomReport => {
+  let isAsking = false
+  const now = (): void => {
+    const { freeBytes, totalBytes, hasRoom } = here.report().space
+    roster.setSpace(slot, { freeMiB: Math.floor(freeBytes / MiB), totalMiB: Math.floor(totalBytes / MiB) })
+    const isSlow = pace.judge()
+    roster.setState(slot, hasRoom ? (isSlow ? 'slow' : 'up') : 'full')
+  }
+  const afresh = async (): Promise<void> => {
+    isAsking = true
+    try {
+      await here.refreshSpace()
+      now()
+    } finally {
+      isAsking = false
+    }
+  }
+  return {
+    now,
+    later() {
+      if (here.report().space.hasRoom) return now()
+      // A disk that cannot say how full it is fails at its next look.
+      if (!isAsking) void afresh().catch(() => undefined)
+    },
+    afresh,
+  }
+}
 
 /** The disk is out: whoever asks hears so at once, and goes to its peers. */
 const outHandlers = (
@@ -197,7 +229,7 @@ const inHandlers = (
   context: Context<DiskProtocol>,
   here: Disk,
   pace: DiskPace,
-  report: () => void,
+  report: RoomReport,
 ): Handlers<DiskProtocol> => {
   const writers = new Map<WriteId, Promise<ShardWriter>>()
   const begin = (
@@ -222,10 +254,12 @@ const inHandlers = (
       if (!shard) throw unavailable('TOO_FEW_DISKS', 'the disk was opened anew during the write')
       await pace.time(() => shard.seal())
       writers.delete(write)
-      report()
+      report.later()
     },
     async packShard({ payloadBytes, unit }) {
-      return pace.time(() => here.writePacked(viewOf(unit), payloadBytes))
+      const place = await pace.time(() => here.writePacked(viewOf(unit), payloadBytes))
+      report.later()
+      return place
     },
     async readUnit({ unit, place, firstBlock, blockCount, into }) {
       const slab = viewOf(into)
@@ -242,9 +276,10 @@ const inHandlers = (
     listSegments: ({ partition }) => segments.list(partition),
     createSegment: ({ partition, segment, header }) =>
       pace.time(() => segments.create(partition, segment, header)),
-    appendSegment({ partition, segment, offset, pieces }) {
+    async appendSegment({ partition, segment, offset, pieces }) {
       const bytes = pieces.map((piece) => (piece instanceof Uint8Array ? piece : viewOf(piece)))
-      return pace.time(() => segments.append(partition, segment, offset, bytes))
+      await pace.time(() => segments.append(partition, segment, offset, bytes))
+      report.later()
     },
     readSegment: ({ partition, segment, offset, length }) =>
       segments.read(partition, segment, offset, length),
@@ -252,11 +287,9 @@ const inHandlers = (
       segments.restore(partition, segment, offset, piece, isLast),
     removeSegment: ({ partition, segment }) => segments.remove(partition, segment),
     async look() {
-      report()
+      report.now()
       await here.checkPresence()
-      // Nobody writes to a disk that has no room, so nobody else would hear that it has some again.
-      if (!here.report().space.hasRoom) await here.refreshSpace()
-      report()
+      await report.afresh()
     },
   }
 }

@@ -5,7 +5,7 @@
 //   stripe … stripe → seal → (the bucket actor commits) → settle
 //
 // A disk that fails in the middle fails the write: the client is told to come again, and then meets the smaller set.
-import { type MoraineError, unavailable } from '../base/errors.ts'
+import { codeOf, fault, type MoraineError, unavailable } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
 import { settleAll } from '../base/promises.ts'
 import { SECOND } from '../base/units.ts'
@@ -58,7 +58,9 @@ export interface ObjectProtocol {
 }
 
 const diskFailed = (error: unknown): MoraineError =>
-  unavailable('TOO_FEW_DISKS', 'a disk failed during the write; try again', {}, error)
+  codeOf(error) === 'DISK_FULL'
+    ? fault('DISK_FULL', 'a disk filled up during the write', {}, error)
+    : unavailable('TOO_FEW_DISKS', 'a disk failed during the write; try again', {}, error)
 
 const all = <T>(asks: readonly Promise<T>[]): Promise<T[]> =>
   settleAll(asks).catch((error: unknown) => {

@@ -39,7 +39,16 @@ export const openSlot = async (
     root: facts.roots[slot]!,
     files: filesOf(facts),
     log,
+    sharers: await countSharers(facts, slot),
     ...{ storeId, diskId, number },
   })
   return { disk, set: member.set }
+}
+
+/** Directories of the store on the device of this slot's: a laptop may have all of them on one. */
+const countSharers = async (facts: StoreFacts, slot: number): Promise<number> => {
+  const files = filesOf(facts)
+  const stats = await Promise.all(facts.roots.map((root) => files.stat(root).catch(() => undefined)))
+  const device = stats[slot]?.device
+  return Math.max(1, stats.filter((stat) => stat !== undefined && stat.device === device).length)
 }

@@ -136,6 +136,11 @@ export class Journal {
     return this.#open?.header.firstSequence
   }
 
+  /** Frames of the open segment, its header excluded. */
+  get openBytes(): number {
+    return this.#open ? this.#open.length - this.#open.header.length : 0
+  }
+
   /** Oldest first, the open one excluded. */
   live(): readonly LiveSegment[] {
     return this.#live

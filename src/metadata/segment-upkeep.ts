@@ -57,6 +57,12 @@ export class SegmentUpkeep {
     return this.#room.ledger.journal.live().length
   }
 
+  /** Whether `dropOldest` might find anything. */
+  get mayDrop(): boolean {
+    const { journal } = this.#room.ledger
+    return this.count > 0 || journal.openBytes * GAIN >= journal.segmentBytes
+  }
+
   /** Sealed segments, oldest first, with the disks whose copies are whole as far as is known. */
   list(): { segment: number; length: number; disks: DiskNumber[] }[] {
     return this.#room.ledger.journal.live().map(({ sealed, copies }) => ({
@@ -84,7 +90,12 @@ export class SegmentUpkeep {
     const { ledger } = this.#room
     if (ledger.isRebuilding || !ledger.indexes.isComplete) return 0
     let dropped = this.#dropDead()
-    const carried = this.#plan()
+    const planned = this.#plan()
+    if (planned > ledger.journal.live().length) {
+      ledger.journal.wantSegment()
+      await ledger.appendNothing()
+    }
+    const carried = ledger.journal.live().slice(0, planned)
     for (const { sealed } of carried) await this.#carry(sealed)
     if (carried.length > 0) {
       await ledger.indexes.drain()
@@ -115,22 +126,27 @@ export class SegmentUpkeep {
     }
   }
 
-  /** The shortest run of oldest segments that is worth it: much is dead in it and little alive. */
-  #plan(): readonly LiveSegment[] {
+  /**
+   * How many of the oldest segments are worth it, the shortest run: much is dead in them and little alive. One more than
+   * there are: the open one, too, which on a small disk would otherwise keep what is dead in it for good.
+   */
+  #plan(): number {
     const { journal, indexes } = this.#room.ledger
-    const segments = journal.live()
+    const sealed = journal.live().map(({ sealed, header }) => ({
+      segment: sealed.segment,
+      bytes: sealed.length - header.length,
+    }))
+    const open = indexes.isBehind ? [] : [{ segment: journal.openSegment, bytes: journal.openBytes }]
     let dead = 0
     let alive = 0
-    for (let i = 0; i < segments.length; i++) {
-      const { sealed, header } = segments[i]!
-      const { segment, length } = sealed
+    for (const [i, { segment, bytes }] of [...sealed, ...open].entries()) {
       const live = Math.max(...indexes.slots().map((slot) => slot.live.get(segment)?.bytes ?? 0))
       alive += live
-      dead += Math.max(0, length - header.length - live)
-      if (dead * GAIN >= journal.segmentBytes && alive * GAIN <= dead) return segments.slice(0, i + 1)
-      if (alive * GAIN > journal.segmentBytes) return []
+      dead += Math.max(0, bytes - live)
+      if (dead * GAIN >= journal.segmentBytes && alive * GAIN <= dead) return i + 1
+      if (alive * GAIN > journal.segmentBytes) return 0
     }
-    return []
+    return 0
   }
 
   /** An entry that was replaced meanwhile stays so: whether it is alive is asked when its commit is numbered. */

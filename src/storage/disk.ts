@@ -46,6 +46,8 @@ export interface DiskOptions extends DiskIds {
   readonly log: Log
   /** What stays free for segments, DELETE and administration; by default a sixteenth of the disk, at most 1 GiB. */
   readonly reserveBytes?: number
+  /** Disks of the store on the same device, this one included: they have its room in common. 1 by default. */
+  readonly sharers?: number
   /** A volume is closed at this length; 1 GiB by default. */
   readonly volumeBytesMax?: number
 }
@@ -183,7 +185,7 @@ export class Disk {
     try {
       const { inode, device } = await statRoot(options)
       await prepareDirectories(options)
-      const room = createRoom(number, () => files.space(root), options.reserveBytes)
+      const room = createRoom(number, () => files.space(root), options)
       await room.refresh()
       const context = createContext({ ...options, room, inode, device })
       return new Disk(context, room, await highestVolume(files, root), options.volumeBytesMax)
@@ -302,7 +304,7 @@ export class Disk {
     return this.#context.guarded(() => this.#context.checkPresence())
   }
 
-  /** Asks the file system for its free space; the report is right without it up to what others wrote there. */
+  /** Asks the file system for its free space; the report is right without it up to what others wrote, and what was removed. */
   refreshSpace(): Promise<void> {
     return this.#context.guarded(() => this.#room.refresh())
   }

@@ -8,6 +8,7 @@
 import { crc32 } from 'node:zlib'
 import { assert } from '../base/errors.ts'
 import type { OpenFile } from '../base/files.ts'
+import { MiB } from '../base/units.ts'
 import type { DiskContext } from './disk-context.ts'
 import { freePath, volumePath, volumesPath } from './layout.ts'
 import { isNotThere } from './shard-files.ts'
@@ -17,6 +18,9 @@ import { type PackedPlace, VOLUME_HEADER_BYTES, type Volumes } from './volumes.t
 const NOTE_BYTES = 16
 /** Notes read from the end of a file to find the last whole one; a torn batch is shorter than this. */
 const NOTES_BATCH_MAX = 4_096
+
+/** Below this the last volume is left to fill up: a new one costs two syncs of its directory. */
+const SUCCEED_BYTES_MIN = 8 * MiB
 
 export interface FreedEntry extends PackedPlace {
   /** `entryBytesOf` its payload. */
@@ -83,7 +87,7 @@ const distinctBytes = (notes: readonly Note[]): number => {
 
 export const createGarbage = (
   context: DiskContext,
-  volumes: Pick<Volumes, 'isDroppable'>,
+  volumes: Pick<Volumes, 'isDroppable' | 'succeed'>,
   forget: (path: string) => Promise<void>,
 ): Garbage => {
   const { root, files } = context
@@ -175,7 +179,14 @@ export const createGarbage = (
     for (let at = 0; at < entries.length; at += NOTES_BATCH_MAX) {
       await appendNotes(volume, entries.slice(at, at + NOTES_BATCH_MAX))
     }
+    if (!volumes.isDroppable(volume)) await succeedIfGarbage(volume)
     await dropIfGarbage(volume)
+  }
+
+  /** A full disk is not written to, so the last volume on it would never have a successor and keep what it holds for good. */
+  const succeedIfGarbage = async (volume: number): Promise<void> => {
+    const bytes = ((await files.stat(volumePath(root, volume)))?.size ?? 0) - VOLUME_HEADER_BYTES
+    if (bytes >= SUCCEED_BYTES_MIN && (await isAllGarbage(volume, bytes))) await volumes.succeed(volume)
   }
 
   /** One after another: notes have positions. */

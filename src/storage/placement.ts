@@ -4,7 +4,8 @@
 import { crc32 } from 'node:zlib'
 import { assert, type MoraineError } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
-import { geometryOf, isWritable, whyNotWritable } from './geometry.ts'
+import { geometryOf, whyNotWritable } from './geometry.ts'
+import { planStripes } from './stripes.ts'
 
 /** A disk as a writer sees it now. */
 export interface DiskView {
@@ -15,8 +16,9 @@ export interface DiskView {
   readonly isReachable: boolean
   /** Lags far behind its peers: passed over, as long as the set can be written without it. */
   readonly isSlow: boolean
-  /** Above its reserve. Of no meaning for a disk that cannot be reached. */
+  /** Whether it takes new data at all, and how many bytes above its reserve. Of no meaning for one that cannot be reached. */
   readonly hasRoom: boolean
+  readonly freeBytes: number
 }
 
 export interface Placement {
@@ -51,10 +53,61 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 export const rankDisks = (write: WriteId, disks: readonly DiskView[]): DiskView[] =>
   rank(disks, (disk) => ({ draw: draw(write, 'disk', disk.number), weight: disk.capacityBytes }))
 
+const bySet = (disks: readonly DiskView[]): [set: number, members: DiskView[]][] => {
+  const sets = new Map<number, DiskView[]>()
+  for (const disk of disks) sets.set(disk.set, [...(sets.get(disk.set) ?? []), disk])
+  return [...sets]
+}
+
+interface Writable {
+  readonly set: number
+  readonly k: number
+  /** Disks that can take a shard of it, k + m or more. */
+  readonly usable: readonly DiskView[]
+}
+
+/** The members of a set that can take their shards of `size` bytes, without those that are slow if it goes without them. */
+const usableOf = (
+  set: number,
+  members: readonly DiskView[],
+  size: number,
+  m: number,
+): Writable | MoraineError => {
+  const reachable = members.filter((disk) => disk.isReachable)
+  const roomy = reachable.filter((disk) => disk.hasRoom)
+  /** With fewer disks the shards are larger, and may fit on fewer still. */
+  const fit = (candidates: readonly DiskView[]): Writable | MoraineError => {
+    const state = { disks: members.length, reachable: reachable.length, roomy: candidates.length }
+    const refusal = whyNotWritable(state, m)
+    if (refusal) return refusal
+    const { k } = geometryOf(size, candidates.length, m)
+    const bytes = size === 0 ? 0 : planStripes(size, k).diskBytes
+    const fitting = candidates.filter(({ freeBytes }) => freeBytes >= bytes)
+    return fitting.length === candidates.length ? { set, k, usable: candidates } : fit(fitting)
+  }
+  const quick = fit(roomy.filter((disk) => !disk.isSlow))
+  return quick instanceof Error ? fit(roomy) : quick
+}
+
+/** The first of `sets` that can take a write, or the reason that is the nearest to a remedy. */
+const firstWritable = (
+  sets: readonly (readonly [set: number, members: readonly DiskView[]])[],
+  size: number,
+  m: number,
+): Writable => {
+  let reason: MoraineError | undefined
+  for (const [set, members] of sets) {
+    const found = usableOf(set, members, size, m)
+    if (!(found instanceof Error)) return found
+    if (reason === undefined || found.code === 'DISK_FULL') reason = found
+  }
+  throw reason as MoraineError
+}
+
 /**
  * Where a write of `size` bytes goes. `disks` are all disks of the store's table, also those that are out. When the set the
  * write prefers cannot take it, the next one does. Throws TOO_FEW_DISKS when no set has enough disks, DISK_FULL when
- * one has but they lack room.
+ * one has but they lack room for all of it.
  */
 export const placeWrite = (
   write: WriteId,
@@ -63,26 +116,16 @@ export const placeWrite = (
   disks: readonly DiskView[],
 ): Placement => {
   assert(disks.length > 0, 'a store has disks')
-  const sets = new Map<number, DiskView[]>()
-  for (const disk of disks) sets.set(disk.set, [...(sets.get(disk.set) ?? []), disk])
-  const ranked = rank([...sets], ([set, members]) => ({
+  const ranked = rank(bySet(disks), ([set, members]) => ({
     draw: draw(write, 'set', set),
     weight: sum(members.map((disk) => disk.capacityBytes)),
   }))
-  let reason: MoraineError | undefined
-  for (const [set, members] of ranked) {
-    const reachable = members.filter((disk) => disk.isReachable)
-    const roomy = reachable.filter((disk) => disk.hasRoom)
-    const state = { disks: members.length, reachable: reachable.length, roomy: roomy.length }
-    const refusal = whyNotWritable(state, m)
-    if (refusal === undefined) {
-      const quick = roomy.filter((disk) => !disk.isSlow)
-      const usable = isWritable(members.length, m, quick.length) ? quick : roomy
-      const { k } = geometryOf(size, usable.length, m)
-      const chosen = rankDisks(write, usable).slice(0, k + m)
-      return { set, k, m, disks: chosen.map((disk) => disk.number) }
-    }
-    if (reason === undefined || refusal.code === 'DISK_FULL') reason = refusal
-  }
-  throw reason as MoraineError
+  const { set, k, usable } = firstWritable(ranked, size, m)
+  const chosen = rankDisks(write, usable).slice(0, k + m)
+  return { set, k, m, disks: chosen.map((disk) => disk.number) }
+}
+
+/** Throws as `placeWrite` does, for what is written to no shard but to the journal: its reserve is not for bodies. */
+export const requireWritable = (m: number, disks: readonly DiskView[]): void => {
+  firstWritable(bySet(disks), 0, m)
 }

@@ -45,7 +45,7 @@ const openedAnew = (segment: number): Error =>
   unavailable('TOO_FEW_DISKS', 'the disk was opened anew since the segment was begun', { segment })
 
 export const createSegments = (context: DiskContext, readers: OpenFiles): Segments => {
-  const { root, files, counters } = context
+  const { root, files, room } = context
   /** The segment of each partition that this process appends to. */
   const open = new Map<number, OpenSegment>()
   /** Copies being restored, by their path. */
@@ -54,6 +54,11 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
   const failedBefore = (segment: number): Error => {
     const disk = context.number
     return fault('DISK_IO', `disk ${disk}: segment ${segment} failed before`, { disk, segment })
+  }
+  const countWrite = (bytes: number): void => {
+    context.counters.writes += 1
+    context.counters.writtenBytes += bytes
+    room.wrote(bytes)
   }
   const closeOpen = async (partition: number): Promise<void> => {
     const known = open.get(partition)
@@ -91,8 +96,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
     target.allocatedBytes = Math.max(target.allocatedBytes, end)
     if (end < EXTEND_FROM_BYTES || target.extending || target.hasFailed) return
     if (target.allocatedBytes - end > EXTEND_AHEAD_BYTES) return
-    counters.writes += 1
-    counters.writtenBytes += ZEROS.length
+    countWrite(ZEROS.length)
     target.extending = writeZeros(target).finally(() => {
       target.extending = undefined
     })
@@ -130,8 +134,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
   ): Promise<void> => {
     try {
       await file.write([piece], offset)
-      counters.writes += 1
-      counters.writtenBytes += piece.length
+      countWrite(piece.length)
     } catch (error) {
       await dropPart(path)
       throw error
@@ -160,8 +163,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
         const file = await files.open(segmentPath(root, partition, segment), 'create')
         try {
           await file.write([header], 0)
-          counters.writes += 1
-          counters.writtenBytes += header.length
+          countWrite(header.length)
           await Promise.all([context.syncFile(file), context.syncDirectory(journalPath(root, partition))])
           await closeOpen(partition)
         } catch (error) {
@@ -188,8 +190,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
         if (offset + length > target.allocatedBytes) await target.extending
         try {
           await target.file.write(pieces, offset)
-          counters.writes += 1
-          counters.writtenBytes += length
+          countWrite(length)
           await context.syncFile(target.file)
           await assertZerosSynced(target)
         } catch (error) {
@@ -204,8 +205,8 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
         const into = new Uint8Array(length)
         const path = segmentPath(root, partition, segment)
         const count = await readers.use(path, (file) => file.read(into, offset))
-        counters.reads += 1
-        counters.readBytes += count
+        context.counters.reads += 1
+        context.counters.readBytes += count
         return into.subarray(0, count)
       }),
 

@@ -9,7 +9,6 @@ import type { OpenFile } from '../base/files.ts'
 import type { WriteId } from '../base/ids.ts'
 import type { DiskContext } from './disk-context.ts'
 import { isWriteId, shardDirectory, shardPath, shardsPath } from './layout.ts'
-import type { Reservation } from './room.ts'
 import { PAGE_BYTES } from './unit.ts'
 
 export interface ShardWriter {
@@ -26,7 +25,10 @@ export interface ShardWriter {
 }
 
 export interface ShardFiles {
-  /** `bytes`: what the file is going to take (`StripePlan.diskBytes`). Rejects with DISK_FULL when there is no room. */
+  /**
+   * `bytes`: what the file is going to take (`StripePlan.diskBytes`). Rejects with DISK_FULL when it would not fit now. Room is
+   * taken unit by unit: who says much and sends little keeps nobody else out, and any append may find the disk full.
+   */
   create(write: WriteId, bytes: number): Promise<ShardWriter>
   /**
    * As `create`, for a repair: takes the place of whatever has the shard's name when it is sealed, at once. Until then what is
@@ -110,7 +112,7 @@ export const createShardFiles = (
     }
   }
 
-  const openWriter = (write: WriteId, opened: OpenFile, reservation: Reservation): ShardWriter => {
+  const openWriter = (write: WriteId, opened: OpenFile): ShardWriter => {
     let { path } = opened
     let file = opened
     let length = 0
@@ -128,10 +130,15 @@ export const createShardFiles = (
     }
     const writeAt = async (unit: Uint8Array, position: number): Promise<void> => {
       assert(state === 'open', 'a shard that failed or ended is not appended to')
-      file = await direct.write(file, unit, position)
-      counters.writes += 1
-      counters.writtenBytes += unit.length
-      reservation.use(unit.length)
+      const reservation = await room.take(unit.length)
+      try {
+        file = await direct.write(file, unit, position)
+        counters.writes += 1
+        counters.writtenBytes += unit.length
+        reservation.use(unit.length)
+      } finally {
+        reservation.release()
+      }
     }
     const ended = async (): Promise<void> => {
       // Whoever appended was told of the failure; here only the end of the write matters.
@@ -162,13 +169,11 @@ export const createShardFiles = (
           state = 'sealed'
           await file.close()
         })
-        reservation.release()
       },
       async abort() {
         await ended()
         if (state === 'aborted') return
         state = 'aborted'
-        reservation.release()
         await context.guarded(async () => {
           await file.close()
           await removeFile(path)
@@ -179,16 +184,11 @@ export const createShardFiles = (
 
   const create = (write: WriteId, bytes: number, path: string, isNew: boolean): Promise<ShardWriter> =>
     context.guarded(async () => {
-      const reservation = await room.take(bytes)
-      try {
-        await ensureDirectory(shardDirectory(root, write))
-        // A repair that a crash cut off left its file.
-        if (!isNew) await removeFile(path)
-        return openWriter(write, await direct.create(path), reservation)
-      } catch (error) {
-        reservation.release()
-        throw error
-      }
+      await room.admit(bytes)
+      await ensureDirectory(shardDirectory(root, write))
+      // A repair that a crash cut off left its file.
+      if (!isNew) await removeFile(path)
+      return openWriter(write, await direct.create(path))
     })
 
   return {

@@ -42,6 +42,8 @@ export interface Volumes {
   current(): number | undefined
   /** Whether the volume is closed and not the highest: only such a one may be dropped. */
   isDroppable(volume: number): boolean
+  /** Gives the volume that is appended to, or the last one that was, a successor before its time: it may be dropped then. */
+  succeed(volume: number): Promise<void>
   /** Ends the volume that is being appended to; the next entry goes to a new one. */
   close(): Promise<void>
 }
@@ -203,6 +205,7 @@ export const createVolumes = (context: DiskContext, options: VolumeOptions): Vol
     }
   }
 
+  /** Writes what waits until nothing does. */
   const run = async (): Promise<void> => {
     // One turn of the microtask queue: what is asked for together is written together.
     await Promise.resolve()
@@ -233,6 +236,26 @@ export const createVolumes = (context: DiskContext, options: VolumeOptions): Vol
       return numbers.flatMap((volume, i) => (stats[i] ? [{ volume, bytes: stats[i].size }] : []))
     },
     current: () => open?.volume,
+    async succeed(volume) {
+      while (isRunning) await idle
+      if (volume !== (open?.volume ?? highest)) return
+      isRunning = true
+      let failure: unknown
+      const turn = async (): Promise<void> => {
+        try {
+          await context.guarded(async () => {
+            await closeVolume()
+            open = await createVolume()
+          })
+        } catch (error) {
+          failure = error
+        }
+        await run()
+      }
+      idle = turn()
+      await idle
+      if (failure) throw failure
+    },
     isDroppable: (volume) => volume !== open?.volume && volume < highest,
     async close() {
       await idle

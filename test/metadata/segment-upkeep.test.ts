@@ -67,6 +67,37 @@ test(
 )
 
 test(
+  'the open segment is sealed and dropped when it is the only one, and most of it is dead',
+  deadline(20_000, async () => {
+    const place = store()
+    const partition = await open(place)
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    await putText(partition, 'b', 'stays', 'here')
+    assert.not(partition.segments.mayDrop)
+    for (let i = 0; i < 3; i++) await putText(partition, 'b', 'k', 'x'.repeat(2_000))
+    await partition.deleteVersion({ bucket: 'b', key: 'k' })
+    assert.is(partition.segments.count, 0)
+    const before = bytesOf(place)
+    await drained(partition)
+    assert.ok(partition.segments.mayDrop)
+    assert.ok((await partition.segments.dropOldest()) >= 1)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    assert.ok(bytesOf(place) < (before * 2) / 3, `${bytesOf(place)} of ${before} bytes are left`)
+    assert.is(await readText(partition, 'b', 'stays'), 'here')
+    // It comes to rest.
+    for (let i = 0; i < 3; i++) {
+      await drained(partition)
+      await partition.segments.dropOldest()
+    }
+    await drained(partition)
+    const settled = partition.sequence
+    assert.is(await partition.segments.dropOldest(), 0)
+    assert.is(partition.sequence, settled)
+    await partition.close()
+  }),
+)
+
+test(
   'a segment that somebody may still read from is not dropped',
   deadline(20_000, async () => {
     const partition = await open(store())

@@ -329,6 +329,37 @@ test(
 )
 
 test(
+  'the last volume is dropped when all of it is garbage, though nothing is written any more',
+  deadline(LIMIT_MS, async () => {
+    const { files, disk } = await makeTestDisk()
+    const bodies = Array.from({ length: 12 }, (_, i) => makeBody(900 * KiB - 64 * i, 1, 0))
+    const places = []
+    for (const body of bodies) places.push((await writeShard(disk, body, 0))!)
+    const entries = places.map((place, i) => ({ ...place, bytes: bodies[i]!.plan.diskBytes }))
+    const volumeFiles = async (): Promise<number> =>
+      (await disk.listVolumes()).filter(({ bytes }) => bytes > 0).length
+    await disk.freePacked(entries.slice(1))
+    assert.is(await volumeFiles(), 1)
+    await disk.freePacked(entries.slice(0, 1))
+    assert.is(await volumeFiles(), 0)
+    // The next goes to its successor, and is found.
+    const place = (await writeShard(disk, bodies[0]!, 0))!
+    assert.is(place.volume, places[0]!.volume + 1)
+    assert.ok(await readsBack(disk, bodies[0]!, 0, place))
+    // On a disk that was opened anew nothing is appended to the last volume: it has to be given a successor all the same.
+    const more = []
+    for (const body of bodies) more.push((await writeShard(disk, body, 0))!)
+    await disk.close()
+    const again = await openTestDisk(files)
+    await again.freePacked(
+      [place, ...more].map((at, i) => ({ ...at, bytes: bodies[Math.max(0, i - 1)]!.plan.diskBytes })),
+    )
+    assert.equal(await again.listVolumes(), [{ volume: place.volume + 1, bytes: 0 }])
+    await again.close()
+  }),
+)
+
+test(
   'segments are created, appended, read, listed, restored and removed',
   deadline(LIMIT_MS, async () => {
     const { files, disk } = await makeTestDisk()

@@ -1,7 +1,7 @@
 import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { GiB, MiB } from '../../src/base/units.ts'
-import { type DiskView, placeWrite, rankDisks } from '../../src/storage/placement.ts'
+import { type DiskView, placeWrite, rankDisks, requireWritable } from '../../src/storage/placement.ts'
 import { randomWriteId } from '../support/stripes.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
@@ -22,6 +22,7 @@ const draw = (picture: string, capacities: readonly number[] = []): DiskView[] =
         isReachable: letter !== 'x',
         isSlow: letter === 's',
         hasRoom: letter === 'o' || letter === 's',
+        freeBytes: GiB,
       })
     }
   }
@@ -57,6 +58,30 @@ test('a set that cannot take it is passed over; when none can, the reason is the
   await rejectsWith('DISK_FULL', () => place('ooofff', 2))
   await rejectsWith('DISK_FULL', () => place('oxxx offf', 2))
   await rejectsWith('TOO_FEW_DISKS', () => place('oxxx oxxx', 2))
+})
+
+/** Disks of one set with so many MiB free each. */
+const placeIn = (sizeMiB: number, m: number, freeMiB: readonly number[]): string => {
+  const disks = draw('o'.repeat(freeMiB.length)).map((disk, i) => ({ ...disk, freeBytes: freeMiB[i]! * MiB }))
+  const { k, disks: chosen } = placeWrite(randomWriteId(random), sizeMiB * MiB, m, disks)
+  return `${k}+${m} on ${[...chosen].sort((a, b) => a - b).join('')}`
+}
+
+test('a body goes to disks that have room for their shards of all of it', async () => {
+  assert.is(placeIn(40, 2, [11, 11, 11, 11, 11, 11]), '4+2 on 123456')
+  // A shard takes a little more than a quarter of 40 MiB, and with two disks less it is a half.
+  assert.is(placeIn(40, 2, [30, 30, 10, 30, 10, 30]), '2+2 on 1246')
+  await rejectsWith('DISK_FULL', () => placeIn(40, 2, [10, 10, 10, 10, 10, 10]))
+  // Five would do, but their shards are larger, and then three are not enough.
+  await rejectsWith('DISK_FULL', () => placeIn(40, 2, [30, 30, 30, 11, 11, 10]))
+})
+
+test('what goes to the journal alone is refused as a write to shards is', async () => {
+  requireWritable(2, draw('oooooo'))
+  requireWritable(2, draw('oxoofo'))
+  requireWritable(2, draw('oxxx oooo'))
+  await rejectsWith('DISK_FULL', () => requireWritable(2, draw('offfoo')))
+  await rejectsWith('TOO_FEW_DISKS', () => requireWritable(2, draw('oxxxoo')))
 })
 
 test('the same write is placed the same way, and others spread over disks and shard indexes', () => {

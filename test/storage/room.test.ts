@@ -1,18 +1,18 @@
 import type { FileSpace } from '../../src/base/files.ts'
 import { GiB, MiB } from '../../src/base/units.ts'
-import { createRoom } from '../../src/storage/room.ts'
+import { createRoom, type RoomOptions } from '../../src/storage/room.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('room')
 
-const makeRoom = async (space: Partial<FileSpace>, reserveBytes?: number) => {
+const makeRoom = async (space: Partial<FileSpace>, options: RoomOptions = {}) => {
   const disk = { totalBytes: 100 * MiB, freeBytes: 100 * MiB, freeInodes: 10_000, ...space }
   let asked = 0
   const ask = async (): Promise<FileSpace> => {
     asked += 1
     return { ...disk }
   }
-  const room = createRoom(1, ask, reserveBytes)
+  const room = createRoom(1, ask, options)
   await room.refresh()
   return { room, disk, asked: () => asked }
 }
@@ -31,9 +31,46 @@ test(
 )
 
 test(
+  'who begins a file is admitted by all that it is going to take, and keeps nobody out by it',
+  deadline(1_000, async () => {
+    const { room } = await makeRoom({}, { reserveBytes: 0 })
+    for (let i = 0; i < 5; i++) await room.admit(90 * MiB)
+    assert.is(room.space().freeBytes, 100 * MiB)
+    await rejectsWith('DISK_FULL', () => room.admit(101 * MiB))
+    const unit = await room.take(20 * MiB)
+    await rejectsWith('DISK_FULL', () => room.admit(90 * MiB))
+    unit.release()
+    await room.admit(90 * MiB)
+  }),
+)
+
+test(
+  'what was written without a promise counts until the file system has been asked',
+  deadline(1_000, async () => {
+    const { room } = await makeRoom({}, { reserveBytes: 0 })
+    room.wrote(98 * MiB + 1)
+    assert.equal([room.space().freeBytes, room.space().hasRoom], [2 * MiB - 1, false])
+    await room.refresh()
+    assert.ok(room.space().hasRoom)
+  }),
+)
+
+test(
+  'disks on one device have an equal share of its room, and of what is on its way',
+  deadline(1_000, async () => {
+    const disk = { totalBytes: 160 * MiB, freeBytes: 70 * MiB, freeInodes: 10_000 }
+    const rooms = Array.from({ length: 6 }, () => createRoom(1, async () => ({ ...disk }), { sharers: 6 }))
+    for (const room of rooms) await room.refresh()
+    assert.equal([rooms[0]!.space().freeBytes, rooms[0]!.space().reserveBytes], [10 * MiB, 10 * MiB])
+    for (const room of rooms) await room.take(6 * MiB)
+    for (const room of rooms) await rejectsWith('DISK_FULL', () => room.take(5 * MiB))
+  }),
+)
+
+test(
   'what was promised is given back, what was used is not, and release says it once',
   deadline(1_000, async () => {
-    const { room } = await makeRoom({}, 0)
+    const { room } = await makeRoom({}, { reserveBytes: 0 })
     const reservation = await room.take(40 * MiB)
     reservation.use(10 * MiB)
     assert.is(room.space().freeBytes, 60 * MiB)
@@ -46,7 +83,7 @@ test(
 test(
   'the file system is asked before anything is refused, and after much was written; not otherwise',
   deadline(1_000, async () => {
-    const { room, disk, asked } = await makeRoom({ freeBytes: 10 * MiB }, 0)
+    const { room, disk, asked } = await makeRoom({ freeBytes: 10 * MiB }, { reserveBytes: 0 })
     disk.freeBytes = 500 * MiB
     for (let i = 0; i < 5; i++) (await room.take(MiB)).release()
     assert.is(asked(), 1)
@@ -62,10 +99,11 @@ test(
 test(
   'the last inodes are kept too',
   deadline(1_000, async () => {
-    const { room, disk } = await makeRoom({ freeInodes: 258 }, 0)
-    await room.take(1)
-    await room.take(1)
+    const { room, disk } = await makeRoom({ freeInodes: 258 }, { reserveBytes: 0 })
+    await room.admit(1)
+    await room.admit(1)
     disk.freeInodes = 256
+    await rejectsWith('DISK_FULL', () => room.admit(1))
     await rejectsWith('DISK_FULL', () => room.take(1))
   }),
 )

@@ -262,7 +262,7 @@ const checkFuture = async (
 const sorted = (shown: Shown): [string, string][] => [...shown].sort()
 
 /** One state in so many is looked at beyond its first start. (Prime to the number of disks that may be out.) */
-const FUTURE_EVERY = { whole: 5, bare: 5, partial: 11 }
+const FUTURE_EVERY = { whole: 7, bare: 5, partial: 11 }
 
 const checkState = async (
   simulation: Simulation,

@@ -8,7 +8,7 @@ import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import type { StoreEvent } from './actors/store-events.ts'
 import { PATHS, type StoreFacts } from './actors/store-facts.ts'
-import { planThreads, tree } from './actors/tree.ts'
+import { type Patience, planThreads, tree } from './actors/tree.ts'
 import { type KeyPair, openKeyPair } from './auth/root.ts'
 import { fault, unavailable } from './base/errors.ts'
 import type { FileSystem } from './base/files.ts'
@@ -31,6 +31,8 @@ export interface ServerDependencies {
   readonly log: Log
   /** A store in memory: no files, no lock, one thread. */
   readonly memory?: FileSystem
+  /** For tests; see `TreeOptions`. */
+  readonly patience?: Patience
 }
 
 export interface Server {
@@ -119,7 +121,7 @@ export const factsOf = (
 
 const startSystem = async (
   config: Config,
-  { log, memory }: ServerDependencies,
+  { log, memory, patience }: ServerDependencies,
   started: StartedStore,
   cores: number,
 ): Promise<Server> => {
@@ -141,6 +143,7 @@ const startSystem = async (
       events: events.spec,
       keeper: started,
       repairer: { codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES },
+      ...(patience && { patience }),
     }),
     placement: memory ? {} : planThreads(cores),
     arena: createArena({ bytes: config.arenaBytes, codecReservedBytes: CODECS_MAX * CODEC_RESERVED_BYTES }),

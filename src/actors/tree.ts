@@ -36,7 +36,12 @@ export interface TreeOptions {
   readonly events: ActorSpec
   readonly keeper: KeeperArgs
   readonly repairer: RepairerArgs
+  /** For tests that break more in a minute than any store should live through: instead of what each supervisor has. */
+  readonly patience?: Patience
 }
+
+/** How much a supervisor puts up with, and how long it waits between restarts. */
+export type Patience = Pick<SupervisorSpec, 'intensity' | 'backoff'>
 
 const BACKOFF = { minMs: 100, maxMs: 30 * SECOND, jitter: 0.2 }
 
@@ -50,11 +55,12 @@ const decide = ({ code }: Fault): Decision =>
 const count = <T>(length: number, make: (index: number) => T): T[] =>
   Array.from({ length }, (_, index) => make(index))
 
-export const tree = ({ slots, partitions, gateways, ...args }: TreeOptions): SupervisorSpec => ({
+export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOptions): SupervisorSpec => ({
   name: 'root',
   strategy: 'rest-for-one',
   intensity: { restartsMax: 3, periodMs: MINUTE },
   backoff: BACKOFF,
+  ...patience,
   decide: () => 'restart',
   children: [
     args.events,
@@ -65,6 +71,7 @@ export const tree = ({ slots, partitions, gateways, ...args }: TreeOptions): Sup
       // Every disk may have a fault of its own at once; a disk that keeps failing stays out between its restarts.
       intensity: { restartsMax: 5 * slots, periodMs: 30 * SECOND },
       backoff: BACKOFF,
+      ...patience,
       decide,
       place: 'storage',
       children: count(slots, (slot) => child(disk, `disk-${slot}`, { slot })),
@@ -74,6 +81,7 @@ export const tree = ({ slots, partitions, gateways, ...args }: TreeOptions): Sup
       strategy: 'one-for-one',
       intensity: { restartsMax: 5 * partitions, periodMs: 30 * SECOND },
       backoff: BACKOFF,
+      ...patience,
       decide,
       place: 'metadata',
       children: count(partitions, (partition) => child(bucket, `bucket-${partition}`, { partition })),
@@ -83,6 +91,7 @@ export const tree = ({ slots, partitions, gateways, ...args }: TreeOptions): Sup
       strategy: 'one-for-one',
       intensity: { restartsMax: 5 * (partitions + 2), periodMs: 30 * SECOND },
       backoff: BACKOFF,
+      ...patience,
       decide,
       place: 'upkeep',
       children: [
@@ -96,6 +105,7 @@ export const tree = ({ slots, partitions, gateways, ...args }: TreeOptions): Sup
       strategy: 'one-for-one',
       intensity: { restartsMax: 5, periodMs: 30 * SECOND },
       backoff: BACKOFF,
+      ...patience,
       decide,
       place: 'gateways',
       children: gateways,

@@ -1,0 +1,133 @@
+// Filling and emptying a store by S3 alone: a full one answers writes of every size 507 and goes on with reads, DELETE and
+// Abort, across a restart too; what was deleted gives back all of its room, whichever way it was stored.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
+import { silentLog } from '../../src/base/log.ts'
+import { MiB } from '../../src/base/units.ts'
+import { startServer } from '../../src/server.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
+import { createFiller, type Filler, KINDS, type Kind } from '../support/filling.ts'
+import { bodyOf, type Target } from '../support/s3-client.ts'
+import { createCredentials, createTemporaryDirectory, startProcess } from '../support/server-process.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('filling')
+const LIMIT_MS = 600_000
+/** Of the objects that went in the first time: volumes and segments are not cut at the same places twice. */
+const AGAIN_MIN = 0.93
+
+interface Running extends Target {
+  close(): Promise<unknown>
+}
+
+const refusesAll = async (filler: Filler, upload: string): Promise<void> => {
+  for (const size of Object.values(KINDS)) {
+    const { status, body } = await filler.send('PUT', '/refused', { body: bodyOf(1, size) })
+    assert.is(status, 507)
+    assert.match(String(body), '<Code>StorageFull</Code>')
+  }
+  const part = {
+    body: bodyOf(1, 6 * MiB),
+    query: [
+      ['partNumber', '2'],
+      ['uploadId', upload],
+    ] as const,
+  }
+  assert.is((await filler.send('PUT', '/upload', part)).status, 507)
+  assert.is((await filler.send('GET', '/refused')).status, 404)
+}
+
+const fillAndEmpty = async (kind: Kind, start: () => Promise<Running>): Promise<void> => {
+  let server = await start()
+  let filler = await createFiller(server)
+  try {
+    const { UploadId: upload = '' } = await filler.sdk.send(
+      new CreateMultipartUploadCommand({ Bucket: 'filling', Key: 'upload' }),
+    )
+    const first = await filler.fill(kind, 'first')
+    await refusesAll(filler, upload)
+    await filler.readBack(kind, 'first', first)
+
+    filler.close()
+    await server.close()
+    server = await start()
+    filler = await createFiller(server)
+    await refusesAll(filler, upload)
+    await filler.readBack(kind, 'first', first)
+    assert.is((await filler.send('DELETE', '/upload', { query: [['uploadId', upload]] })).status, 204)
+    const { Uploads = [] } = await filler.sdk.send(new ListMultipartUploadsCommand({ Bucket: 'filling' }))
+    assert.equal(Uploads, [])
+    await filler.empty('first', first)
+
+    const second = await filler.fill(kind, 'second')
+    process.stdout.write(`  ${kind}: ${first} objects, then ${second}\n`)
+    assert.ok(second >= AGAIN_MIN * first, `${first} ${kind} objects went in, and then ${second}`)
+    await filler.readBack(kind, 'second', second)
+    await filler.empty('second', second)
+  } finally {
+    filler.close()
+    await server.close()
+  }
+}
+
+for (const kind of ['large', 'packed', 'inline'] as const) {
+  test(
+    `six directories on one device in memory, ${kind} objects`,
+    deadline(LIMIT_MS, async () => {
+      const memory = createMemoryFiles({ totalBytes: 256 * MiB })
+      const credentials = createCredentials()
+      const disks = [1, 2, 3, 4, 5, 6].map((number) => `/memory/d${number}`)
+      const config = {
+        ...{ disks, host: '127.0.0.1', port: 0, region: 'us-east-1', drainTimeoutMs: 5_000 },
+        ...{ arenaBytes: 64 * MiB, logLevel: 'silent' as const, rootCredentials: credentials },
+      }
+      await fillAndEmpty(kind, () => startServer(config, { log: silentLog, memory }))
+    }),
+  )
+}
+
+const isMountable = (): boolean => {
+  const at = createTemporaryDirectory('mount')
+  const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', at]).status === 0
+  if (isMounted) spawnSync('umount', [at])
+  return isMounted
+}
+
+/** Runs `body` with six file systems of their own. */
+const withMounts = async (sizeMiB: number, body: (disks: string[]) => Promise<void>): Promise<void> => {
+  const data = createTemporaryDirectory('small')
+  const disks = [1, 2, 3, 4, 5, 6].map((number) => join(data, `d${number}`))
+  try {
+    for (const disk of disks) {
+      mkdirSync(disk)
+      assert.is(spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMiB}m`, 'tmpfs', disk]).status, 0)
+    }
+    await body(disks)
+  } finally {
+    for (const disk of disks) spawnSync('umount', ['--lazy', disk])
+  }
+}
+
+const canMount = isMountable()
+for (const kind of ['large', 'packed', 'inline'] as const) {
+  const name = `six small file systems, the built program, ${kind} objects`
+  const body = deadline(LIMIT_MS, () =>
+    withMounts(64, async (disks) => {
+      const credentials = createCredentials()
+      await fillAndEmpty(kind, async () => {
+        const server = await startProcess({ disks, credentials })
+        return { ...server, close: server.stop }
+      })
+    }),
+  )
+  if (canMount) test(name, body)
+  else {
+    // Who may mount is the machine's affair, not one of what is installed.
+    process.stdout.write(`skipped, no file system can be mounted: ${name}\n`)
+    test.skip(name, body)
+  }
+}
+
+test.run()

@@ -13,8 +13,13 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const SLOW_ROOMS = new Set(['e2e', 'clients', 'kill'])
-/** Suites of other rooms that take a minute and more. */
-const SLOW_SUITES = new Set(['crash/store.test.js'])
+/** Suites of other rooms that take half a minute and more. */
+const SLOW_SUITES = new Set([
+  'crash/store.test.js',
+  'crash/table-change.test.js',
+  'sim/full-disk.test.js',
+  'sim/long-put.test.js',
+])
 /** Far above any room's real time; only what hangs meets it. */
 const ROOM_LIMIT_MS = 25 * 60_000
 const here = dirname(fileURLToPath(import.meta.url))

@@ -53,22 +53,30 @@ export const releaseSlabs = (value: unknown): void => {
 }
 
 /**
- * The message as its receiver may see it when bytes really move (a sender must not touch what it sent): every Uint8Array that owns its memory is detached from
- * the sender, so that touching it again fails at once. Simulation and tests run so; production trusts what they proved.
+ * The message as its receiver may see it when bytes really move: a sender must not touch what it sent. Every
+ * Uint8Array that owns its memory is detached from the sender, so that touching it again fails at once; a view of a larger
+ * buffer is copied, and spoiled for the sender. Simulation and tests run so; production trusts what they proved.
  */
 export const moveBytes = (value: unknown, depth = DEPTH_MAX): unknown => {
   if (typeof value !== 'object' || value === null || depth === 0) return value
-  if (value instanceof Uint8Array) return ownsItsMemory(value) ? detach(value) : value
+  if (value instanceof Uint8Array) return moved(value)
   if (Array.isArray(value)) return value.map((item) => moveBytes(item, depth - 1))
   if (!isPlain(value)) return value
-  const moved: Record<string, unknown> = {}
-  for (const key of Object.keys(value)) moved[key] = moveBytes(value[key], depth - 1)
-  return moved
+  const moves: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) moves[key] = moveBytes(value[key], depth - 1)
+  return moves
 }
 
-/** False for views of a larger buffer and of shared memory: those can only be copied. */
-const ownsItsMemory = (bytes: Uint8Array): boolean =>
-  bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
+/** What a sender finds in a view that it has sent. */
+const SPOILED = 0xdb
 
-const detach = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(structuredClone(bytes.buffer as ArrayBuffer, { transfer: [bytes.buffer as ArrayBuffer] }))
+const moved = (bytes: Uint8Array): Uint8Array => {
+  // Shared memory belongs to no sender.
+  if (!(bytes.buffer instanceof ArrayBuffer)) return bytes
+  if (bytes.byteLength === bytes.buffer.byteLength) {
+    return new Uint8Array(structuredClone(bytes.buffer, { transfer: [bytes.buffer] }))
+  }
+  const copy = new Uint8Array(bytes)
+  bytes.fill(SPOILED)
+  return copy
+}

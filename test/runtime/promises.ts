@@ -175,6 +175,14 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
     }
   })
 
+  test('a view that was sent is copied, and spoiled for its sender', async (world) => {
+    await world.open([actor('a')])
+    const whole = new Uint8Array(100).fill(1)
+    const sent = world.ref('root/a').ask('echo', { value: whole.subarray(10, 20) }, SOON)
+    assert.equal([whole[9], whole[10], whole[19], whole[20]], [1, 0xdb, 0xdb, 1])
+    assert.equal(await sent, new Uint8Array(10).fill(1))
+  })
+
   test('a slab moves by its handle, and is free when the last of its holders is done', async (world) => {
     await world.open([actor('a'), actor('b')])
     const slab = await world.ref('root/a').ask('makeSlab', { byte: 42 }, SOON)

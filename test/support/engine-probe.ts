@@ -65,6 +65,7 @@ export interface EngineOptions {
   /** In simulation. */
   readonly clock?: Clock
   readonly scheduler?: Scheduler
+  /** Unless a test says no, what is sent is moved: see `SystemOptions`. */
   readonly movesBytes?: boolean
   /** Indexes that outlive the store; without them each start finds none. */
   readonly memoryIndexes?: MemoryIndexes
@@ -86,8 +87,8 @@ export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
 
 /** Starts the disks and the tree on them, on this thread. */
 export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> => {
-  const { files, roots, arena, partitions, parity, memoryIndexes, clock, scheduler, movesBytes } = options
-  const { random = systemRandom, log = silentLog, makeCoder = localCoder } = options
+  const { files, roots, arena, partitions, parity, memoryIndexes, clock, scheduler } = options
+  const { random = systemRandom, log = silentLog, makeCoder = localCoder, movesBytes = true } = options
   const started = await startStore({
     ...{ roots, filesOf: () => files, takeLock: noLock, random, log, partitions },
     ...(parity !== undefined && { parity }),
@@ -103,11 +104,10 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       keeper: started,
       repairer: { codecOffset: CODEC_RESERVED_BYTES },
     }),
-    ...{ arena, random, log },
+    ...{ arena, random, log, movesBytes },
     workerData: { ...facts, ...(memoryIndexes && { memoryIndexes }) },
     ...(clock && { clock }),
     ...(scheduler && { scheduler }),
-    ...(movesBytes !== undefined && { movesBytes }),
   })
   const probe = system.ref<EngineProbeProtocol>('root/gateways/probe')
   const engineNow = () => probe.ask('engine', {}, { withinMs: 5 * SECOND })

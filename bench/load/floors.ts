@@ -26,7 +26,7 @@ export const measureFloors = async (scratch: string, seconds: number): Promise<F
   httpPerSecond: await measureHttp(scratch, seconds),
 })
 
-const median = (values: readonly number[]): number =>
+export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
 const measureHttp = async (scratch: string, seconds: number): Promise<number> => {

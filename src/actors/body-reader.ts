@@ -1,6 +1,8 @@
 // Reads a request body at the engine's own pace: exactly as many bytes as are asked for, copied to where they are
 // wanted, every chunk shown to the digests once. The one place where body bytes are copied.
+
 import { assert } from '../base/errors.ts'
+import { copyBytes } from '../base/memory.ts'
 import type { BodyDigests } from './body-digests.ts'
 import type { Body } from './engine.ts'
 
@@ -44,7 +46,7 @@ export const createBodyReader = (
           continue
         }
         const take = Math.min(chunk.length, into.length - filled)
-        into.set(take === chunk.length ? chunk : chunk.subarray(0, take), filled)
+        copyBytes(into, filled, take === chunk.length ? chunk : chunk.subarray(0, take))
         chunk = take === chunk.length ? NOTHING : chunk.subarray(take)
         filled += take
       }

@@ -1,6 +1,7 @@
 // A frame on its way to the disks: copied into the arena once, whatever the number of disks it goes to, and written from
 // there. Without a slab to spare it travels in the messages, a copy for each disk: a commit never waits for the arena,
 // which bodies may hold that wait for commits.
+import { copyBytes } from '../base/memory.ts'
 import { type Arena, SLAB_BYTES, type SlabClass } from '../runtime/arena.ts'
 import type { SlabRange } from './stripe-buffer.ts'
 
@@ -69,7 +70,7 @@ const fillSlabs = (arena: Arena, pieces: readonly Uint8Array[]): SlabRange[] | u
         at = 0
       }
       const part = piece.subarray(taken, taken + slabBytes - at)
-      slabs[slab]!.bytes.set(part, at)
+      copyBytes(slabs[slab]!.bytes, at, part)
       taken += part.length
       at += part.length
     }

@@ -3,8 +3,10 @@
 // commits it and settles, so that shards of a refused commit are removed and those of an unknown one are left alone.
 //
 // Bytes in flight are in the arena alone. At most two stripes are on their way to the disks while the next is filled.
+
 import { assert } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
+import { copyBytes } from '../base/memory.ts'
 import { KiB, MiB, SECOND } from '../base/units.ts'
 import type { NewData, ShardsData } from '../metadata/stored.ts'
 import { type ActorRef, child } from '../runtime/actor.ts'
@@ -172,7 +174,7 @@ const withHead = (head: Uint8Array, reader: BodyReader): Source => {
   return {
     async fill(into) {
       const taken = rest.subarray(0, into.length)
-      into.set(taken)
+      copyBytes(into, 0, taken)
       rest = rest.subarray(taken.length)
       return taken.length === into.length
         ? taken.length

@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import { type MoraineError, refusal } from '../base/errors.ts'
+import { discardBytes } from '../base/memory.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import type { BodySource } from './bodies.ts'
 import { incompleteBody } from './bodies-chunked.ts'
@@ -39,6 +40,8 @@ export const createSocketSource = (
   const quota = (limits.bytesPerSecondMin * limits.windowMs) / SECOND
   const ready: Uint8Array[] = []
   let readyBytes = 0
+  /** The piece that was given out last: its reader is done with it when it asks for the next. */
+  let inUse: Uint8Array | undefined
   let started = false
   let ended = false
   let failure: MoraineError | undefined
@@ -72,6 +75,7 @@ export const createSocketSource = (
       isSuspect = false
     }
     if (waiting) {
+      inUse = piece
       waiting.resolve(piece)
       return
     }
@@ -98,8 +102,11 @@ export const createSocketSource = (
   return {
     next() {
       if (!started) start()
+      if (inUse) discardBytes(inUse)
+      inUse = undefined
       const piece = ready.shift()
       if (piece) {
+        inUse = piece
         readyBytes -= piece.length
         if (readyBytes === 0 && message.isPaused()) message.resume()
         return Promise.resolve(piece)

@@ -12,7 +12,10 @@ import type { RequestBody } from './exchange.ts'
 
 /** Where raw pieces come from: a socket, or a test. */
 export interface BodySource {
-  /** The next piece, undefined at the end. Rejects with `IncompleteBody` or `RequestTimeout`. */
+  /**
+   * The next piece, undefined at the end; the piece before it is gone then. Rejects with `IncompleteBody` or
+   * `RequestTimeout`.
+   */
   next(): Promise<Uint8Array | undefined>
 }
 
@@ -161,9 +164,10 @@ const gather = async (
   for await (const piece of chunks) {
     length += piece.length
     check()
-    pieces.push(piece)
+    // A piece lives until the next is asked for.
+    pieces.push(Buffer.from(piece))
   }
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)
+  return Buffer.concat(pieces, length)
 }
 
 /**

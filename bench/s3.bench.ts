@@ -7,7 +7,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startProcess } from '../test/support/server-process.ts'
-import { CASES, type Row, runCase, type Stage } from './load/cases.ts'
+import { CASES, type Row, runCase, type Stage, warmServer } from './load/cases.ts'
 import { type Floors, measureFloors, median } from './load/floors.ts'
 import { hasWrk } from './load/generator.ts'
 import { createSigner } from './load/presign.ts'
@@ -72,6 +72,7 @@ const runCases = async (
       scratch,
       seconds,
     }
+    await warmServer(stage)
     for (const one of CASES.filter(({ name }) => names.includes(name))) {
       try {
         const row = await runCase(stage, one)

@@ -65,9 +65,7 @@ export const connectGateway = <P extends Protocol<P>>(
     }
   }
   const requireRoom = (): void => {
-    // Most often every disk is up: nothing is to be worked out for each small body.
-    const isAnyAmiss = roster.rows().some(({ number, state }) => number !== 0 && state !== 'up')
-    if (isAnyAmiss) requireWritable(facts.parity, diskViews(roster))
+    if (!roster.areAllUp()) requireWritable(facts.parity, diskViews(roster))
   }
   const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partitionOf(name, facts.partitions)]!
 

@@ -34,7 +34,7 @@ export const createDiskPace = (roster: Roster, slot: number, clock: Clock, log: 
       }
       const operationMs = pace.operationMs()
       roster.setPace(slot, operationMs)
-      if (slowUntilMs === 0 && isLagging(operationMs, peersMs())) {
+      if (slowUntilMs === 0 && isLagging(operationMs, peersMs)) {
         slowUntilMs = nowMs + PASSED_OVER_MS
         log.warn('disk-lags', { slot, operationMs: Math.round(operationMs), forMs: PASSED_OVER_MS })
       } else if (isTriedAgain) log.info('disk-tried-again', { slot })

@@ -18,6 +18,7 @@ const PACE_MS = 6
  * `slow`: reads and writes, but passed over for new shards and segments while its peers are faster.
  */
 export const DISK_STATES = ['out', 'up', 'full', 'read-only', 'slow'] as const
+const UP = DISK_STATES.indexOf('up')
 export type DiskState = (typeof DISK_STATES)[number]
 
 export interface RosterRow {
@@ -39,6 +40,8 @@ export interface Roster {
   readonly slots: number
   row(slot: number): RosterRow
   rows(): RosterRow[]
+  /** Whether every disk of the table is `up`: most often so, and asked by every small write. */
+  areAllUp(): boolean
   /** The row of the disk with this number, if it is configured here. */
   find(disk: DiskNumber): RosterRow | undefined
   /** Says which disk belongs into a slot; 0 for none. Before any actor runs, and when the table of disks changes. */
@@ -72,6 +75,12 @@ const view = (shared: SharedArrayBuffer): Roster => {
     slots,
     row,
     rows: () => Array.from({ length: slots }, (_, slot) => row(slot)),
+    areAllUp() {
+      for (let slot = 0; slot < slots; slot++) {
+        if (cell(slot, NUMBER) !== 0 && cell(slot, STATE) !== UP) return false
+      }
+      return true
+    },
     find(disk) {
       for (let slot = 0; slot < slots; slot++) if (cell(slot, NUMBER) === disk) return row(slot)
       return undefined

@@ -56,8 +56,11 @@ export interface FileSystem {
   remove(path: string): Promise<void>
   /** Atomic; replaces a file of that name. */
   rename(from: string, to: string): Promise<void>
-  /** Undefined when there is nothing of that name. Does not follow a symbolic link. */
-  stat(path: string): Promise<FileStat | undefined>
+  /**
+   * Undefined when there is nothing of that name. Does not follow a symbolic link. `isHot`: it was looked up a moment ago, so
+   * the answer is in the system's memory and need not wait for a disk.
+   */
+  stat(path: string, options?: { isHot?: boolean }): Promise<FileStat | undefined>
   space(path: string): Promise<FileSpace>
   /** fsync of the directory: its entries survive a power cut when it resolves. */
   syncDirectory(path: string): Promise<void>

@@ -23,8 +23,9 @@ const serve = async (request: S3Request, context: HandlerContext): Promise<S3Res
   if (operation.handler === undefined) throw operationNotImplemented(operation)
   refuseUnsupported(operation, request)
   // CreateBucket has no owner to expect, and its AWS type no such member; ListBuckets has no bucket.
-  if (operation.name !== 'CreateBucket' && request.bucket !== '') {
-    await checkBucketOwner(context.engine, request.bucket, request.headers.get('x-amz-expected-bucket-owner'))
+  const owner = request.headers.get('x-amz-expected-bucket-owner')
+  if (owner !== undefined && operation.name !== 'CreateBucket' && request.bucket !== '') {
+    await checkBucketOwner(context.engine, request.bucket, owner)
   }
   return operation.handler(request, context)
 }

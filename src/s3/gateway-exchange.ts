@@ -13,15 +13,12 @@ import type { errorResponse as s3ErrorResponse } from './errors.ts'
 import type { S3Request, S3Response } from './exchange.ts'
 import { bringsBody, isSmallBody } from './gateway-headers.ts'
 import { receive } from './gateway-request.ts'
-import { respond } from './gateway-respond.ts'
+import { type RespondLimits, respond } from './gateway-respond.ts'
 import type { Traffic } from './gateway-traffic.ts'
 
-export interface ExchangeLimits {
+export interface ExchangeLimits extends RespondLimits {
   readonly bodyBytesPerSecondMin: number
   readonly bodyWindowMs: number
-  readonly writeStallMs: number
-  readonly lingerBytesMax: number
-  readonly lingerMs: number
 }
 
 export interface ExchangeOptions {
@@ -99,7 +96,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
   ): Promise<S3Response> => {
     const { adminHandler, authenticator, domain } = options
     const target = message.url ?? ''
-    let resource = target.split('?', 1)[0]!.slice(0, RESOURCE_MAX)
+    let known: S3Request | undefined
     try {
       // Health is told while draining and when there is no room, too.
       const mayBeAdmin = adminHandler !== undefined && target.startsWith('/-/')
@@ -107,7 +104,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       const { request, isAdmin } = receive(message, { id, hostId, authenticator, domain, source })
       if (isAdmin && adminHandler) return await adminHandler(request)
       if (mayBeAdmin) traffic.admit(message.socket)
-      resource = resourceOf(request)
+      known = request
       options.authorize(request)
       return await options.dispatch(request)
     } catch (caught) {
@@ -116,6 +113,7 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       if (error.kind === 'bug' || error.kind === 'fault') {
         log.error('request-failed', { id, code: error.code, message: error.message, stack: error.stack })
       }
+      const resource = known ? resourceOf(known) : target.split('?', 1)[0]!.slice(0, RESOURCE_MAX)
       return errorResponse(error, { requestId: id, hostId, method: message.method ?? '', resource })
     }
   }
@@ -159,8 +157,8 @@ export const createExchanges = (options: ExchangeOptions): Exchanges => {
       closeBody(answer)
       return
     }
-    const common = ['x-amz-request-id', id, 'x-amz-id-2', hostId, 'Server', 'Moraine']
-    const how = { ...limits, clock, common, ...settleBody(message, response, source, expects) }
+    const { isUnread, isLast } = settleBody(message, response, source, expects)
+    const how = { clock, limits, id, hostId, isUnread, isLast }
     try {
       await respond(message, response, answer, how)
     } catch (error) {

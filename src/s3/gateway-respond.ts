@@ -8,14 +8,7 @@ import type { Chunk } from '../actors/engine.ts'
 import type { Clock } from '../base/clock.ts'
 import type { S3Response } from './exchange.ts'
 
-export interface RespondOptions {
-  readonly clock: Clock
-  /** x-amz-request-id and its kin, as name, value, name, value. */
-  readonly common: readonly string[]
-  /** Much of the request's body may still come: throw some of it away, then close the connection. */
-  readonly isUnread: boolean
-  /** Close for another reason. */
-  readonly isLast: boolean
+export interface RespondLimits {
   /** A client that takes nothing for so long is cut. */
   readonly writeStallMs: number
   /** What of an unread body is thrown away so that the client gets to read the answer. */
@@ -23,16 +16,29 @@ export interface RespondOptions {
   readonly lingerMs: number
 }
 
+export interface RespondOptions {
+  readonly clock: Clock
+  readonly limits: RespondLimits
+  /** Of the request. */
+  readonly id: string
+  readonly hostId: string
+  /** Much of the request's body may still come: throw some of it away, then close the connection. */
+  readonly isUnread: boolean
+  /** Close for another reason. */
+  readonly isLast: boolean
+}
+
 const NOTHING = Buffer.alloc(0)
 
 const headOf = (response: S3Response, options: RespondOptions, length: number | undefined): string[] => {
-  const head = [...options.common]
+  const head = ['x-amz-request-id', options.id, 'x-amz-id-2', options.hostId, 'Server', 'Moraine']
   let hasLength = length !== undefined
-  for (const [name, value] of response.headers) {
+  for (const pair of response.headers) {
+    const name = pair[0]
     const isLength = name.length === 14 && name.toLowerCase() === 'content-length'
     if (isLength && hasLength) continue
     hasLength ||= isLength
-    head.push(name, value)
+    head.push(name, pair[1])
   }
   if (length !== undefined) head.push('Content-Length', String(length))
   else if (!hasLength && response.status !== 204 && response.status !== 304) {
@@ -58,7 +64,7 @@ const guardStall = (response: ServerResponse, writeStallMs: number, isWriting: (
 /** Throws away at most `lingerBytesMax` of what the client still sends, for at most `lingerMs`. */
 const linger = (message: IncomingMessage, options: RespondOptions): Promise<void> =>
   new Promise((resolve) => {
-    let left = options.lingerBytesMax
+    let left = options.limits.lingerBytesMax
     let timer: { cancel(): void } | undefined
     const stop = (): void => {
       timer?.cancel()
@@ -71,7 +77,7 @@ const linger = (message: IncomingMessage, options: RespondOptions): Promise<void
       if (left < 0) stop()
     }
     if (message.complete || message.destroyed) return resolve()
-    timer = options.clock.setTimer(options.lingerMs, stop)
+    timer = options.clock.setTimer(options.limits.lingerMs, stop)
     message.once('end', stop)
     message.once('close', stop)
     message.on('data', onData)
@@ -94,7 +100,7 @@ const sendBytes = async (
   // Without a body the head goes out alone; an empty one would make it two pieces.
   if (bytes.length > 0) response.end(bytes)
   else response.end()
-  if (response.writableLength > 0) guardStall(response, options.writeStallMs, () => true)
+  if (response.writableLength > 0) guardStall(response, options.limits.writeStallMs, () => true)
 }
 
 /** A stream whose first chunk is there, or known to be missing. */
@@ -199,7 +205,7 @@ export const respond = async (
       await rest.return?.()
       throw error
     }
-    await sendStream(response, { length: body.length, first, rest }, options.writeStallMs)
+    await sendStream(response, { length: body.length, first, rest }, options.limits.writeStallMs)
   } catch (error) {
     if (response.headersSent) response.destroy()
     throw error

@@ -65,6 +65,9 @@ export interface ContextOptions extends DiskIds {
   readonly device: number
 }
 
+/** Each sync looks both up. */
+const HOT = { isHot: true }
+
 export const createContext = (options: ContextOptions): DiskContext => {
   const { root, files, number } = options
   const counters = newCounters()
@@ -72,8 +75,8 @@ export const createContext = (options: ContextOptions): DiskContext => {
 
   const findAbsence = async (): Promise<void> => {
     const [directory, identity] = await Promise.all([
-      files.stat(root),
-      files.stat(`${root}/${IDENTITY_NAME}`),
+      files.stat(root, HOT),
+      files.stat(`${root}/${IDENTITY_NAME}`, HOT),
     ])
     if (directory?.inode !== options.inode || directory.device !== options.device) {
       throw gone('its directory is no longer the one that was opened')

@@ -48,8 +48,9 @@ export const createPace = (clock: Clock): Pace => {
 }
 
 /** Whether a disk whose operations take `ownMs` is to be passed over, with `peersMs` those of the other disks of its set. */
-export const isLagging = (ownMs: number, peersMs: readonly number[]): boolean => {
-  if (ownMs < LAG_MS_MIN || peersMs.length === 0) return false
-  const sorted = [...peersMs].sort((a, b) => a - b)
+export const isLagging = (ownMs: number, peersMs: () => readonly number[]): boolean => {
+  if (ownMs < LAG_MS_MIN) return false
+  const sorted = [...peersMs()].sort((a, b) => a - b)
+  if (sorted.length === 0) return false
   return ownMs > LAG_FACTOR * sorted[Math.floor(sorted.length / 2)]!
 }

@@ -42,7 +42,8 @@ const withSource = async <T>(
   use: (reading: Reading) => Promise<T>,
 ): Promise<T> => {
   const source = parseCopySource(headers.get('x-amz-copy-source') ?? '')
-  await checkBucketOwner(engine, source.bucket, headers.get('x-amz-source-expected-bucket-owner'))
+  const owner = headers.get('x-amz-source-expected-bucket-owner')
+  if (owner !== undefined) await checkBucketOwner(engine, source.bucket, owner)
   const reading = await engine.objects.open(source)
   try {
     checkCopySource(headers, reading.version)

@@ -70,7 +70,8 @@ const describe = (
   version: VersionRecord,
   { range, headers }: Selection,
 ): { status: number; headers: (readonly [string, string])[] } => {
-  const described: (readonly [string, string])[] = [...versionHeaders(request, version), ...headers]
+  const own = versionHeaders(request, version)
+  const described = headers.length === 0 ? own.slice() : [...own, ...headers]
   if (range !== undefined) described.push(['content-range', contentRange(range, version.size)])
   else if (request.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
     described.push(...checksumHeaders(version.checksum))
@@ -86,12 +87,13 @@ export const getObject: Handler = async (request, { engine }) => {
     if (!isModified(request.headers, version)) return notModified(version)
     const selection = await select(request, version, (partNumber) => reading.part(partNumber))
     const range = selection.range ?? { start: 0, length: version.size }
-    const answer = describe(request, version, selection)
+    const { status, headers } = describe(request, version, selection)
     const { bytes } = reading
-    if (bytes) return { ...answer, body: bytes.subarray(range.start, range.start + range.length) }
+    if (bytes) return { status, headers, body: bytes.subarray(range.start, range.start + range.length) }
     isStreaming = true
     return {
-      ...answer,
+      status,
+      headers,
       body: { length: range.length, stream: reading.read(range), close: () => reading.close() },
     }
   } finally {

@@ -27,4 +27,5 @@ export interface BodyDigests {
 export const createBodyDigests = (
   { digests, size }: Pick<Body, 'digests' | 'size'>,
   coder: StripeCoder,
-): BodyDigests => (coder.isLocal(size) ? createLocalDigests(digests) : createPooledDigests(digests, coder))
+): BodyDigests =>
+  coder.isLocal(size) ? createLocalDigests(digests, size) : createPooledDigests(digests, size, coder)

@@ -9,6 +9,8 @@ import type { Body } from './engine.ts'
 const NOTHING = new Uint8Array(0)
 
 export interface BodyReader {
+  /** Before anything else is read: a copy of the body if it comes in one chunk of `size` bytes, as most small ones do. */
+  readWhole(size: number): Promise<Uint8Array | undefined>
   /** Fills `into` from the body; resolves to the bytes copied, fewer than its length only when the body has ended. */
   fill(into: Uint8Array): Promise<number>
   /** After the last byte: reads the end of the stream, so trailers have arrived. */
@@ -38,6 +40,13 @@ export const createBodyReader = (
   }
 
   return {
+    async readWhole(size) {
+      await next()
+      if (chunk.length !== size) return undefined
+      const whole = new Uint8Array(chunk)
+      chunk = NOTHING
+      return whole
+    },
     async fill(into) {
       let filled = 0
       while (filled < into.length && !hasEnded) {

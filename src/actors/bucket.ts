@@ -179,10 +179,13 @@ const membersOf = (
   })
 
 /** The terms of a commit, with the sessions checked when it is decided. */
-const limitsOf = (roster: Roster, { deadlineMs, sessions = [] }: CommitTerms): CommitLimits => ({
+const limitsOf = (roster: Roster, { deadlineMs, sessions }: CommitTerms): CommitLimits => ({
   deadlineMs,
-  isValid: () => sessions.every(({ disk, session }) => roster.find(disk)?.session === session),
+  isValid: () => areCurrent(roster, sessions),
 })
+
+const areCurrent = (roster: Roster, sessions: readonly DiskSession[] = []): boolean =>
+  sessions.every(({ disk, session }) => roster.find(disk)?.session === session)
 
 export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'bucket', {
   // Small bodies travel in the messages: 4,096 of them at their largest.
@@ -357,7 +360,7 @@ const commits = (
   return {
     createBucket: (m) => committed(partition.createBucket(m.name, m, limitsOf(roster, m))),
     deleteBucket: (m) => committed(partition.deleteBucket({ bucket: m.name }, limitsOf(roster, m))),
-    put: (m) => committed(partition.putVersion({ ...m, ...limitsOf(roster, m) })),
+    put: (m) => committed(partition.putVersion({ ...m, isValid: () => areCurrent(roster, m.sessions) })),
     delete: (m) =>
       committed(partition.deleteVersion({ ...m.address, conditions: m.conditions, ...limitsOf(roster, m) })),
     createUpload(m) {

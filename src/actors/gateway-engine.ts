@@ -81,23 +81,13 @@ const createObjects = (parts: GatewayParts, terms: Terms, reading: ReadDependenc
       const bucket = parts.bucket(name)
       const incarnation = await incarnationOf(bucket, name)
       const stored = await storeBody(body, parts)
-      const facts = {
-        ...stored.seal,
-        size: body.size,
-        headers,
-        metadata,
-        owner,
-        storageClass: 'STANDARD' as const,
-      }
-      const put = {
-        bucket: name,
-        incarnation,
-        key,
-        facts,
-        data: stored.data,
-        ...(conditions && { conditions }),
-      }
-      return commit(stored, () => bucket.ask('put', { ...put, ...terms(stored) }, COMMIT_LIMIT))
+      const { seal, data, sessions } = stored
+      const facts = { ...seal, size: body.size, headers, metadata, owner, storageClass: 'STANDARD' as const }
+      return commit(stored, () => {
+        const { deadlineMs } = terms()
+        const put = { bucket: name, incarnation, key, facts, data, deadlineMs, sessions }
+        return bucket.ask('put', conditions ? { ...put, conditions } : put, COMMIT_LIMIT)
+      })
     },
     async open(address) {
       const bucket = parts.bucket(address.bucket)

@@ -10,9 +10,13 @@ import { createLocalDigests } from './local-digests.ts'
 
 export const createPooledDigests = (
   names: readonly DigestName[],
+  size: number,
   coder: Pick<StripeCoder, 'digest'>,
 ): BodyDigests => {
-  const bound = createLocalDigests(names.filter((name) => !isPortable(name)))
+  const bound = createLocalDigests(
+    names.filter((name) => !isPortable(name)),
+    size,
+  )
   /** By digest, what its newest step will come to; undefined before the first. */
   const steps = new Map<PortableName, Promise<Uint8Array | undefined>>(
     names.filter(isPortable).map((name) => [name, Promise.resolve(undefined)]),

@@ -25,6 +25,7 @@ export const INLINE_BYTES_MAX = 16 * KiB
 
 /** How long a body waits for a slab before the answer is 503 SlowDown. */
 const SLAB_WAIT_MS = 10 * SECOND
+const ONE_SMALL_SLAB = { class: 'small', count: 1, isUrgent: true, withinMs: SLAB_WAIT_MS } as const
 /** A stripe's way through the codec and to the slowest disk. */
 const STRIPE_LIMIT = { withinMs: 60 * SECOND }
 /** What a large body must have sent before it gets a stripe: a client that stalls at once holds one small slab. */
@@ -70,19 +71,19 @@ const sealBody = async ({ body, digests, reader }: Intake): Promise<BodySeal> =>
 const storeInline = async (intake: Intake): Promise<StoredBody> => {
   const { body, reader, parts } = intake
   parts.requireRoom()
-  const [slab] = await parts.arena.acquire({
-    class: 'small',
-    count: 1,
-    isUrgent: true,
-    withinMs: SLAB_WAIT_MS,
-  })
+  // A copy either way, bounded by the bucket actor's mailbox: the commit may outlive this request's patience.
+  const bytes = (await reader.readWhole(body.size)) ?? (await gatherInline(intake))
+  const seal = await sealBody(intake)
+  return { seal, data: { kind: 'inline', bytes }, sessions: [], settle: () => undefined }
+}
+
+/** A small body that comes in pieces: whoever sends it slowly holds a slab. */
+const gatherInline = async ({ body, reader, parts }: Intake): Promise<Uint8Array> => {
+  const [slab] = await parts.arena.acquire(ONE_SMALL_SLAB)
   try {
     const room = slab!.bytes.subarray(0, body.size)
     await fillWhole(reader, room)
-    const seal = await sealBody(intake)
-    // A copy, bounded by the bucket actor's mailbox: the commit may outlive this request's patience, the slab may not.
-    const data = { kind: 'inline' as const, bytes: new Uint8Array(room) }
-    return { seal, data, sessions: [], settle: () => undefined }
+    return new Uint8Array(room)
   } finally {
     slab!.release()
   }
@@ -156,7 +157,7 @@ const readHead = async (
   reader: BodyReader,
   { arena }: GatewayParts,
 ): Promise<{ slab: Slab; bytes: Uint8Array }> => {
-  const [slab] = await arena.acquire({ class: 'small', count: 1, isUrgent: true, withinMs: SLAB_WAIT_MS })
+  const [slab] = await arena.acquire(ONE_SMALL_SLAB)
   try {
     const bytes = slab!.bytes.subarray(0, HEAD_BYTES)
     await fillWhole(reader, bytes)

@@ -2,7 +2,7 @@
 //
 // A block's checksum covers which block it is: its seed comes from the write, the shard and the number of the block. A block
 // that another write left there, or that lies in the wrong place, does not pass even when it is whole.
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { assert } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
@@ -65,6 +65,14 @@ export const createDigest = (name: DigestName, engine?: CrcEngine): Digest => {
     default:
       return name satisfies never
   }
+}
+
+/** The digest of `bytes` alone: in one call where the engine has one, which costs a third of what a Digest does. */
+export const digestOf = (name: DigestName, bytes: Uint8Array): Uint8Array => {
+  if (name === 'md5' || name === 'sha1' || name === 'sha256') return hash(name, bytes, 'buffer')
+  const digest = createDigest(name)
+  digest.update(bytes)
+  return digest.digest()
 }
 
 /** Bytes of a block; the last one of a unit may be shorter. */

@@ -48,6 +48,9 @@ export class Decision {
   #restsOn: Commit | undefined
   #restedSequence = 0
   #frees = 0
+  /** The latest answer of the source: nothing changes there while a decision is made. */
+  #lastKey: BinaryKey | undefined
+  #lastEntry: Entry | undefined
 
   constructor(source: DecisionSource, sequence: number) {
     this.#source = source
@@ -59,7 +62,14 @@ export class Decision {
     const changed = this.changes.get(key)
     if (changed) return changed.entry.payload === undefined ? undefined : changed.entry
     const pending = this.#source.pending(key)
-    if (!pending) return this.#source.get(key)
+    if (!pending) {
+      // What is replaced was read just before; an index is asked once.
+      if (key !== this.#lastKey) {
+        this.#lastEntry = this.#source.get(key)
+        this.#lastKey = key
+      }
+      return this.#lastEntry
+    }
     // Commits are acknowledged in order: the latest one seen stands for all.
     if (pending.entry.sequence >= this.#restedSequence) {
       this.#restsOn = pending.commit

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import type { Body, DigestName } from '../actors/engine.ts'
 import { type MoraineError, refusal } from '../base/errors.ts'
 import { GiB } from '../base/units.ts'
-import { createDigest } from '../codec/checksums.ts'
+import { digestOf } from '../codec/checksums.ts'
 import type { Checksum, ChecksumAlgorithm, ChecksumType, Pairs } from '../metadata/records.ts'
 import type { S3Request } from './exchange.ts'
 import { element } from './xml-write.ts'
@@ -213,12 +213,6 @@ export const createUploadBody = (request: S3Request, algorithm?: ChecksumAlgorit
     )
   }
   return { size, chunks, ...createCheckedSeal(request, claim, claimed ?? algorithm) }
-}
-
-const digestOf = (name: DigestName, bytes: Uint8Array): Uint8Array => {
-  const digest = createDigest(name)
-  digest.update(bytes)
-  return digest.digest()
 }
 
 /** Compares a body that was read whole, an XML document, with the digests the client named. Throws as an upload does. */

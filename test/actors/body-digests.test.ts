@@ -186,7 +186,7 @@ test(
         begun.push({ step, end: (state) => (state instanceof Error ? reject(state) : resolve(state)) })
       })
     const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-    const digests = createPooledDigests(['md5', 'crc32', 'sha256'], { digest })
+    const digests = createPooledDigests(['md5', 'crc32', 'sha256'], 2, { digest })
     const stripe = (offset: number, isLast: boolean) => ({ pieces: [{ offset, length: 1 }], isLast })
     const outcomes: string[] = []
     for (const [name, taken] of [

@@ -55,9 +55,15 @@ test(
 test('lagging is relative to the middle of the peers, and never below a second', () => {
   assert.not(isLagging(999, () => [1, 1, 1, 1, 1]))
   assert.ok(isLagging(1001, () => [1, 1, 1, 1, 1]))
-  assert.not(isLagging(5000, () => [600, 600, 600, 10, 10]), 'all of them are busy')
+  assert.not(
+    isLagging(5000, () => [600, 600, 600, 10, 10]),
+    'all of them are busy',
+  )
   assert.ok(isLagging(5000, () => [400, 400, 400, 10, 10]))
-  assert.not(isLagging(60_000, () => []), 'alone there is nothing to compare with')
+  assert.not(
+    isLagging(60_000, () => []),
+    'alone there is nothing to compare with',
+  )
 })
 
 test.run()

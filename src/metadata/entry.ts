@@ -18,6 +18,7 @@
 // The checksum covers the key: a bit that flips in a table of LevelDB, in a key or in a value, never passes.
 import { crc32 } from 'node:zlib'
 import { fault } from '../base/errors.ts'
+import { crc32Short } from '../codec/crc32-short.ts'
 import { type BinaryKey, keyBytes } from './keys.ts'
 
 export interface BodyPlace {
@@ -45,8 +46,10 @@ export interface Entry {
 const ENVELOPE_FORMAT = 1
 const ENVELOPE_BYTES = 32
 
-const envelopeChecksum = (key: Uint8Array, bytes: Buffer): number =>
-  crc32(bytes.subarray(8), crc32(bytes.subarray(0, 4), crc32(key)))
+const envelopeChecksum = (key: Uint8Array, bytes: Uint8Array, payload: Uint8Array): number => {
+  const head = crc32Short(bytes, 0, 4, crc32Short(key, 0, key.length, 0))
+  return crc32(payload, crc32Short(bytes, 8, ENVELOPE_BYTES, head))
+}
 
 export const encodeEnvelope = (entry: Entry): Buffer => {
   const payload = entry.payload!
@@ -61,18 +64,18 @@ export const encodeEnvelope = (entry: Entry): Buffer => {
   bytes.writeUInt32LE(entry.body?.length ?? 0, 24)
   bytes.writeUInt32LE(entry.body?.checksum ?? 0, 28)
   bytes.set(payload, ENVELOPE_BYTES)
-  bytes.writeUInt32LE(envelopeChecksum(keyBytes(entry.key), bytes), 4)
+  bytes.writeUInt32LE(envelopeChecksum(keyBytes(entry.key), bytes, payload), 4)
   return bytes
 }
 
 /** The entry an index holds under `key`; undefined when the value does not verify. `RECORD_VERSION` when it is newer. */
 export const decodeEnvelope = (key: BinaryKey, rawKey: Uint8Array, bytes: Buffer): Entry | undefined => {
   if (bytes.length < ENVELOPE_BYTES) return undefined
-  if (bytes.readUInt32LE(4) !== envelopeChecksum(rawKey, bytes)) return undefined
+  const payload = bytes.subarray(ENVELOPE_BYTES)
+  if (bytes.readUInt32LE(4) !== envelopeChecksum(rawKey, bytes, payload)) return undefined
   if (bytes[0] !== ENVELOPE_FORMAT) {
     throw fault('RECORD_VERSION', `index envelope of format ${bytes[0]} is newer than this release`)
   }
-  const payload = bytes.subarray(ENVELOPE_BYTES)
   const length = bytes.readUInt32LE(24)
   const recordVersion = bytes[1]!
   return {

@@ -9,7 +9,7 @@ import { createSharedMemory, WASM_PAGE_BYTES } from '../../src/base/wasm.ts'
 import { runLoad } from './generator.ts'
 
 export interface Floors {
-  /** Answers per second of node:http with 4 KiB, one thread, 64 connections; the median of three. */
+  /** Answers per second of node:http with 4 KiB, one thread, 64 connections. */
   readonly httpPerSecond: number
   /** Appending 4 KiB to a file and fdatasync, the median. */
   readonly appendSyncMs: number
@@ -20,11 +20,39 @@ export interface Floors {
 }
 
 export const measureFloors = async (scratch: string, seconds: number): Promise<Floors> => ({
+  ...(await measureBriefly(scratch, seconds)),
+  directMBps: measureDirect(scratch),
+})
+
+/** All but the disk's throughput, which takes long and changes little. */
+const measureBriefly = async (scratch: string, seconds: number): Promise<Floors> => ({
   md5MBps: measureMd5(),
   appendSyncMs: measureAppendSync(scratch),
-  directMBps: measureDirect(scratch),
+  directMBps: undefined,
   httpPerSecond: await measureHttp(scratch, seconds),
 })
+
+/**
+ * Runs `load` with the floors measured twice before and once after it, and gives the medians: a shared machine is two
+ * and three times as fast at one minute as at another.
+ */
+export const besideFloors = async <T>(
+  scratch: string,
+  seconds: number,
+  load: () => Promise<T>,
+): Promise<{ result: T; floors: Floors }> => {
+  const rounds = [await measureBriefly(scratch, seconds), await measureBriefly(scratch, seconds)]
+  const result = await load()
+  rounds.push(await measureBriefly(scratch, seconds))
+  const middle = (of: (floors: Floors) => number): number => median(rounds.map(of))
+  const floors = {
+    md5MBps: middle(({ md5MBps }) => md5MBps),
+    appendSyncMs: middle(({ appendSyncMs }) => appendSyncMs),
+    directMBps: undefined,
+    httpPerSecond: middle(({ httpPerSecond }) => httpPerSecond),
+  }
+  return { result, floors }
+}
 
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
@@ -38,19 +66,12 @@ const measureHttp = async (scratch: string, seconds: number): Promise<number> =>
       child.stdout.once('data', (text: Buffer) => resolve(String(text).trim()))
       child.once('exit', () => reject(new Error('the bare server ended')))
     })
-    const rates: number[] = []
-    for (let round = 0; round < 3; round++) {
-      const load = {
-        endpoint: `http://127.0.0.1:${port}`,
-        method: 'GET',
-        urls: ['/'],
-        connections: 64,
-        seconds,
-      }
-      const { requests, seconds: spent } = await runLoad(load, scratch)
-      rates.push(requests / spent)
-    }
-    return median(rates)
+    const endpoint = `http://127.0.0.1:${port}`
+    const load = { endpoint, method: 'GET', urls: ['/'], connections: 64, seconds }
+    // The first second is its engine's, which compiles.
+    await runLoad({ ...load, seconds: 1 }, scratch)
+    const { requests, seconds: spent } = await runLoad(load, scratch)
+    return requests / spent
   } finally {
     child.kill()
   }

@@ -37,6 +37,8 @@ export interface PoolOptions {
 }
 
 const QUEUE_MAX = 1024
+/** With its thread, one running: it need not wait for this one's event loop between two of them. */
+const TASKS_AT_A_THREAD = 4
 
 export const createPool = <F extends Functions<F>>(options: PoolOptions): Pool<F> =>
   options.threads === 0 ? createInlinePool(options) : createThreadPool(options)
@@ -105,6 +107,7 @@ class PiscinaKeeper {
       minThreads: threads,
       maxThreads: threads,
       maxQueue: this.#queueMax,
+      concurrentTasksPerWorker: TASKS_AT_A_THREAD,
       workerData,
       ...WORKER_FLAGS,
       recordTiming: false,

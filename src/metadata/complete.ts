@@ -64,20 +64,23 @@ const assertOrder = (parts: CompleteUpload['parts']): void => {
   })
 }
 
+/** Whether the part is the one that a list means. */
+const isListed = (part: PartRecord, { etag, checksum }: CompleteUpload['parts'][number]): boolean =>
+  part.etag === etag &&
+  (checksum === undefined ||
+    (part.checksum?.algorithm === checksum.algorithm && part.checksum.value === checksum.value))
+
 /** The parts as they are stored, in the order of the request. Whether they exist comes before how large they are. */
 const selectParts = (
   request: CompleteUpload,
   stored: ReadonlyMap<number, PartRecord>,
   partBytesMin: number,
 ): PartRecord[] => {
-  const parts = request.parts.map(({ partNumber, etag, checksum }) => {
-    const part = stored.get(partNumber)
-    const hasChecksum = (): boolean =>
-      checksum === undefined ||
-      (part?.checksum?.algorithm === checksum.algorithm && part.checksum.value === checksum.value)
-    if (!part || part.etag !== etag || !hasChecksum()) {
+  const parts = request.parts.map((listed) => {
+    const part = stored.get(listed.partNumber)
+    if (!part || !isListed(part, listed)) {
       throw refusal('InvalidPart', 'One or more of the specified parts could not be found', {
-        PartNumber: partNumber,
+        PartNumber: listed.partNumber,
       })
     }
     return part
@@ -199,15 +202,15 @@ const tablePages = (parts: readonly PartRecord[]): PartTablePage[] => {
 
 /**
  * Call it while no other command of this upload is decided (see `Partition`): the parts it reads are those it commits.
- * Completing what is completed answers the same version as long as that is current.
+ * Completing what is completed, from the same list of parts, answers the same version as long as that is current.
  */
 export const completeUpload = async (room: Room, request: CompleteUpload): Promise<VersionRecord> => {
   const { ledger, clock, limits } = room
   // Parts that are queued belong to the upload; after this they are synced or have failed.
   await ledger.settled()
-  const repeated = repeatedVersion(room, request)
-  if (repeated) return toVersion(repeated)
   const stored = await partsOf(room, request.upload)
+  const repeated = repeatedVersion(room, request, stored)
+  if (repeated) return toVersion(repeated)
   const { record: upload } = uploadIn(ledger, request)
   assertOrder(request.parts)
   const parts = selectParts(request, stored, limits.partBytesMin)
@@ -230,11 +233,33 @@ export const completeUpload = async (room: Room, request: CompleteUpload): Promi
   return toVersion(entry)
 }
 
-const repeatedVersion = ({ ledger }: Room, request: CompleteUpload): Entry | undefined => {
-  const { id } = bucketIn(ledger, request)
-  const current = ledger.get(currentKey(id, request.key))
-  const data = (current?.record as StoredVersion | undefined)?.data
-  return data?.kind === 'parts' && data.upload === request.upload ? current : undefined
+/** A client that asks again because it has not heard the answer lists the same parts; with others the upload is gone. */
+const repeatedVersion = (
+  room: Room,
+  request: CompleteUpload,
+  stored: ReadonlyMap<number, PartRecord>,
+): Entry | undefined => {
+  const { id } = bucketIn(room.ledger, request)
+  const current = room.ledger.get(currentKey(id, request.key))
+  const version = current?.record as StoredVersion | undefined
+  if (version?.data.kind !== 'parts' || version.data.upload !== request.upload) return undefined
+  const numbers = completedNumbers(room, request.upload, version.partCount ?? 0)
+  const isSame =
+    request.parts.length === numbers.length &&
+    request.parts.every((listed, i) => {
+      const part = stored.get(listed.partNumber)
+      return listed.partNumber === numbers[i] && part !== undefined && isListed(part, listed)
+    })
+  return isSame ? current : undefined
+}
+
+const completedNumbers = (room: Room, upload: UploadId, partCount: number): number[] => {
+  const numbers: number[] = []
+  for (let page = 0; page * PARTS_PER_PAGE < partCount; page++) {
+    const { parts = [] } = readTablePage(room, upload, page) ?? {}
+    for (const [partNumber] of parts) numbers.push(partNumber)
+  }
+  return numbers
 }
 
 /** A part of a completed upload and where it begins in the object. */

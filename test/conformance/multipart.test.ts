@@ -98,6 +98,30 @@ test(
   }),
 )
 
+test(
+  'completing again is answered as before, with another list of parts the upload is gone',
+  deadline(3_000, async () => {
+    const exchange = await createExchange()
+    const { send } = exchange
+    const id = await begin(exchange)
+    await send(`PUT /bucket/k?partNumber=1&uploadId=${id}`, { body: 'one' })
+    await send(`PUT /bucket/k?partNumber=2&uploadId=${id}`, { body: 'two' })
+    const finished = await send(`POST /bucket/k?uploadId=${id}`, complete([[1, md5('one')]]))
+    const again = await send(`POST /bucket/k?uploadId=${id}`, complete([[1, md5('one')]]))
+    assert.is(again.status, 200)
+    assert.is(again.text, finished.text)
+    for (const [number, bytes] of [
+      [2, 'two'],
+      [1, 'two'],
+    ] as const) {
+      const other = await send(`POST /bucket/k?uploadId=${id}`, complete([[number, md5(bytes)]]))
+      assert.is(other.status, 404)
+      assert.is(other.code, 'NoSuchUpload')
+    }
+    assert.is((await send('GET /bucket/k')).text, 'one')
+  }),
+)
+
 interface Step {
   readonly line: (id: string) => string
   readonly sent: Sent

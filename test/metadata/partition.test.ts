@@ -106,6 +106,8 @@ test(
     assert.is(version.size, 20)
     assert.match(version.etag, /-2$/)
     assert.equal(await partition.completeUpload({ ...at, parts }), version)
+    const others = [{ partNumber: 2, etag: md5('b') }]
+    await rejectsWith('NoSuchUpload', () => partition.completeUpload({ ...at, parts: others }))
     assert.equal(
       partition.partsAt(version, 12, 5).map(({ start, part }) => [start, part.partNumber]),
       [[10, 3]],

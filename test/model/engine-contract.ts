@@ -417,6 +417,10 @@ const uploadTests = (it: Register): void => {
     await rejectsWith('NoSuchUpload', () => engine.uploads.get(upload))
     const again = await engine.uploads.complete({ ...upload, parts: listed(first, last) })
     assert.is(again.sequence, version.sequence, 'completing again answers what was completed')
+    const swapped = [{ ...listed(first)[0]!, etag: last.etag }, ...listed(last)]
+    for (const parts of [listed(first), listed(last), listed(last, first), swapped]) {
+      await rejectsWith('NoSuchUpload', () => engine.uploads.complete({ ...upload, parts }))
+    }
     await put(engine, 'k')
     await rejectsWith('NoSuchUpload', () =>
       engine.uploads.complete({ ...upload, parts: listed(first, last) }),

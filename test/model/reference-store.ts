@@ -39,8 +39,8 @@ const BUCKETS_MAX = 10_000
 interface Stored {
   readonly version: VersionRecord
   readonly bytes: Uint8Array
-  /** Of a multipart version: number and length of its parts, and the upload it came from. */
-  readonly parts?: readonly (readonly [partNumber: number, length: number])[]
+  /** Of a multipart version: its parts and the upload it came from. */
+  readonly parts?: readonly Part[]
   readonly upload?: UploadId
 }
 
@@ -161,16 +161,24 @@ const completeChecksum = (
   return { algorithm, type, value }
 }
 
+const isListed = ({ record }: Part, { partNumber, etag, checksum: named }: CompletePart): boolean =>
+  record.partNumber === partNumber &&
+  record.etag === etag &&
+  (!named || (named.algorithm === record.checksum?.algorithm && named.value === record.checksum.value))
+
+/** Whether a client that completed asks again; with another list of parts there is no such upload any more. */
+const isRepeated = ({ parts = [], upload }: Stored, request: CompleteRequest): boolean =>
+  upload === request.upload &&
+  parts.length === request.parts.length &&
+  parts.every((part, i) => isListed(part, request.parts[i]!))
+
 /** The parts a client lists, as they were uploaded. The order of the list is judged first, then each part, then sizes. */
 const chooseParts = ({ parts: uploaded }: Upload, listed: readonly CompletePart[]): Part[] => {
   const isOrdered = listed.every(({ partNumber }, i) => i === 0 || partNumber > listed[i - 1]!.partNumber)
   if (!isOrdered) no('InvalidPartOrder')
-  const parts = listed.map(({ partNumber, etag, checksum: named }) => {
-    const part = uploaded.get(partNumber)
-    if (part === undefined || part.record.etag !== etag) return no('InvalidPart')
-    const known = part.record.checksum
-    if (named && (named.algorithm !== known?.algorithm || named.value !== known.value)) no('InvalidPart')
-    return part
+  const parts = listed.map((named) => {
+    const part = uploaded.get(named.partNumber)
+    return part && isListed(part, named) ? part : no('InvalidPart')
   })
   if (parts.slice(0, -1).some(({ bytes }) => bytes.length < PART_BYTES_MIN)) no('EntityTooSmall')
   return parts
@@ -239,9 +247,10 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
       },
       async part(partNumber) {
         let start = 0
-        for (const [number, length] of parts ?? [[1, version.size]]) {
-          if (number === partNumber) return { start, length }
-          start += length
+        if (parts === undefined) return partNumber === 1 ? { start, length: version.size } : undefined
+        for (const { record } of parts) {
+          if (record.partNumber === partNumber) return { start, length: record.size }
+          start += record.size
         }
         return undefined
       },
@@ -333,7 +342,7 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
       async complete(request) {
         const bucket = bucketOf(request.bucket)
         const current = bucket.objects.get(request.key)
-        if (!bucket.uploads.has(request.upload) && current?.upload === request.upload) return current.version
+        if (current && isRepeated(current, request)) return current.version
         const upload = uploadOf(request)
         const parts = chooseParts(upload, request.parts)
         const bytes = Buffer.concat(parts.map((part) => part.bytes))
@@ -343,11 +352,7 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
         const { key, owner, headers, metadata } = upload.record
         const version = commit(
           bucket,
-          {
-            bytes,
-            parts: parts.map((part) => [part.record.partNumber, part.bytes.length]),
-            upload: request.upload,
-          },
+          { bytes, parts, upload: request.upload },
           {
             key,
             owner,

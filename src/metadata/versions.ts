@@ -80,14 +80,13 @@ export const putVersion = async (room: Room, request: PutVersion): Promise<Versi
   return toVersion(entry)
 }
 
-/** A key that is not there is deleted already. Durable when it resolves. */
+/** A key that is not there is deleted already. Durable when it resolves. `NoSuchBucket`, `NoSuchVersion`. */
 export const deleteVersion = ({ ledger }: Room, request: DeleteVersion): Promise<void> =>
   ledger.decide((decision) => {
     const { id } = bucketIn(decision, request)
+    checkVersionId(request)
     const at = currentKey(id, request.key)
-    const current = hasVersionId(request)
-      ? (decision.get(at)?.record as StoredVersion | undefined)
-      : undefined
+    const current = decision.get(at)?.record as StoredVersion | undefined
     checkConditions(request.conditions, current, request.key)
     if (!current) return
     freeData(decision, current.data)
@@ -95,15 +94,15 @@ export const deleteVersion = ({ ledger }: Room, request: DeleteVersion): Promise
     decision.count(bucketCounterKey(id), { objects: -1, bytes: -current.size })
   }, request)
 
-const hasVersionId = ({ versionId }: VersionAddress): boolean =>
-  versionId === undefined || versionId === 'null'
+const checkVersionId = ({ key, versionId }: VersionAddress): void => {
+  if (versionId === undefined || versionId === 'null') return
+  throw refusal('NoSuchVersion', 'The specified version does not exist', { key })
+}
 
 /** The version as the last synced commit left it. `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`. */
 export const lookUpVersion = ({ ledger }: Room, address: VersionAddress): VersionRecord => {
   const { id } = bucketIn(ledger, address)
-  if (!hasVersionId(address)) {
-    throw refusal('NoSuchVersion', 'The specified version does not exist', { key: address.key })
-  }
+  checkVersionId(address)
   const entry = ledger.get(currentKey(id, address.key))
   if (!entry) throw noSuchKey(address.key)
   return versionOf(entry)

@@ -36,3 +36,16 @@ export const checkKey = (key: string): void => {
     throw refusal('KeyTooLongError', 'Your key is too long', { Size: size, MaxSizeAllowed: KEY_BYTES_MAX })
   }
 }
+
+/**
+ * Throws `InvalidArgument` for what names no version anybody was given. As long as versioning is not built that is any id but
+ * `null`.
+ */
+export const checkVersionId = (versionId: string | undefined): void => {
+  if (versionId === undefined || versionId === 'null') return
+  const message = versionId === '' ? 'Version id cannot be the empty string' : 'Invalid version id specified'
+  throw refusal('InvalidArgument', message, {
+    ArgumentName: 'versionId',
+    ArgumentValue: versionId.slice(0, 1_024),
+  })
+}

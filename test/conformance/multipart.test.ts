@@ -402,8 +402,8 @@ copy(
   'another version',
   INTO,
   { 'x-amz-copy-source': 'bucket/source%20%2B?versionId=x' },
-  404,
-  'NoSuchVersion',
+  400,
+  'InvalidArgument',
 )
 copy('nothing', INTO, { 'x-amz-copy-source': 'bucket/none' }, 404, 'NoSuchKey')
 copy('from no bucket', INTO, { 'x-amz-copy-source': 'none/none' }, 404, 'NoSuchBucket')
@@ -476,6 +476,11 @@ removed(
   'a version',
   removal(object('a', '<VersionId>null</VersionId>')),
   '<Deleted><Key>a</Key><VersionId>null</VersionId></Deleted>',
+)
+removed(
+  'another version',
+  removal(object('a', '<VersionId>x</VersionId>') + object('b')),
+  `<Error><Key>a</Key><VersionId>x</VersionId><Code>NoSuchVersion</Code><Message>reference store: NoSuchVersion</Message></Error>${gone('b')}`,
 )
 removed('only this one', removal(object('a', `<ETag>"${md5('a')}"</ETag>`)), gone('a'))
 removed(

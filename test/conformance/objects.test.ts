@@ -227,7 +227,18 @@ check(
   { status: 200, text: '', headers: { ...WHOLE, 'content-length': '5' } },
 )
 check('GET the null version', 'GET /bucket/hello?versionId=null', {}, { status: 200, text: 'hello' })
-check('GET another version', 'GET /bucket/hello?versionId=abc', {}, { status: 404, code: 'NoSuchVersion' })
+for (const versionId of ['abc', 'NULL', '']) {
+  const refused = { status: 400, code: 'InvalidArgument' }
+  check(`GET version "${versionId}"`, `GET /bucket/hello?versionId=${versionId}`, {}, refused)
+  check(`DELETE version "${versionId}"`, `DELETE /bucket/hello?versionId=${versionId}`, {}, refused)
+  check(
+    `HEAD version "${versionId}"`,
+    `HEAD /bucket/hello?versionId=${versionId}`,
+    {},
+    { status: 400, text: '' },
+  )
+}
+check('DELETE the null version', 'DELETE /bucket/hello?versionId=null', {}, { status: 204 })
 check('GET what is not there', 'GET /bucket/none', {}, { status: 404, code: 'NoSuchKey' })
 check('HEAD what is not there', 'HEAD /bucket/none', {}, { status: 404, text: '' })
 check('GET from no bucket', 'GET /no-bucket/none', {}, { status: 404, code: 'NoSuchBucket' })

@@ -197,6 +197,9 @@ const objectTests = (it: Register, sizes: readonly number[]): void => {
     await rejectsWith('NoSuchVersion', () =>
       engine.objects.head({ bucket: 'bucket', key: 'k', versionId: 'x' }),
     )
+    await rejectsWith('NoSuchVersion', () =>
+      engine.objects.delete({ bucket: 'bucket', key: 'k', versionId: 'x' }),
+    )
     assert.is((await engine.objects.head({ bucket: 'bucket', key: 'k', versionId: 'null' })).key, 'k')
     await engine.objects.delete({ bucket: 'bucket', key: 'k' })
     await engine.objects.delete({ bucket: 'bucket', key: 'k' })

@@ -94,13 +94,14 @@ const createHistory = (random: Random) => {
     lastEtag = etagOf(content)
     return async (engine) => versionView(await engine.objects.put(request, bodyOf(content, checksum)))
   }
+  const version = () => (random.below(10) === 0 ? { versionId: pick(['null', 'x']) } : {})
   const remove = (): Operation => {
-    const address = where()
+    const address = { ...where(), ...version() }
     const { conditions: guard } = conditions()
     return (engine) => engine.objects.delete(address, guard)
   }
   const head = (): Operation => {
-    const address = { ...where(), ...(random.below(10) === 0 && { versionId: pick(['null', 'x']) }) }
+    const address = { ...where(), ...version() }
     return async (engine) => versionView(await engine.objects.head(address))
   }
   const read = (): Operation => {

@@ -8,6 +8,7 @@ import { checkCopySource, writeConditions } from '../conditions.ts'
 import { parseCopySource } from '../copy-source.ts'
 import type { S3Request } from '../exchange.ts'
 import { type Handler, type HandlerContext, invalidArgument, parsePartNumber, queryOf } from '../handler.ts'
+import { checkVersionId } from '../names.ts'
 import { type ObjectHeaders, objectHeadersOf } from '../object-headers.ts'
 import { checkBucketOwner } from '../owner.ts'
 import { parseCopyRange } from '../ranges.ts'
@@ -42,6 +43,7 @@ const withSource = async <T>(
   use: (reading: Reading) => Promise<T>,
 ): Promise<T> => {
   const source = parseCopySource(headers.get('x-amz-copy-source') ?? '')
+  checkVersionId(source.versionId)
   const owner = headers.get('x-amz-source-expected-bucket-owner')
   if (owner !== undefined) await checkBucketOwner(engine, source.bucket, owner)
   const reading = await engine.objects.open(source)

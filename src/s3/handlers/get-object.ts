@@ -7,15 +7,17 @@ import { checksumHeaders } from '../checksums.ts'
 import { isModified, isRangeWanted } from '../conditions.ts'
 import type { S3Request, S3Response } from '../exchange.ts'
 import { type Handler, parsePartNumber, queryOf } from '../handler.ts'
+import { checkVersionId } from '../names.ts'
 import { versionHeaders } from '../object-headers.ts'
 import { contentRange, parseRange } from '../ranges.ts'
 import { httpTime } from '../xml-write.ts'
 
-/** The object a request names, with its version. */
+/** The object a request names, with its version. Throws `InvalidArgument` for a version id that there cannot be. */
 export const addressOf = (request: S3Request): ObjectAddress => {
   const { bucket, key } = request
   const versionId = queryOf(request, 'versionId')
-  return versionId === undefined || versionId === '' ? { bucket, key } : { bucket, key, versionId }
+  checkVersionId(versionId)
+  return versionId === undefined ? { bucket, key } : { bucket, key, versionId }
 }
 
 /** Where a part lies is known only to an open reading: HEAD opens one too when it is asked for a part. */

@@ -13,6 +13,7 @@ import {
   createMultipartUpload,
   uploadPart,
 } from './handlers/multipart.ts'
+import { getObjectTagging } from './handlers/object-tagging.ts'
 import { putObject } from './handlers/put-object.ts'
 
 export type Scope = 'service' | 'bucket' | 'object'
@@ -227,7 +228,7 @@ const OBJECT = rows('object', [
   ['GetObjectRetention', 'GET', 'retention', 'GetObjectRetention'],
   ['PutObjectRetention', 'PUT', 'retention', 'PutObjectRetention'],
   ['SelectObjectContent', 'POST', 'select', 'GetObject'],
-  ['GetObjectTagging', 'GET', 'tagging', 'GetObjectTagging'],
+  ['GetObjectTagging', 'GET', 'tagging', 'GetObjectTagging', getObjectTagging],
   ['PutObjectTagging', 'PUT', 'tagging', 'PutObjectTagging'],
   ['DeleteObjectTagging', 'DELETE', 'tagging', 'DeleteObjectTagging'],
   ['GetObjectTorrent', 'GET', 'torrent', 'GetObjectTorrent'],

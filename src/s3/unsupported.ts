@@ -118,6 +118,7 @@ const HEADERS: ReadonlyMap<string, readonly Group[]> = new Map([
   ['CreateMultipartUpload', [...NEW_OBJECT_GROUPS, OBJECT_ALGORITHM]],
   ['GetObject', [CUSTOMER_KEY, PAYER]],
   ['HeadObject', [CUSTOMER_KEY, PAYER]],
+  ['GetObjectTagging', [PAYER]],
   [
     'DeleteObject',
     [

@@ -239,6 +239,27 @@ for (const versionId of ['abc', 'NULL', '']) {
   )
 }
 check('DELETE the null version', 'DELETE /bucket/hello?versionId=null', {}, { status: 204 })
+check(
+  'GET the tags of an object, which can have none',
+  'GET /bucket/hello?tagging',
+  {},
+  {
+    status: 200,
+    text: '<?xml version="1.0" encoding="UTF-8"?>\n<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet></TagSet></Tagging>',
+    headers: { 'content-type': 'application/xml' },
+  },
+)
+check('GET the tags of nothing', 'GET /bucket/none?tagging', {}, { status: 404, code: 'NoSuchKey' })
+check('GET tags from no bucket', 'GET /no-bucket/none?tagging', {}, { status: 404, code: 'NoSuchBucket' })
+check(
+  'GET the tags of another version',
+  'GET /bucket/hello?tagging&versionId=x',
+  {},
+  { status: 400, code: 'InvalidArgument' },
+)
+for (const method of ['PUT', 'DELETE']) {
+  check(`${method} tags`, `${method} /bucket/hello?tagging`, {}, { status: 501, code: 'NotImplemented' })
+}
 check('GET what is not there', 'GET /bucket/none', {}, { status: 404, code: 'NoSuchKey' })
 check('HEAD what is not there', 'HEAD /bucket/none', {}, { status: 404, text: '' })
 check('GET from no bucket', 'GET /no-bucket/none', {}, { status: 404, code: 'NoSuchBucket' })

@@ -209,6 +209,7 @@ const baselines = (upload: string): Readonly<Record<string, Baseline>> => ({
   PutObject: { line: 'PUT /bucket/k', body: 'hello' },
   GetObject: { line: 'GET /bucket/k' },
   HeadObject: { line: 'HEAD /bucket/k' },
+  GetObjectTagging: { line: 'GET /bucket/k?tagging' },
   DeleteObject: { line: 'DELETE /bucket/k' },
   DeleteObjects: {
     line: 'POST /bucket?delete',

@@ -13,6 +13,7 @@ import {
   DeleteObjectsCommand,
   GetBucketLocationCommand,
   GetObjectCommand,
+  GetObjectTaggingCommand,
   HeadBucketCommand,
   HeadObjectCommand,
   ListBucketsCommand,
@@ -319,6 +320,8 @@ export const sdkContract = (label: string, open: () => Promise<StoreUnderTest>):
       await failsWith('NotImplemented', client.send(new PutBucketVersioningCommand(versioning)))
       const tagged = new PutObjectCommand({ Bucket, Key: 'k', Body: '', Tagging: 'a=b' })
       await failsWith('NotImplemented', client.send(tagged))
+      await client.send(new PutObjectCommand({ Bucket, Key: 'k', Body: '' }))
+      assert.equal((await client.send(new GetObjectTaggingCommand({ Bucket, Key: 'k' }))).TagSet, [])
     }),
   )
 

@@ -44,6 +44,24 @@ const readStore = async (roots: readonly string[], files: FileSystem = nodeFiles
   return { states, storeId, key, table, rootOf }
 }
 
+/** The sealed root keys as the first partition that can be read has them. Rejects with why the first cannot when none has any. */
+const peekAny = async (
+  members: Parameters<typeof peekConfig>[0],
+  { m: parity, partitions }: DiskTable,
+): Promise<unknown> => {
+  const failures: unknown[] = []
+  for (let partition = 0; partition < partitions; partition++) {
+    try {
+      const sealed = await peekConfig(members, { parity, partition, name: ROOT_KEYS, clock: systemClock })
+      if (sealed !== undefined) return sealed
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  return undefined
+}
+
 /** The key pair that is kept with the store in these directories. Rejects with a fault for the operator when there is none. */
 export const readRootKeys = async (roots: readonly string[]): Promise<KeyPair> => {
   const { key, table, rootOf } = await readStore(roots)
@@ -51,8 +69,7 @@ export const readRootKeys = async (roots: readonly string[]): Promise<KeyPair> =
     const root = rootOf.get(number)
     return { number, set, io: root === undefined ? undefined : readSegmentFiles(nodeFiles, root, number) }
   })
-  const where = { parity: table.m, partition: 0, name: ROOT_KEYS, clock: systemClock }
-  const sealed = await peekConfig(members, where)
+  const sealed = await peekAny(members, table)
   if (typeof sealed !== 'string') {
     throw fault(
       'CONFIG_INVALID',

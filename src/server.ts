@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import type { Observable } from 'rxjs'
 import type { BucketProtocol } from './actors/bucket.ts'
 import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
+import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import type { StoreEvent } from './actors/store-events.ts'
 import { PATHS, type StoreFacts } from './actors/store-facts.ts'
@@ -17,7 +18,7 @@ import { systemRandom } from './base/prng.ts'
 import { SECOND } from './base/units.ts'
 import { CODEC_RESERVED_BYTES } from './codec/index.ts'
 import type { Config } from './config.ts'
-import { child } from './runtime/actor.ts'
+import { type ActorRef, child } from './runtime/actor.ts'
 import { createArena } from './runtime/arena.ts'
 import { createEvents } from './runtime/events.ts'
 import { createSystem, type System, type SystemView } from './runtime/system.ts'
@@ -33,6 +34,8 @@ export interface ServerDependencies {
   readonly memory?: FileSystem
   /** For tests; see `TreeOptions`. */
   readonly patience?: Patience
+  /** For tests: of the metadata of a new store, instead of what the machine's cores call for. */
+  readonly partitions?: number
 }
 
 export interface Server {
@@ -71,7 +74,7 @@ export const startServer = async (config: Config, dependencies: ServerDependenci
     random: systemRandom,
     log,
     ...(config.parity !== undefined && { parity: config.parity }),
-    partitions: Math.max(1, Math.floor(cores / CORES_PER_PARTITION)),
+    partitions: dependencies.partitions ?? Math.max(1, Math.floor(cores / CORES_PER_PARTITION)),
   })
   try {
     checkReadable(started)
@@ -150,9 +153,23 @@ const startSystem = async (
     workerData: facts,
     log,
   })
-  const running = await serverOf(system, config, facts, ports, started)
+  let running: Omit<Server, 'events'>
+  try {
+    running = await serverOf({ system, config, facts, ports, started }, log)
+  } catch (error) {
+    await system.close()
+    throw error
+  }
   running.closed.then(events.complete, events.complete)
   return { ...running, events: events.stream }
+}
+
+interface RunningParts {
+  readonly system: System
+  readonly config: Config
+  readonly facts: StoreFacts
+  readonly ports: SharedArrayBuffer
+  readonly started: StartedStore
 }
 
 /** With one or two cores one thread codes large stripes; with more all but the gateway's. Without cores to give, none. */
@@ -177,21 +194,27 @@ const assignSlots = (
   }
 }
 
+/** A store of which some partition serves is a store; where none does, the operator hears why, and not every client. */
+const checkServed = async (buckets: readonly ActorRef<BucketProtocol>[]): Promise<void> => {
+  const asked = await Promise.allSettled(buckets.map((ref) => ref.ask('waiting', {}, ASK_LIMIT)))
+  const failures = asked.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
+  if (failures.length === buckets.length) throw failures[0]
+}
+
 const serverOf = async (
-  system: System,
-  config: Config,
-  facts: StoreFacts,
-  ports: SharedArrayBuffer,
-  started: StartedStore,
+  { system, config, facts, ports, started }: RunningParts,
+  log: Log,
 ): Promise<Omit<Server, 'events'>> => {
   const gatewayRef = system.ref<GatewayProtocol>('root/gateways/gateway-0')
   const inspectorRef = system.ref<InspectorProtocol>(PATHS.inspector)
   const port = new Int32Array(ports)[0]!
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
-  const stored = async (): Promise<KeyPair> => {
-    const sealed = await system.ref<BucketProtocol>(PATHS.bucket(0)).ask('rootKeys', {}, ASK_LIMIT)
-    return openKeyPair(facts.storeKey, Buffer.from(sealed, 'base64'))
-  }
+  const buckets = Array.from({ length: facts.partitions }, (_, partition) =>
+    system.ref<BucketProtocol>(PATHS.bucket(partition)),
+  )
+  await checkServed(buckets)
+  const stored = async (): Promise<KeyPair> =>
+    openKeyPair(facts.storeKey, Buffer.from(await findRootKeys(buckets, log), 'base64'))
   const isStored = config.rootCredentials === undefined
   const keys = config.rootCredentials ?? (await stored())
   const closed = system.closed.then(async (error) => {

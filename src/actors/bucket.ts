@@ -6,9 +6,8 @@ import type { BucketId, DiskNumber, WriteId } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
 import type { PlacedPart } from '../metadata/complete.ts'
 import type { FreeWork } from '../metadata/frees.ts'
-import type { IndexPosition } from '../metadata/index-slot.ts'
 import type { MemberDisk } from '../metadata/members.ts'
-import { Partition } from '../metadata/partition.ts'
+import type { Partition } from '../metadata/partition.ts'
 import type {
   BucketRecord,
   Checksum,
@@ -29,7 +28,6 @@ import {
   deferReply,
   type Handlers,
 } from '../runtime/actor.ts'
-import type { DiskProtocol } from './disk.ts'
 import type {
   CompleteRequest,
   CreateUploadRequest,
@@ -41,13 +39,11 @@ import type {
   UploadPage,
   WriteConditions,
 } from './engine.ts'
-import { createFrameMemory, type FrameMemory } from './frame-memory.ts'
-import { createIndexes } from './indexes.ts'
+import { createOpener } from './open-partition.ts'
+import { createPartitionDoor } from './partition-door.ts'
 import type { ReclaimerProtocol } from './reclaimer.ts'
-import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster } from './roster.ts'
-import { createNearSegments, type NearSegments, segmentDiskOf } from './segment-disk.ts'
-import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
+import { PATHS, type StoreFacts } from './store-facts.ts'
 
 /** A disk and the session it was in when something was written to it. */
 export interface DiskSession {
@@ -165,19 +161,6 @@ export interface BucketArgs {
   readonly partition: number
 }
 
-const membersOf = (
-  context: Context<BucketProtocol>,
-  roster: Roster,
-  near: readonly NearSegments[],
-  memory: FrameMemory,
-): MemberDisk[] =>
-  roster.rows().flatMap(({ slot, number, set, state, session }) => {
-    if (number === 0) return []
-    const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
-    const io = state === 'out' ? undefined : segmentDiskOf(number, ref, near[slot]!, memory)
-    return [{ number, set, io, session }]
-  })
-
 /** The terms of a commit, with the sessions checked when it is decided. */
 const limitsOf = (roster: Roster, { deadlineMs, sessions }: CommitTerms): CommitLimits => ({
   deadlineMs,
@@ -193,43 +176,19 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
   async setup(context, { partition: number }) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
-    const near = facts.roots.map((root) => createNearSegments(filesOf(facts), root, context.clock))
-    context.defer(async () => {
-      await Promise.all(near.map((segments) => segments.close()))
-    })
-    const memory = createFrameMemory(context.arena)
-    const members = (): MemberDisk[] => membersOf(context, roster, near, memory)
-    const indexes = createIndexes({
-      facts,
-      roster,
-      partition: number,
-      clock: context.clock,
-      log: context.log,
-    })
-    context.defer(() => indexes.close())
-    let partition: Partition
-    const reopenIndex = async (position: IndexPosition): Promise<void> => {
-      const store = await indexes.reopen(position)
-      if (store) await partition.attachIndex(position, store)
+    const opener = createOpener(context, facts, roster, number)
+    const openPartition = async (): Promise<Handlers<BucketProtocol>> => {
+      const partition = await opener.open()
+      const work = announceWork(context, partition, number)
+      return {
+        ...reads(context, partition, work),
+        ...commits(context, partition, roster, work),
+        ...upkeep(partition, roster, opener.members, work),
+      }
     }
-    partition = await Partition.open({
-      partition: number,
-      members: members(),
-      parity: facts.parity,
-      indexes: await indexes.open(),
-      clock: context.clock,
-      random: context.random,
-      log: context.log,
-      onSegmentDamaged: () => void context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {}),
-      onIndexLost: (position) => void reopenIndex(position).catch((error: unknown) => context.fail(error)),
-    })
-    context.defer(() => partition.close())
-    const work = announceWork(context, partition, number)
-    return {
-      ...reads(context, partition, work),
-      ...commits(context, partition, roster, work),
-      ...upkeep(partition, roster, members, work),
-    }
+    const door = createPartitionDoor({ context, facts, roster, partition: number, openPartition })
+    await door.open()
+    return door.handlers
   },
 })
 

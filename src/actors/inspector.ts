@@ -1,5 +1,6 @@
 // The inspector answers what an operator asks of the running store. It lives on the main thread, because only the system
 // itself can see every thread; everything it says is read, never changed.
+import { codeOf } from '../base/errors.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import type { Behavior, Context } from '../runtime/actor.ts'
 import type { SystemView } from '../runtime/system.ts'
@@ -9,11 +10,19 @@ import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type RosterRow } from './roster.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 
-/** Full redundancy: nothing waits, and every disk is present. */
+/** Full redundancy: nothing waits, every disk is present and every partition served. */
 export interface Redundancy {
   /** What does not lie where it should: exact, from the counters in the commits. */
   readonly waiting: { readonly shards: number; readonly bytes: number }
   readonly disks: readonly DiskPresence[]
+  /** Partitions whose buckets answer 503: what waits there is not known. Most often empty. */
+  readonly notServed: readonly PartitionNote[]
+}
+
+export interface PartitionNote {
+  readonly partition: number
+  /** What it needs. */
+  readonly message: string
 }
 
 export interface DiskPresence {
@@ -60,9 +69,10 @@ export const inspector: Behavior<InspectorProtocol, InspectorArgs> = {
     return {
       actors: () => inspect(),
       redundancy: async () => {
-        const { waiting, notes } = await lookAround(context, facts.partitions)
+        const { waiting, notes, notServed } = await lookAround(context, facts.partitions)
         return {
           waiting,
+          notServed,
           disks: roster.rows().map((row) => {
             const note = notes.find(({ slot }) => slot === row.slot)
             return presenceOf(row, facts.roots[row.slot] ?? 'no directory is given for it', note?.message)
@@ -78,10 +88,17 @@ const LOOK_LIMIT = { withinMs: 10 * SECOND }
 const lookAround = async (
   context: Context<InspectorProtocol>,
   partitions: number,
-): Promise<{ waiting: { shards: number; bytes: number }; notes: readonly SlotNote[] }> => {
-  const buckets = Array.from({ length: partitions }, (_, partition) =>
-    context.ref<BucketProtocol>(PATHS.bucket(partition)).ask('waiting', {}, LOOK_LIMIT),
-  )
+): Promise<Pick<Redundancy, 'waiting' | 'notServed'> & { notes: readonly SlotNote[] }> => {
+  const notServed: PartitionNote[] = []
+  const buckets = Array.from({ length: partitions }, async (_, partition) => {
+    try {
+      return await context.ref<BucketProtocol>(PATHS.bucket(partition)).ask('waiting', {}, LOOK_LIMIT)
+    } catch (error) {
+      if (codeOf(error) !== 'PARTITION_SHUT') throw error
+      notServed.push({ partition, message: (error as Error).message })
+      return { shards: 0, bytes: 0 }
+    }
+  })
   const damaged = context.ref<RepairerProtocol>(PATHS.repairer).ask('waiting', {}, LOOK_LIMIT)
   const notes = context.ref<KeeperProtocol>(PATHS.keeper).ask('notes', {}, LOOK_LIMIT)
   const all = await Promise.all([damaged, ...buckets])
@@ -90,6 +107,7 @@ const lookAround = async (
       shards: all.reduce((sum, { shards }) => sum + shards, 0),
       bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
     },
+    notServed,
     notes: await notes,
   }
 }

@@ -166,11 +166,20 @@ class Repairing {
     this.#segments = Array.from({ length: partitions }, (_, partition) => partition)
     const tours: Tour[] = []
     for (let partition = 0; partition < partitions; partition++) {
-      const { retired } = await this.#bucket(partition).ask('waiting', {}, BUCKET_LIMIT)
-      for (const disk of retired) tours.push({ partition, disk, cursor: '' })
+      for (const disk of await this.#retiredIn(partition)) tours.push({ partition, disk, cursor: '' })
     }
     this.#tours = tours
     this.#page = undefined
+  }
+
+  /** A partition that does not answer keeps nobody else's shards from being repaired. */
+  async #retiredIn(partition: number): Promise<readonly DiskNumber[]> {
+    try {
+      return (await this.#bucket(partition).ask('waiting', {}, BUCKET_LIMIT)).retired
+    } catch (error) {
+      this.#postpone(error, { partition })
+      return []
+    }
   }
 
   /** False when nothing is left. */
@@ -269,10 +278,17 @@ class Repairing {
 
   /** The partition whose version or part has the shards of this write, and where they are now. */
   async #find({ write }: ShardsData): Promise<{ partition: number; data: ShardsData } | undefined> {
+    let failure: unknown
     for (let partition = 0; partition < this.#facts.partitions; partition++) {
-      const { data } = await this.#bucket(partition).ask('dataOfWrite', { write }, BUCKET_LIMIT)
-      if (data) return { partition, data }
+      try {
+        const { data } = await this.#bucket(partition).ask('dataOfWrite', { write }, BUCKET_LIMIT)
+        if (data) return { partition, data }
+      } catch (error) {
+        failure = error
+      }
     }
+    // Who did not answer may be the one that has it.
+    if (failure) throw failure
     return undefined
   }
 

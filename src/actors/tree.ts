@@ -52,6 +52,10 @@ const BACKOFF = { minMs: 100, maxMs: 30 * SECOND, jitter: 0.2 }
 const decide = ({ code }: Fault): Decision =>
   code === 'DISK_FULL' || code === 'OBJECT_LOST' ? 'resume' : 'restart'
 
+/** Without a partition that has the root identity's keys nobody can be let in: the operator hears why, at once. */
+const decideGateway = (fault: Fault): Decision =>
+  fault.code === 'PARTITION_SHUT' ? 'escalate' : decide(fault)
+
 const count = <T>(length: number, make: (index: number) => T): T[] =>
   Array.from({ length }, (_, index) => make(index))
 
@@ -61,7 +65,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
   intensity: { restartsMax: 3, periodMs: MINUTE },
   backoff: BACKOFF,
   ...patience,
-  decide: () => 'restart',
+  decide: ({ code }) => (code === 'PARTITION_SHUT' ? 'escalate' : 'restart'),
   children: [
     args.events,
     child(inspector, 'inspector', args.inspector),
@@ -106,7 +110,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
       intensity: { restartsMax: 5, periodMs: 30 * SECOND },
       backoff: BACKOFF,
       ...patience,
-      decide,
+      decide: decideGateway,
       place: 'gateways',
       children: gateways,
     },

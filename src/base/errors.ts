@@ -75,6 +75,7 @@ export const UNAVAILABLE_CODES = [
   'COMMIT_EXPIRED',
   'JOURNAL_UNAVAILABLE',
   'PARTITION_RECOVERING',
+  'PARTITION_SHUT',
 ] as const
 
 export const FAULT_CODES = [

@@ -2,13 +2,13 @@
 // byte and its answer happens here or in actors that are asked from here. When its thread dies its connections die with
 // it, and the actor that takes its place listens on the same port.
 
-import type { BucketProtocol } from '../actors/bucket.ts'
 import { createRegions, freeRegions } from '../actors/codec-regions.ts'
 import type { CodecThreadData } from '../actors/codec-thread.ts'
 import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '../actors/coder.ts'
 import { connectGateway } from '../actors/connect-gateway.ts'
 import { createEngine } from '../actors/gateway-engine.ts'
 import type { InspectorProtocol } from '../actors/inspector.ts'
+import { findRootKeys } from '../actors/root-keys.ts'
 import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
 import { createAdmin } from '../admin/admin.ts'
 import { type KeyPair, openKeyPair, rootCredential } from '../auth/root.ts'
@@ -48,7 +48,6 @@ export interface GatewayProtocol {
 }
 
 const CODEC_THREAD = new URL('../actors/codec-thread.js', import.meta.url)
-const START_LIMIT = { withinMs: 60 * SECOND }
 const INSPECT_LIMIT = { withinMs: 10 * SECOND }
 
 export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
@@ -57,7 +56,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
     const facts = context.workerData as StoreFacts
     const taken = new Int32Array(ports)
     const { parts, reading } = connectGateway(context, facts, openCoder(context, codec))
-    const keys = rootKeys ?? (await storedKeys(context, facts))
+    const keys = rootKeys ?? openStored(facts, await findRootKeys(parts.buckets, context.log))
     const root = rootCredential(facts.storeId, keys)
     let isDraining = false
     const server = createGateway({
@@ -108,7 +107,5 @@ const openCoder = (
   return createCoder(jobs, pool)
 }
 
-const storedKeys = async (context: Context<GatewayProtocol>, facts: StoreFacts): Promise<KeyPair> => {
-  const sealed = await context.ref<BucketProtocol>(PATHS.bucket(0)).ask('rootKeys', {}, START_LIMIT)
-  return openKeyPair(facts.storeKey, Buffer.from(sealed, 'base64'))
-}
+const openStored = ({ storeKey }: StoreFacts, sealed: string): KeyPair =>
+  openKeyPair(storeKey, Buffer.from(sealed, 'base64'))

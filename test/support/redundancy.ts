@@ -10,8 +10,11 @@ export const readRedundancy = async (server: ServerProcess): Promise<Redundancy>
   return (await answer.json()) as Redundancy
 }
 
-export const isFull = ({ waiting, disks }: Redundancy): boolean =>
-  waiting.shards === 0 && waiting.bytes === 0 && disks.every(({ state }) => state === 'present')
+export const isFull = ({ waiting, disks, notServed }: Redundancy): boolean =>
+  notServed.length === 0 &&
+  waiting.shards === 0 &&
+  waiting.bytes === 0 &&
+  disks.every(({ state }) => state === 'present')
 
 /** Resolves to the first answer that satisfies; rejects with the last one after `limitMs`. */
 export const waitForRedundancy = async (

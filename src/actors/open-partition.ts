@@ -1,0 +1,71 @@
+// A partition opened over the disks of the roster, for the bucket actor: its journal by way of the disk actors, its indexes on two
+// of the disks.
+import type { IndexPosition } from '../metadata/index-slot.ts'
+import type { MemberDisk } from '../metadata/members.ts'
+import { Partition } from '../metadata/partition.ts'
+import type { Context } from '../runtime/actor.ts'
+import type { BucketProtocol } from './bucket.ts'
+import type { DiskProtocol } from './disk.ts'
+import { createFrameMemory } from './frame-memory.ts'
+import { createIndexes } from './indexes.ts'
+import type { RepairerProtocol } from './repairer.ts'
+import type { Roster } from './roster.ts'
+import { createNearSegments, segmentDiskOf } from './segment-disk.ts'
+import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
+
+export interface PartitionOpener {
+  /** The table of disks as the roster has it now. */
+  members(): MemberDisk[]
+  /** On the disks that are there now; closed when this life of the actor ends. Rejects as `Partition.open` does. */
+  open(): Promise<Partition>
+}
+
+export const createOpener = (
+  context: Context<BucketProtocol>,
+  facts: StoreFacts,
+  roster: Roster,
+  number: number,
+): PartitionOpener => {
+  const { clock, log, random } = context
+  const near = facts.roots.map((root) => createNearSegments(filesOf(facts), root, clock))
+  context.defer(async () => {
+    await Promise.all(near.map((segments) => segments.close()))
+  })
+  const memory = createFrameMemory(context.arena)
+  const members = (): MemberDisk[] =>
+    roster.rows().flatMap(({ slot, number: disk, set, state, session }) => {
+      if (disk === 0) return []
+      const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
+      const io = state === 'out' ? undefined : segmentDiskOf(disk, ref, near[slot]!, memory)
+      return [{ number: disk, set, io, session }]
+    })
+  return {
+    members,
+    async open() {
+      const indexes = createIndexes({ facts, roster, partition: number, clock, log })
+      let partition: Partition
+      const reopenIndex = async (position: IndexPosition): Promise<void> => {
+        const store = await indexes.reopen(position)
+        if (store) await partition.attachIndex(position, store)
+      }
+      try {
+        partition = await Partition.open({
+          ...{ partition: number, parity: facts.parity, clock, random, log },
+          members: members(),
+          indexes: await indexes.open(),
+          onSegmentDamaged: () => void context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {}),
+          onIndexLost: (position) =>
+            void reopenIndex(position).catch((error: unknown) => context.fail(error)),
+        })
+      } catch (error) {
+        await indexes.close()
+        throw error
+      }
+      context.defer(async () => {
+        await partition.close()
+        await indexes.close()
+      })
+      return partition
+    },
+  }
+}

@@ -2,7 +2,7 @@
 // slow, full or gone is known here first, and only here. The work itself is storage/disk.ts; this file maps messages
 // to it, keeps the disk's row of the roster true, and ends by a fault when the disk can no longer be trusted: the
 // supervisor starts it again, it looks for its disk anew, and is out until there is one.
-import { fault, unavailable } from '../base/errors.ts'
+import { codeOf, fault, unavailable } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
 import { MiB, SECOND } from '../base/units.ts'
 import type { ShardPlace } from '../metadata/records.ts'
@@ -167,6 +167,8 @@ interface RoomReport {
 const createReport = (here: Disk, roster: Roster, slot: number, pace: DiskPace): RoomReport => {
   let isAsking = false
   const now = (): void => {
+    // A late answer of a life that has ended says nothing about the next.
+    if (roster.row(slot).state === 'out') return
     const { freeBytes, totalBytes, hasRoom } = here.report().space
     roster.setSpace(slot, { freeMiB: Math.floor(freeBytes / MiB), totalMiB: Math.floor(totalBytes / MiB) })
     const isSlow = pace.judge()
@@ -244,20 +246,32 @@ const inHandlers = (
     return begun
   }
   const { segments } = here
+  /** A write that finds no room says so before it is answered: what is tried next goes elsewhere. */
+  const telling = async <T>(write: () => Promise<T>): Promise<T> => {
+    try {
+      return await write()
+    } catch (error) {
+      if (codeOf(error) === 'DISK_FULL') report.now()
+      throw error
+    }
+  }
+  const timed = <T>(write: () => Promise<T>): Promise<T> => telling(() => pace.time(write))
   return {
     async writeUnit({ writer, write, diskBytes, unit, isRepair = false }) {
-      const shard = await (writers.get(write) ?? begin(writer, write, diskBytes, isRepair))
-      await pace.time(() => shard.append(viewOf(unit)))
+      await telling(async () => {
+        const shard = await (writers.get(write) ?? begin(writer, write, diskBytes, isRepair))
+        await pace.time(() => shard.append(viewOf(unit)))
+      })
     },
     async sealShard({ write }) {
       const shard = await writers.get(write)
       if (!shard) throw unavailable('TOO_FEW_DISKS', 'the disk was opened anew during the write')
-      await pace.time(() => shard.seal())
+      await timed(() => shard.seal())
       writers.delete(write)
       report.later()
     },
     async packShard({ payloadBytes, unit }) {
-      const place = await pace.time(() => here.writePacked(viewOf(unit), payloadBytes))
+      const place = await timed(() => here.writePacked(viewOf(unit), payloadBytes))
       report.later()
       return place
     },
@@ -275,10 +289,10 @@ const inHandlers = (
     },
     listSegments: ({ partition }) => segments.list(partition),
     createSegment: ({ partition, segment, header }) =>
-      pace.time(() => segments.create(partition, segment, header)),
+      timed(() => segments.create(partition, segment, header)),
     async appendSegment({ partition, segment, offset, pieces }) {
       const bytes = pieces.map((piece) => (piece instanceof Uint8Array ? piece : viewOf(piece)))
-      await pace.time(() => segments.append(partition, segment, offset, bytes))
+      await timed(() => segments.append(partition, segment, offset, bytes))
       report.later()
     },
     readSegment: ({ partition, segment, offset, length }) =>

@@ -6,7 +6,7 @@ import type { FileSystem, OpenFile } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { coalesce } from './coalesce.ts'
-import { diskFault } from './disk-errors.ts'
+import { diskFault, isNoRoom } from './disk-errors.ts'
 import { IDENTITY_NAME } from './layout.ts'
 import type { Room } from './room.ts'
 
@@ -105,6 +105,7 @@ export const createContext = (options: ContextOptions): DiskContext => {
         return await action()
       } catch (error) {
         counters.failures += 1
+        if (isNoRoom(error)) options.room.refused()
         const translated = diskFault(number, error)
         // A vanished directory shows first as ENOENT or as a failed write: say what it is.
         if (translated !== error) {

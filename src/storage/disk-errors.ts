@@ -13,6 +13,10 @@ const CODES: Readonly<Record<string, FaultCode>> = {
   ENOTCONN: 'DISK_GONE',
 }
 
+/** Whether the file system says that it has no room for what was to be written. */
+export const isNoRoom = (error: unknown): boolean =>
+  error instanceof FileError && CODES[error.code] === 'DISK_FULL'
+
 /** A fault of disk `disk`; our own errors and bugs pass unchanged. */
 export const diskFault = (disk: number, error: unknown): unknown => {
   if (error instanceof MoraineError || !(error instanceof FileError)) return error

@@ -14,7 +14,7 @@ import { diskFault } from './disk-errors.ts'
 import { createGarbage, type FreedEntry, type Garbage } from './garbage.ts'
 import { DIRECTORIES, IDENTITY_NAME, numberOf, shardPath, volumePath, volumesPath } from './layout.ts'
 import { createOpenFiles, type OpenFiles } from './open-files.ts'
-import { createRoom, type DiskSpace, type Room } from './room.ts'
+import { createRoom, type DiskSpace, type Room, trafficOn } from './room.ts'
 import { createSegments, type Segments } from './segments.ts'
 import { createShardFiles, isNotThere, type ShardFiles, type ShardWriter } from './shard-files.ts'
 import { unitPosition } from './stripes.ts'
@@ -185,7 +185,8 @@ export class Disk {
     try {
       const { inode, device } = await statRoot(options)
       await prepareDirectories(options)
-      const room = createRoom(number, () => files.space(root), options)
+      const traffic = trafficOn(files, device)
+      const room = createRoom(number, () => files.space(root), { ...options, traffic })
       await room.refresh()
       const context = createContext({ ...options, room, inode, device })
       return new Disk(context, room, await highestVolume(files, root), options.volumeBytesMax)

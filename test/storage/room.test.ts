@@ -1,6 +1,7 @@
 import type { FileSpace } from '../../src/base/files.ts'
 import { GiB, MiB } from '../../src/base/units.ts'
-import { createRoom, type RoomOptions } from '../../src/storage/room.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
+import { createRoom, type Room, type RoomOptions, trafficOn } from '../../src/storage/room.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('room')
@@ -55,15 +56,79 @@ test(
   }),
 )
 
+const sharedRooms = async (freeBytes: number) => {
+  const disk = { totalBytes: 160 * MiB, freeBytes, freeInodes: 10_000 }
+  const traffic = trafficOn(createMemoryFiles(), 1)
+  const rooms = Array.from({ length: 6 }, () =>
+    createRoom(1, async () => ({ ...disk }), { sharers: 6, traffic }),
+  )
+  for (const room of rooms) await room.refresh()
+  return { disk, rooms }
+}
+
 test(
-  'disks on one device have an equal share of its room, and of what is on its way',
+  'disks on one device show an equal share of its room, less what any of them has on its way',
   deadline(1_000, async () => {
-    const disk = { totalBytes: 160 * MiB, freeBytes: 70 * MiB, freeInodes: 10_000 }
-    const rooms = Array.from({ length: 6 }, () => createRoom(1, async () => ({ ...disk }), { sharers: 6 }))
-    for (const room of rooms) await room.refresh()
+    const { rooms } = await sharedRooms(70 * MiB)
     assert.equal([rooms[0]!.space().freeBytes, rooms[0]!.space().reserveBytes], [10 * MiB, 10 * MiB])
-    for (const room of rooms) await room.take(6 * MiB)
-    for (const room of rooms) await rejectsWith('DISK_FULL', () => room.take(5 * MiB))
+    for (const room of rooms) await room.take(9 * MiB)
+    for (const room of rooms) {
+      assert.is(room.space().freeBytes, MiB)
+      await rejectsWith('DISK_FULL', () => room.admit(2 * MiB))
+      await rejectsWith('DISK_FULL', () => room.take(7 * MiB))
+    }
+  }),
+)
+
+test(
+  'however old the look of a neighbour at the device is, together they leave the reserve alone',
+  deadline(1_000, async () => {
+    const { disk, rooms } = await sharedRooms(70 * MiB)
+    let takenBytes = 0
+    const takeAll = async (room: Room): Promise<void> => {
+      for (;;) {
+        try {
+          const reservation = await room.take(MiB)
+          reservation.use(MiB)
+          takenBytes += MiB
+          disk.freeBytes -= MiB
+        } catch {
+          return
+        }
+      }
+    }
+    // The first asks again and again; the others still have what they saw at the start.
+    for (let i = 0; i < 3; i++) {
+      await rooms[0]!.refresh()
+      await rooms[0]!.take(10 * MiB).then((reservation) => reservation.release())
+    }
+    await takeAll(rooms[0]!)
+    for (const room of rooms) await takeAll(room)
+    assert.is(takenBytes, 60 * MiB)
+    assert.is(disk.freeBytes, 10 * MiB)
+  }),
+)
+
+test(
+  'other devices and other file systems have room of their own',
+  deadline(1_000, async () => {
+    const files = createMemoryFiles()
+    assert.is(trafficOn(files, 1), trafficOn(files, 1))
+    assert.is.not(trafficOn(files, 1), trafficOn(files, 2))
+    assert.is.not(trafficOn(files, 1), trafficOn(createMemoryFiles(), 1))
+  }),
+)
+
+test(
+  'a file system that refused a write has no room until it is asked again',
+  deadline(1_000, async () => {
+    const { room, disk, asked } = await makeRoom({}, { reserveBytes: 0 })
+    room.refused()
+    assert.equal([room.space().freeBytes, room.space().hasRoom], [0, false])
+    disk.freeBytes = 5 * MiB
+    await room.take(MiB)
+    assert.is(asked(), 2)
+    assert.is(room.space().freeBytes, 4 * MiB)
   }),
 )
 

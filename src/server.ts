@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os'
 import type { Observable } from 'rxjs'
 import type { BucketProtocol } from './actors/bucket.ts'
+import { createListenersMemory } from './actors/disk-listeners.ts'
 import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
@@ -117,6 +118,7 @@ export const factsOf = (
       parity: table.m,
       partitions: table.partitions,
       roster: roster.shared,
+      listeners: createListenersMemory(table.partitions),
     },
     ...(memory && { memory }),
   }

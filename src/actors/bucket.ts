@@ -28,6 +28,7 @@ import {
   deferReply,
   type Handlers,
 } from '../runtime/actor.ts'
+import { attachListeners } from './disk-listeners.ts'
 import type {
   CompleteRequest,
   CreateUploadRequest,
@@ -176,6 +177,9 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
   async setup(context, { partition: number }) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
+    const listeners = attachListeners(facts.listeners)
+    listeners.listen(number, true)
+    context.defer(() => listeners.listen(number, false))
     const opener = createOpener(context, facts, roster, number)
     const openPartition = async (): Promise<Handlers<BucketProtocol>> => {
       const partition = await opener.open()

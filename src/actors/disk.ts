@@ -14,6 +14,7 @@ import type { ShardWriter } from '../storage/shard-files.ts'
 import type { UnitAddress } from '../storage/unit.ts'
 import type { PackedPlace } from '../storage/volumes.ts'
 import type { BucketProtocol } from './bucket.ts'
+import { attachListeners } from './disk-listeners.ts'
 import { createDiskPace, type DiskPace } from './disk-pace.ts'
 import type { FramePiece } from './frame-memory.ts'
 import type { KeeperProtocol } from './keeper.ts'
@@ -120,8 +121,9 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
   async setup(context, { slot }) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
+    const listeners = attachListeners(facts.listeners)
     const announce = (): void => {
-      for (let partition = 0; partition < facts.partitions; partition++) {
+      for (const partition of listeners.partitions()) {
         context.ref<BucketProtocol>(PATHS.bucket(partition)).tell('diskChanged', {})
       }
     }

@@ -93,7 +93,8 @@ export const openSlots = async (
   while (ready.length === 0) {
     const first = lost.shift()
     if (!first) throw fault('METADATA_CORRUPT', 'a partition needs an index', { partition })
-    log.warn('index-rebuilt', { partition, index: first.position })
+    // A new store lacks nothing.
+    if (last) log.warn('index-rebuilt', { partition, index: first.position })
     const isRebuilt = await unlessOfIndex(log, first, async () => {
       await rebuild(first, journal)
       return true

@@ -57,6 +57,32 @@ test(
 )
 
 test(
+  'a store that is made, used, stopped and started again has nothing to warn of',
+  deadline(LIMIT_MS, async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'moraine-library-'))
+    const warnings: string[] = []
+    const warn = (event: string): void => {
+      // Of the machine's file system, not of the store.
+      if (event !== 'disk.no-direct-io') warnings.push(event)
+    }
+    const log = { debug: () => undefined, info: () => undefined, warn, error: warn }
+    const disks = ['a', 'b', 'c', 'd'].map((name) => join(parent, name))
+    try {
+      for (const options of [{ disks: 'memory' as const }, { disks }]) {
+        const store = await createStore({ ...options, log })
+        assert.is(await roundTrip(store, 'text'), 'text')
+        await store.close()
+        assert.equal(warnings, [])
+      }
+      await (await createStore({ disks, log })).close()
+      assert.equal(warnings, [])
+    } finally {
+      rmSync(parent, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
   'directories keep their objects from one store to the next, and one store at a time',
   deadline(LIMIT_MS, async () => {
     const parent = mkdtempSync(join(tmpdir(), 'moraine-library-'))

@@ -108,13 +108,14 @@ export const factsOf = (
   // A disk of the table that no directory was given for is out, not retired.
   const roster = createRoster(Math.max(roots.length, started.table.disks.length))
   assignSlots(roster, roots, started)
-  const { storeId, key: storeKey, table } = started
+  const { storeId, key: storeKey, table, session } = started
   return {
     ...{
       storeId,
       storeKey,
       region,
       roots,
+      session,
       parity: table.m,
       partitions: table.partitions,
       roster: roster.shared,

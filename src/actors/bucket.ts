@@ -153,6 +153,8 @@ export interface Waiting {
   readonly bytes: number
   /** Numbers that some shard is counted under and that no slot has: disks that were replaced. */
   readonly retired: readonly DiskNumber[]
+  /** What is counted under the number of each disk, whether or not it waits. */
+  readonly onDisks: readonly { readonly disk: DiskNumber; readonly shards: number; readonly bytes: number }[]
 }
 
 /** Name of the configuration entry with the root identity's sealed keys. */
@@ -408,7 +410,8 @@ const waitingOf = (partition: Partition, roster: Roster): Waiting => {
     bytes += counts.bytes
     if (!row) retired.push(disk)
   }
-  return { shards, bytes, retired }
+  const onDisks = [...partition.diskCounters()].map(([disk, counts]) => ({ disk, ...counts }))
+  return { shards, bytes, retired, onDisks }
 }
 
 const repairSegment = async (partition: Partition): Promise<boolean> => {

@@ -43,7 +43,7 @@ const MESSAGES: Readonly<Partial<Record<RosterRow['state'], string>>> = {
 }
 
 const presenceOf = ({ slot, state }: RosterRow, directory: string, note?: string): DiskPresence => {
-  const message = state === 'out' ? (note ?? MESSAGES.out) : MESSAGES[state]
+  const message = note ?? MESSAGES[state]
   return {
     ...{ position: slot + 1, directory, state: state === 'out' ? 'out' : 'present' },
     ...(message !== undefined && { message }),

@@ -6,6 +6,7 @@
 // A change that was begun is the one that is tried again: two changes of the same version would contradict each other.
 import type { Timer } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { DISKS_ENTRY } from '../metadata/configuration.ts'
 import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
@@ -17,6 +18,7 @@ import type { StartedStore } from '../storage/start.ts'
 import { planReplacement, planSuccessor, type TableChange } from '../storage/table-change.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { DiskProtocol } from './disk.ts'
+import { createDiskSessions, type DiskSessions, type SeenDisk } from './disk-sessions.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
@@ -28,6 +30,10 @@ export interface KeeperProtocol {
   diskOut(m: { slot: number }): Promise<void>
   /** A disk is there: its table may be an older one. */
   diskIn(m: { slot: number }): Promise<void>
+  /** All that should be on a disk that was an older copy was looked at, and is there. */
+  diskVerified(m: { disk: DiskNumber }): Promise<void>
+  /** The repairer begins anew and knows of no such disk any more. */
+  tellSuspects(m: Record<string, never>): void
   /** Why the disk of a slot stays out, for the operator. */
   notes(m: Record<string, never>): readonly SlotNote[]
 }
@@ -49,18 +55,21 @@ const START = -1
 export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
   mailbox: { messagesMax: 256, bytesMax: 64 * KiB },
   // An operator who asks does not wait for a change; changes wait for each other in `guarded`.
-  interleave: { begin: 1, diskOut: 1, diskIn: 1, notes: 4 },
+  interleave: { begin: 1, diskOut: 1, diskIn: 1, diskVerified: 1, notes: 4 },
   async setup(context, args) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
     const table = await newestTable(facts, args.table)
     const keeping = new Keeping(context, facts, roster, table, args)
     for (const { root, reason } of args.out) keeping.note(facts.roots.indexOf(root), reason)
+    await keeping.recordSessions(roster.rows())
     keeping.begin()
     return {
       begin: () => keeping.guarded(START, () => keeping.finish()),
       diskOut: ({ slot }) => keeping.guarded(slot, () => keeping.lookAt(slot)),
       diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
+      diskVerified: ({ disk }) => keeping.guarded(START, () => keeping.verified(disk)),
+      tellSuspects: () => keeping.tellSuspects(),
       notes: () => keeping.notes(),
     }
   },
@@ -93,6 +102,9 @@ class Keeping {
   #notBeforeMs = 0
   #retry: Timer | undefined
   #last: Promise<void> = Promise.resolve()
+  readonly #sessions: DiskSessions
+  /** Older copies that are not looked over yet. */
+  readonly #suspects = new Set<DiskNumber>()
 
   constructor(
     context: Context<KeeperProtocol>,
@@ -109,6 +121,42 @@ class Keeping {
     const { change } = args
     this.#change = change?.from.version === table.version ? change : undefined
     context.defer(() => this.#retry?.cancel())
+    const { session } = facts
+    const files = filesOf(facts)
+    this.#sessions = createDiskSessions({ files, session, buckets: this.#buckets(), log: context.log })
+  }
+
+  /** Before anything is served, and for each disk that comes. An older copy of a disk is looked over, and says so until then. */
+  async recordSessions(rows: readonly RosterRow[]): Promise<void> {
+    for (const disk of await this.#sessions.record(rows.flatMap((row) => this.#seen(row)))) {
+      this.#notes.set(
+        disk.slot,
+        `${disk.root} holds an older copy of its disk: what it lacks is being made anew`,
+      )
+      this.#suspects.add(disk.number)
+    }
+    this.tellSuspects()
+  }
+
+  tellSuspects(): void {
+    const repairer = this.#context.ref<RepairerProtocol>(PATHS.repairer)
+    for (const disk of this.#suspects) repairer.tell('suspect', { disk })
+  }
+
+  async verified(number: DiskNumber): Promise<void> {
+    this.#suspects.delete(number)
+    const row = this.#roster.find(number)
+    for (const disk of row ? this.#seen(row) : []) {
+      await this.#sessions.confirm(disk)
+      this.#notes.delete(disk.slot)
+      this.#context.log.info('disk-verified', { slot: disk.slot, disk: number })
+    }
+  }
+
+  #seen({ slot, number, state }: RosterRow): SeenDisk[] {
+    const root = this.#facts.roots[slot]
+    const member = this.#table.disks.find((disk) => disk.number === number)
+    return state === 'out' || !member || root === undefined ? [] : [{ slot, number, id: member.id, root }]
   }
 
   begin(): void {
@@ -179,6 +227,7 @@ class Keeping {
   async welcome(slot: number): Promise<void> {
     this.#notes.delete(slot)
     this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
+    await this.recordSessions([this.#roster.row(slot)])
     const root = this.#facts.roots[slot]!
     const { content } = await inspectDirectory(filesOf(this.#facts), root)
     if (content.kind !== 'disk' || content.identity.table.version >= this.#table.version) return

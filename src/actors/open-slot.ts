@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import { Disk } from '../storage/disk.ts'
 import type { DiskIdentity } from '../storage/identity-file.ts'
 import { inspectDirectory } from '../storage/inspect.ts'
+import { firstVolumeOf } from '../storage/session-file.ts'
 import type { Roster } from './roster.ts'
 import { filesOf, type StoreFacts } from './store-facts.ts'
 
@@ -40,6 +41,7 @@ export const openSlot = async (
     files: filesOf(facts),
     log,
     sharers: await countSharers(facts, slot),
+    volumeNumberMin: firstVolumeOf(facts.session),
     ...{ storeId, diskId, number },
   })
   return { disk, set: member.set }

@@ -14,9 +14,10 @@ import type { ShardAt } from '../metadata/relocation.ts'
 import { type ShardsData, shardBytes } from '../metadata/stored.ts'
 import { type ActorRef, behavior, type Context, child } from '../runtime/actor.ts'
 import { planStripes } from '../storage/stripes.ts'
-import type { BucketProtocol, DiskSession } from './bucket.ts'
+import type { BucketProtocol, DiskSession, Waiting } from './bucket.ts'
 import { createCodecJobs, createCoder } from './coder.ts'
 import { type DiskProtocol, packedEntries } from './disk.ts'
+import type { KeeperProtocol } from './keeper.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { type ShardRepairArgs, type ShardRepairProtocol, shardRepair } from './shard-repair.ts'
 import { storePublisher } from './store-events.ts'
@@ -27,6 +28,8 @@ export interface RepairerProtocol {
   wake(m: Record<string, never>): void
   /** A read met a shard that was missing or damaged although its disk answered. */
   damaged(m: { data: ShardsData; shard: number }): void
+  /** The disk is an older copy of itself: every shard that should be on it is looked at, and the keeper told when all are there. */
+  suspect(m: { disk: DiskNumber }): void
   /** Damaged shards that are known and not repaired yet. */
   waiting(m: Record<string, never>): { readonly shards: number; readonly bytes: number }
   /** One bounded piece of work. */
@@ -53,13 +56,14 @@ const SHARD_LIMIT = { withinMs: 60 * MINUTE }
 export const repairer = behavior<RepairerProtocol, RepairerArgs>(import.meta.url, 'repairer', {
   mailbox: { messagesMax: 1024, bytesMax: 4 * MiB },
   // Whoever reports or asks does not wait for a shard to be rebuilt.
-  interleave: { wake: 16, damaged: 64, waiting: 4, step: 1 },
+  interleave: { wake: 16, damaged: 64, suspect: 16, waiting: 4, step: 1 },
   setup(context, { codecOffset }) {
     const repairing = new Repairing(context, codecOffset)
     repairing.wake()
     return {
       wake: () => repairing.wake(),
       damaged: ({ data, shard }) => repairing.report(data, shard),
+      suspect: ({ disk }) => repairing.suspect(disk),
       waiting: () => repairing.waiting(),
       step: () => repairing.step(),
     }
@@ -70,7 +74,18 @@ export const repairer = behavior<RepairerProtocol, RepairerArgs>(import.meta.url
 interface Tour {
   readonly partition: number
   readonly disk: DiskNumber
+  /** Its shards are looked at where they are; without it they are moved to another. */
+  readonly isCheck: boolean
   cursor: string
+}
+
+/** A disk whose shards are looked at. */
+interface Suspect {
+  /** What is left to be looked at; at least one until all is done. */
+  shards: number
+  bytes: number
+  /** It is part of the tours that were planned, and nothing failed on them. */
+  isTouring: boolean
 }
 
 /** A shard that was written elsewhere, to a disk in these sessions. */
@@ -91,7 +106,8 @@ class Repairing {
   readonly #damaged = new Map<string, ShardAt>()
   #tours: Tour[] = []
   /** Shards of the page that a tour is at. */
-  #page: { readonly partition: number; readonly shards: ShardAt[] } | undefined
+  #page: { readonly tour: Tour; readonly shards: ShardAt[] } | undefined
+  readonly #suspects = new Map<DiskNumber, Suspect>()
   /** Partitions whose segments are to be looked at. */
   #segments: number[] = []
   #isAwake = false
@@ -108,6 +124,7 @@ class Repairing {
     const kernel = createKernel({ memory: context.arena.memory, reservedOffset: codecOffset })
     this.#coder = createCoder(createCodecJobs(kernel))
     context.defer(() => this.#timer?.cancel())
+    context.ref<KeeperProtocol>(PATHS.keeper).tell('tellSuspects', {})
   }
 
   wake(): void {
@@ -120,9 +137,20 @@ class Repairing {
     this.#schedule(GATHER_MS)
   }
 
+  suspect(disk: DiskNumber): void {
+    if (!this.#suspects.has(disk)) this.#suspects.set(disk, { shards: 1, bytes: 1, isTouring: false })
+    this.wake()
+  }
+
   waiting(): { shards: number; bytes: number } {
     const here = [...this.#damaged.values()].filter(({ data, shard }) => this.#isPresent(data.places[shard]))
-    return { shards: here.length, bytes: here.reduce((sum, { data }) => sum + shardBytes(data), 0) }
+    const suspects = [...this.#suspects.values()]
+    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+    return {
+      shards: here.length + sum(suspects.map(({ shards }) => Math.max(1, shards))),
+      bytes:
+        sum(here.map(({ data }) => shardBytes(data))) + sum(suspects.map(({ bytes }) => Math.max(1, bytes))),
+    }
   }
 
   #isPresent(place: ShardPlace | undefined): boolean {
@@ -164,21 +192,49 @@ class Repairing {
     this.#hasPostponed = false
     const { partitions } = this.#facts
     this.#segments = Array.from({ length: partitions }, (_, partition) => partition)
+    for (const suspect of this.#suspects.values())
+      Object.assign(suspect, { shards: 0, bytes: 0, isTouring: true })
     const tours: Tour[] = []
     for (let partition = 0; partition < partitions; partition++) {
-      for (const disk of await this.#retiredIn(partition)) tours.push({ partition, disk, cursor: '' })
+      const { retired, onDisks } = await this.#countsOf(partition)
+      for (const disk of retired) tours.push({ partition, disk, isCheck: false, cursor: '' })
+      for (const [disk, suspect] of this.#suspects) {
+        const { shards = 0, bytes = 0 } = onDisks.find((counts) => counts.disk === disk) ?? {}
+        suspect.shards += shards
+        suspect.bytes += bytes
+        tours.push({ partition, disk, isCheck: true, cursor: '' })
+      }
     }
     this.#tours = tours
     this.#page = undefined
   }
 
   /** A partition that does not answer keeps nobody else's shards from being repaired. */
-  async #retiredIn(partition: number): Promise<readonly DiskNumber[]> {
+  async #countsOf(partition: number): Promise<Pick<Waiting, 'retired' | 'onDisks'>> {
     try {
-      return (await this.#bucket(partition).ask('waiting', {}, BUCKET_LIMIT)).retired
+      return await this.#bucket(partition).ask('waiting', {}, BUCKET_LIMIT)
     } catch (error) {
       this.#postpone(error, { partition })
-      return []
+      for (const suspect of this.#suspects.values()) suspect.isTouring = false
+      return { retired: [], onDisks: [] }
+    }
+  }
+
+  /** A shard of an older copy of a disk, which may well be there. */
+  async #check(disk: DiskNumber, { data, shard }: ShardAt): Promise<void> {
+    const isDone = await this.#repairDamaged(data, shard)
+    const suspect = this.#suspects.get(disk)
+    if (!suspect) return
+    suspect.shards -= 1
+    suspect.bytes -= shardBytes(data)
+    if (!isDone) suspect.isTouring = false
+  }
+
+  #endTours(): void {
+    for (const [disk, { isTouring }] of this.#suspects) {
+      if (!isTouring) continue
+      this.#suspects.delete(disk)
+      this.#context.ref<KeeperProtocol>(PATHS.keeper).tell('diskVerified', { disk })
     }
   }
 
@@ -197,20 +253,25 @@ class Repairing {
       return true
     }
     if (this.#page) {
-      const { shards, partition: of } = this.#page
+      const { shards, tour } = this.#page
       const first = shards[0]
       const width = first && planStripes(first.data.size, first.data.k).isPacked ? SMALL_WIDTH : LARGE_WIDTH
       const batch = shards.splice(0, width)
-      await Promise.all(batch.map(({ data, shard }) => this.#move(of, data, shard)))
+      const one = (at: ShardAt): Promise<void> =>
+        tour.isCheck ? this.#check(tour.disk, at) : this.#move(tour.partition, at.data, at.shard)
+      await Promise.all(batch.map(one))
       if (shards.length === 0) this.#page = undefined
       return true
     }
     const tour = this.#tours[0]
-    if (!tour) return false
+    if (!tour) {
+      this.#endTours()
+      return false
+    }
     const { disk, cursor } = tour
     const request = { disk, cursor, limit: RECORDS_PER_PAGE }
     const page = await this.#bucket(tour.partition).ask('shardsOn', request, BUCKET_LIMIT)
-    if (page.shards.length > 0) this.#page = { partition: tour.partition, shards: [...page.shards] }
+    if (page.shards.length > 0) this.#page = { tour, shards: [...page.shards] }
     if (page.next === undefined) this.#tours.shift()
     else tour.cursor = page.next
     return true
@@ -256,14 +317,16 @@ class Repairing {
   }
 
   /** A damaged shard on a disk that is there: looked at again, and if it is damaged indeed, written again. */
-  async #repairDamaged(reported: ShardsData, shard: number): Promise<void> {
+  async #repairDamaged(reported: ShardsData, shard: number): Promise<boolean> {
     const { write } = reported
     try {
       const found = await this.#find(reported)
       const place = found?.data.places[shard]
-      if (!found || !place || !this.#isPresent(place)) return
+      if (!found || !place) return true
+      if (!this.#isPresent(place)) return false
       const { data, partition } = found
-      if (await this.#withRepair(data, shard, place.disk, (ref) => ref.ask('verify', {}, SHARD_LIMIT))) return
+      if (await this.#withRepair(data, shard, place.disk, (ref) => ref.ask('verify', {}, SHARD_LIMIT)))
+        return true
       const sessions = this.#sessionOf(place.disk)
       const to = await this.#rebuild(data, shard, place.disk)
       if (to.volume !== undefined) await this.#relocate({ partition, data, shard, to, sessions })
@@ -271,8 +334,10 @@ class Repairing {
       else if (!(await this.#find(data))) await this.#remove(data, to)
       this.#context.log.info('shard-repaired', { write, shard, disk: place.disk })
       this.#publish({ kind: 'shard-repaired', disk: place.disk, write, shard })
+      return true
     } catch (error) {
       this.#postpone(error, { write, shard })
+      return codeOf(error) === 'OBJECT_LOST'
     }
   }
 

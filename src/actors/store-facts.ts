@@ -12,6 +12,8 @@ export interface StoreFacts {
   /** m of every erasure set. */
   readonly parity: number
   readonly partitions: number
+  /** Of this start, as the disks have it: goes up with each. */
+  readonly session: number
   readonly roster: SharedArrayBuffer
   /** Partitions that are told of disks that come and go: see disk-listeners.ts. */
   readonly listeners: SharedArrayBuffer

@@ -7,6 +7,9 @@ import type { CommitLimits, Room } from './room.ts'
 /** Name of the entry with the table of disks, committed before a change of it counts: see storage/table-change.ts. */
 export const DISKS_ENTRY = 'disks'
 
+/** Name of the entry with the session each disk was last whole in, by its number: see actors/disk-sessions.ts. */
+export const SESSIONS_ENTRY = 'sessions'
+
 export interface PutConfig extends CommitLimits {
   readonly name: string
   /** Anything JSON can say; undefined removes the entry. */

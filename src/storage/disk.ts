@@ -48,6 +48,8 @@ export interface DiskOptions extends DiskIds {
   readonly reserveBytes?: number
   /** Disks of the store on the same device, this one included: they have its room in common. 1 by default. */
   readonly sharers?: number
+  /** New volumes have no lower number; 1 by default. */
+  readonly volumeNumberMin?: number
   /** A volume is closed at this length; 1 GiB by default. */
   readonly volumeBytesMax?: number
 }
@@ -189,13 +191,14 @@ export class Disk {
       const room = createRoom(number, () => files.space(root), { ...options, traffic })
       await room.refresh()
       const context = createContext({ ...options, room, inode, device })
-      return new Disk(context, room, await highestVolume(files, root), options.volumeBytesMax)
+      return new Disk(context, room, await highestVolume(files, root), options)
     } catch (error) {
       throw diskFault(number, error)
     }
   }
 
-  private constructor(context: DiskContext, room: Room, highest: number, bytesMax: number | undefined) {
+  private constructor(context: DiskContext, room: Room, highest: number, options: DiskOptions) {
+    const { volumeBytesMax: bytesMax, volumeNumberMin: numberMin } = options
     this.number = context.number
     this.#context = context
     this.#room = room
@@ -205,6 +208,7 @@ export class Disk {
     this.#volumes = createVolumes(context, {
       highest,
       ...(bytesMax === undefined ? {} : { bytesMax }),
+      ...(numberMin === undefined ? {} : { numberMin }),
       onSucceeded: (volume) => this.#reclaimVolume(volume),
     })
     this.#garbage = createGarbage(context, this.#volumes, this.#readers.drop)

@@ -8,7 +8,7 @@ import {
   readSmallFile,
   type StoreKey,
 } from './identity-file.ts'
-import { DIRECTORIES, IDENTITY_NAME, KEY_NAME, LOCK_NAME } from './layout.ts'
+import { DIRECTORIES, IDENTITY_NAME, KEY_NAME, LOCK_NAME, SESSION_NAME } from './layout.ts'
 
 export type DirectoryContent =
   | { readonly kind: 'absent' }
@@ -51,6 +51,8 @@ const OURS = new Set<string>([
   KEY_NAME,
   `${KEY_NAME}.new`,
   LOCK_NAME,
+  SESSION_NAME,
+  `${SESSION_NAME}.new`,
 ])
 
 const decodeFile = async <T>(

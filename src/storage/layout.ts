@@ -1,11 +1,12 @@
 // The names on a disk, in one place. No name is ever made from anything a client chose.
 //
-//   disk.json  store.key  lock/  journal/P/N.log  volumes/N.vol  volumes/N.free  shards/ab/WRITEID  index/P/
+//   disk.json  store.key  session  lock/  journal/P/N.log  volumes/N.vol  volumes/N.free  shards/ab/WRITEID  index/P/
 import type { WriteId } from '../base/ids.ts'
 
 export const IDENTITY_NAME = 'disk.json'
 export const KEY_NAME = 'store.key'
 export const LOCK_NAME = 'lock'
+export const SESSION_NAME = 'session'
 export const DIRECTORIES = ['journal', 'volumes', 'shards', 'index'] as const
 
 export const journalPath = (root: string, partition: number): string => `${root}/journal/${partition}`

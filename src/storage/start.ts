@@ -9,6 +9,7 @@ import { type OpenPlan, type OutDirectory, planStart, type StartPlan } from './i
 import { type DiskTable, KEY_BYTES, type TableDisk } from './identity-file.ts'
 import { type DirectoryState, inspectDirectory } from './inspect.ts'
 import type { StoreLock, TakeLock } from './lock.ts'
+import { readSession } from './session-file.ts'
 import type { TableChange } from './table-change.ts'
 
 export interface StartRequest {
@@ -35,6 +36,8 @@ export interface StartedStore {
   readonly missing: readonly TableDisk[]
   readonly out: readonly OutDirectory[]
   readonly unreadableSets: readonly number[]
+  /** Of this start: higher than that of any start these disks have seen. */
+  readonly session: number
   /** Prepared (step 1 is done), to be committed by every partition and then published: see table-change.ts. */
   readonly change?: TableChange
   /**
@@ -140,6 +143,11 @@ const holdLocks = (
   },
 })
 
+const nextSession = async ({ filesOf }: StartRequest, { disks }: OpenPlan): Promise<number> => {
+  const seen = disks.map(({ root, identity }) => readSession(filesOf(root), root, identity.diskId))
+  return 1 + Math.max(0, ...(await Promise.all(seen)))
+}
+
 const openStore = async (request: StartRequest, plan: OpenPlan): Promise<void> => {
   for (const { root, reason } of plan.out) request.log.warn('disk.out', { root, reason })
   await applyOpen(request.filesOf, plan)
@@ -157,13 +165,26 @@ const apply = async (
   const { storeId, key, table } = plan
   if (plan.kind === 'form') {
     const disks = await applyForm(request.filesOf, plan)
-    const none = { missing: [], out: [], unreadableSets: [] }
+    const none = { missing: [], out: [], unreadableSets: [], session: 1 }
     return { storeId, key, table, isNew: true, disks, ...none, ...held }
   }
+  const session = await nextSession(request, plan)
   await openStore(request, plan)
   const { disks, missing, out, unreadableSets, change } = plan
   const pending = change === undefined ? {} : { change }
-  return { storeId, key, table, isNew: false, disks, missing, out, unreadableSets, ...pending, ...held }
+  return {
+    storeId,
+    key,
+    table,
+    isNew: false,
+    disks,
+    missing,
+    out,
+    unreadableSets,
+    session,
+    ...pending,
+    ...held,
+  }
 }
 
 /**

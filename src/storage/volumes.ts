@@ -102,6 +102,8 @@ const paddingOf = (bytes: number): Uint8Array => paddings[-bytes & (ENTRY_ALIGNM
 export interface VolumeOptions {
   /** Numbers that are taken; the next volume gets a higher one. */
   readonly highest: number
+  /** The next one is not lower; 1 by default. */
+  readonly numberMin?: number
   readonly bytesMax?: number
   /** Called when a volume has got a successor: it may be dropped now, and may be all garbage already. */
   onSucceeded(volume: number): void
@@ -123,7 +125,7 @@ export const createVolumes = (context: DiskContext, options: VolumeOptions): Vol
     await closing.file.close()
   }
   const createVolume = async (): Promise<OpenVolume> => {
-    const volume = highest + 1
+    const volume = Math.max(highest + 1, options.numberMin ?? 1)
     let file: OpenFile
     try {
       file = await files.open(volumePath(root, volume), 'create')

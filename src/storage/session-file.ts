@@ -1,0 +1,63 @@
+// The session a disk was last seen whole in: a number that goes up with each start of the store, in a file of its own. The
+// metadata remember the same number; a disk that says an older one than they do is an older copy of itself.
+import { crc32 } from 'node:zlib'
+import { fault } from '../base/errors.ts'
+import type { FileSystem } from '../base/files.ts'
+import { readSmallFile, replaceFile } from './identity-file.ts'
+import { SESSION_NAME } from './layout.ts'
+
+const MAGIC = 0x5353_524d // 'MRSS'
+const VERSION = 1
+const BYTES = 32
+/** Numbers of volumes that a session has before it takes those of the next: 4 TiB of packed shards on one disk. */
+const VOLUMES_PER_SESSION = 2 ** 12
+/** A volume's number is four bytes wide. */
+const SESSION_MAX = 2 ** 32 / VOLUMES_PER_SESSION - 1
+
+/** The first volume of a session: no copy of the disk from an earlier one has ever had that number, or a higher one. */
+export const firstVolumeOf = (session: number): number =>
+  Math.min(session, SESSION_MAX) * VOLUMES_PER_SESSION + 1
+
+const encode = (diskId: string, session: number): Uint8Array => {
+  const file = Buffer.alloc(BYTES)
+  file.writeUInt32LE(MAGIC, 0)
+  file.writeUInt16LE(VERSION, 4)
+  file.writeUInt16LE(BYTES, 6)
+  file.write(diskId, 8, 'hex')
+  file.writeUInt32LE(session, 24)
+  file.writeUInt32LE(crc32(file.subarray(0, BYTES - 4)), BYTES - 4)
+  return file
+}
+
+/** 0 for what is damaged or another disk's: such a disk is looked over as one that was never seen. */
+const decode = (bytes: Uint8Array, diskId: string): number => {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (file.length < BYTES || file.readUInt32LE(0) !== MAGIC) return 0
+  const end = file.length - 4
+  if (file.readUInt16LE(6) !== file.length || file.readUInt32LE(end) !== crc32(file.subarray(0, end)))
+    return 0
+  const version = file.readUInt16LE(4)
+  if (version !== VERSION) {
+    throw fault('RECORD_VERSION', `the file ${SESSION_NAME} has format ${version}: use a newer release`)
+  }
+  return file.toString('hex', 8, 24) === diskId ? file.readUInt32LE(24) : 0
+}
+
+/** 0 where there is none that can be read. Rejects with RECORD_VERSION when a later release wrote it. */
+export const readSession = async (files: FileSystem, root: string, diskId: string): Promise<number> => {
+  let bytes: Uint8Array | undefined
+  try {
+    bytes = await readSmallFile(files, `${root}/${SESSION_NAME}`)
+  } catch {
+    return 0
+  }
+  return bytes === undefined ? 0 : decode(bytes, diskId)
+}
+
+/** Whole or not at all; durable when it resolves. */
+export const writeSession = (
+  files: FileSystem,
+  root: string,
+  diskId: string,
+  session: number,
+): Promise<void> => replaceFile(files, root, SESSION_NAME, encode(diskId, session))

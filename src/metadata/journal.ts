@@ -10,14 +10,14 @@ import { assert, codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
-import { SECOND } from '../base/units.ts'
 import type { BodyPlace } from './entry.ts'
 import { encodeFrame, type FrameContent, placeEntries } from './frame.ts'
 import { findJournal, type JournalStart } from './journal-start.ts'
-import { type Members, reasonOf } from './members.ts'
+import type { Members } from './members.ts'
 import { encodeSegmentHeader, SEGMENT_BYTES, type SealedSegment, type SegmentHeader } from './segment.ts'
 import type { SegmentDisk } from './segment-disk.ts'
 import { FrameWalk, findStale, hasHeader, type ReadableSegment, readBody } from './segment-reader.ts'
+import { writeCopies } from './write-copies.ts'
 
 export interface JournalOptions {
   readonly partition: number
@@ -49,11 +49,6 @@ interface OpenSegment {
   previous: number
   readonly hash: Hash
 }
-
-/** A copy that is not synced this long after a peer is, is passed over. */
-const LAG_MS = SECOND
-/** When no copy at all answers, there is no peer to compare with: the whole set may be slow. Then this long. */
-const STALL_MS = 10 * SECOND
 
 const sealedOf = (header: SegmentHeader, length: number, hash: Uint8Array): SealedSegment => ({
   segment: header.segment,
@@ -189,7 +184,7 @@ export class Journal {
         this.#seal()
         continue
       }
-      const isSynced = await this.#onAll(open.disks, (disk) =>
+      const isSynced = await writeCopies(this.#options, open.disks, (disk) =>
         disk.append(partition, open.header.segment, open.length, frame.pieces),
       )
       if (!isSynced) {
@@ -240,7 +235,7 @@ export class Journal {
         disks: disks.map(({ disk }) => disk),
         live: this.#live.map(({ sealed, copies }) => ({ ...sealed, disks: [...copies] })),
       })
-      const isMade = await this.#onAll(disks, (disk) => disk.create(partition, segment, bytes))
+      const isMade = await writeCopies(this.#options, disks, (disk) => disk.create(partition, segment, bytes))
       this.#making = 0
       if (isMade) {
         this.#open = {
@@ -258,60 +253,6 @@ export class Journal {
       for (const { disk } of disks) this.#void.push({ disk, segment })
       if (only) this.#wanted = { only }
     }
-  }
-
-  /**
-   * Runs `write` on all disks side by side. True when every one resolved; false as soon as one failed or lags, which is
-   * then passed over for a while.
-   */
-  #onAll(disks: readonly SegmentDisk[], write: (disk: SegmentDisk) => Promise<void>): Promise<boolean> {
-    const { clock, members, log, partition } = this.#options
-    return new Promise((resolve) => {
-      const waiting = new Set(disks)
-      let startedMs = clock.monotonicMs()
-      let lookedMs = startedMs
-      let timer = clock.setTimer(LAG_MS, () => onTime(), true)
-      const finish = (isSynced: boolean): void => {
-        timer.cancel()
-        resolve(isSynced)
-      }
-      const passOverWaiting = (): void => {
-        for (const { disk } of waiting) {
-          members.passOver(disk, 'failing')
-          log.warn('journal-disk-lags', { partition, disk })
-        }
-        finish(false)
-      }
-      const onTime = (): void => {
-        const nowMs = clock.monotonicMs()
-        // This process stood still, not the disks: what they answered meanwhile has not been heard yet.
-        const hasStoodStill = nowMs - lookedMs >= 2 * LAG_MS
-        lookedMs = nowMs
-        if (hasStoodStill) {
-          startedMs = nowMs
-          timer = clock.setTimer(LAG_MS, onTime, true)
-          return
-        }
-        const hasPeer = waiting.size < disks.length
-        const isStalled = nowMs - startedMs >= STALL_MS
-        if (hasPeer || isStalled) passOverWaiting()
-        else timer = clock.setTimer(LAG_MS, onTime, true)
-      }
-      for (const disk of disks) {
-        write(disk).then(
-          () => {
-            waiting.delete(disk)
-            if (waiting.size === 0) finish(true)
-          },
-          (error: unknown) => {
-            const code = codeOf(error)
-            members.passOver(disk.disk, reasonOf(code))
-            log.warn('journal-disk-failed', { partition, disk: disk.disk, code })
-            finish(false)
-          },
-        )
-      }
-    })
   }
 
   /** What no header lists any more is removed; what cannot be removed now is void all the same, and tried again. */

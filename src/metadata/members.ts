@@ -22,15 +22,21 @@ const PASSED_OVER_MS = 30 * SECOND
 /** A full disk has room again as soon as something is removed; one whose actor starts anew says when it is there. */
 const BRIEFLY_MS = 2 * SECOND
 
-/** Why a disk is passed over. `away`: nobody answered for it, which says nothing about the disk. */
-export type PassOverReason = 'failing' | 'full' | 'away'
+/**
+ * Why a disk is passed over. `away`: nobody answered for it, which says nothing about the disk. `lagging`: it works, far
+ * slower than its peers, and is taken when there are too few of these.
+ */
+export type PassOverReason = 'failing' | 'lagging' | 'full' | 'away'
 
 /** Codes of an actor that is out, or that starts anew: when its disk is there again, it says so. */
 const AWAY = new Set(['ACTOR_STOPPED', 'THREAD_EXITED', 'TOO_FEW_DISKS'])
+/** Codes of an actor with more work than it gets done. */
+const BUSY = new Set(['MAILBOX_FULL', 'ASK_TIMEOUT'])
 
 /** Why a disk is passed over that failed with this code. */
 export const reasonOf = (code: string): PassOverReason => {
   if (code === 'DISK_FULL' || code === 'ENOSPC') return 'full'
+  if (BUSY.has(code)) return 'lagging'
   return AWAY.has(code) ? 'away' : 'failing'
 }
 
@@ -77,7 +83,7 @@ export class Members {
   }
 
   passOver(disk: DiskNumber, reason: PassOverReason): void {
-    const forMs = reason === 'failing' ? PASSED_OVER_MS : BRIEFLY_MS
+    const forMs = reason === 'failing' || reason === 'lagging' ? PASSED_OVER_MS : BRIEFLY_MS
     this.#passedOver.set(disk, { untilMs: this.#clock.monotonicMs() + forMs, reason })
   }
 
@@ -91,27 +97,51 @@ export class Members {
 
   /**
    * The disks of the next segment: m + 1 of one set, those after `last` first so that segments rotate. With `only`,
-   * none but these. Rejects with what keeps it from being enough.
+   * none but these. Disks that lag are among them when it needs them. Rejects with what keeps it from being enough.
    */
   choose(last: readonly DiskNumber[], only?: ReadonlySet<DiskNumber>): SegmentDisk[] {
     const ring = this.#members
     const lastIndex = ring.findIndex(({ number }) => number === last.at(-1))
     const turned = [...ring.slice(lastIndex + 1), ...ring.slice(0, lastIndex + 1)]
-    const usable = turned.filter(
-      ({ number, io }) => io && !this.isPassedOver(number) && (only?.has(number) ?? true),
+    const candidates = turned.filter(({ number, io }) => io && (only?.has(number) ?? true))
+    const quick = candidates.filter(({ number }) => !this.isPassedOver(number))
+    const chosen = this.#inOneSet(quick) ?? this.#inOneSet([...quick, ...this.#lagging(candidates)])
+    if (!chosen) throw this.#tooFew()
+    return chosen
+  }
+
+  /** Whether a segment can be begun without these disks, and without those that are passed over. */
+  canDoWithout(disks: Iterable<SegmentDisk>): boolean {
+    const left = new Set<DiskNumber>([...disks].map(({ disk }) => disk))
+    const quick = this.#members.filter(
+      ({ number, io }) => io && !left.has(number) && !this.isPassedOver(number),
     )
+    return this.#inOneSet(quick) !== undefined
+  }
+
+  #inOneSet(usable: readonly MemberDisk[]): SegmentDisk[] | undefined {
     for (const { set } of usable) {
       const disks = usable.flatMap((member) => (member.set === set && member.io ? [member.io] : []))
       if (disks.length >= this.copies) return disks.slice(0, this.copies)
     }
-    throw this.#tooFew()
+    return undefined
+  }
+
+  /** The one that was found lagging longest ago comes first. */
+  #lagging(candidates: readonly MemberDisk[]): MemberDisk[] {
+    const sinceMs = ({ number }: MemberDisk): number => this.#passedOver.get(number)?.untilMs ?? 0
+    return candidates
+      .filter(({ number }) => this.isPassedOver(number) && this.#passedOver.get(number)?.reason === 'lagging')
+      .sort((a, b) => sinceMs(a) - sinceMs(b))
   }
 
   #tooFew(): MoraineError {
     const out = this.#members.filter(({ io }) => !io).map(({ number }) => number)
     const passedOver = [...this.#passedOver]
     const full = passedOver.filter(([, { reason }]) => reason === 'full').map(([number]) => number)
-    const failing = passedOver.filter(([, { reason }]) => reason !== 'full').map(([number]) => number)
+    const failing = passedOver
+      .filter(([, { reason }]) => reason !== 'full' && reason !== 'lagging')
+      .map(([number]) => number)
     const detail = { needed: this.copies, out: out.join(), full: full.join(), failing: failing.join() }
     if (full.length > 0) return fault('DISK_FULL', 'too few disks have room for the journal', detail)
     return unavailable('TOO_FEW_DISKS', 'too few disks for the journal', detail)

@@ -10,7 +10,6 @@ import { copyBytes } from '../base/memory.ts'
 import { KiB, MiB, SECOND } from '../base/units.ts'
 import type { NewData, ShardsData } from '../metadata/stored.ts'
 import { type ActorRef, child } from '../runtime/actor.ts'
-import type { Slab } from '../runtime/arena.ts'
 import { objectBytesOf, payloadBytesOf, planStripes, type StripePlan } from '../storage/stripes.ts'
 import { type BodyDigests, createBodyDigests } from './body-digests.ts'
 import { type BodyReader, createBodyReader } from './body-reader.ts'
@@ -126,8 +125,8 @@ interface StripeWriting {
 const writeStripes = async ({ plan, m, reader, writer, parts }: StripeWriting): Promise<void> => {
   const inFlight: Promise<void>[] = []
   const isUrgent = plan.size <= MiB
-  const head = plan.size > HEAD_BYTES ? await readHead(reader, parts) : undefined
-  const source = head ? withHead(head.bytes, reader) : reader
+  const head = plan.size > HEAD_BYTES ? await readHead(reader, parts, isUrgent) : undefined
+  const source = head ? withHead(head, reader) : reader
   try {
     for (let index = 0; index < plan.stripes; index++) {
       if (inFlight.length === STRIPES_IN_FLIGHT) await inFlight.shift()
@@ -148,35 +147,43 @@ const writeStripes = async ({ plan, m, reader, writer, parts }: StripeWriting): 
     await Promise.all(inFlight)
   } finally {
     await Promise.allSettled(inFlight)
-    head?.slab.release()
+    head?.release()
   }
 }
 
+interface Head {
+  readonly bytes: Uint8Array
+  /** Gives the slab back. Idempotent. */
+  release(): void
+}
+
 /** The first bytes of a large body, in a small slab: who never gets past them never holds a stripe. */
-const readHead = async (
-  reader: BodyReader,
-  { arena }: GatewayParts,
-): Promise<{ slab: Slab; bytes: Uint8Array }> => {
-  const [slab] = await arena.acquire(ONE_SMALL_SLAB)
+const readHead = async (reader: BodyReader, { arena }: GatewayParts, isUrgent: boolean): Promise<Head> => {
+  const [slab] = await arena.acquire({ ...ONE_SMALL_SLAB, isUrgent })
+  const release = (): void => {
+    if (slab!.isHeld) slab!.release()
+  }
   try {
     const bytes = slab!.bytes.subarray(0, HEAD_BYTES)
     await fillWhole(reader, bytes)
-    return { slab: slab!, bytes }
+    return { bytes, release }
   } catch (error) {
-    slab!.release()
+    release()
     throw error
   }
 }
 
 type Source = Pick<BodyReader, 'fill'>
 
-const withHead = (head: Uint8Array, reader: BodyReader): Source => {
-  let rest = head
+/** The head, whose slab is given back once it has been read, then the rest. */
+const withHead = (head: Head, reader: BodyReader): Source => {
+  let rest = head.bytes
   return {
     async fill(into) {
       const taken = rest.subarray(0, into.length)
       copyBytes(into, 0, taken)
       rest = rest.subarray(taken.length)
+      if (rest.length === 0) head.release()
       return taken.length === into.length
         ? taken.length
         : taken.length + (await reader.fill(into.subarray(taken.length)))

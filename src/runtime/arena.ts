@@ -25,25 +25,25 @@ export const SLAB_BYTES: Readonly<Record<SlabClass, number>> = {
 }
 /** Threads that may ever be attached at one time; their numbers are given again after `reclaim`. */
 const THREADS_MAX = 128
-/** 1 in 4 of the large slabs is for bodies up to 1 MiB: big uploads cannot starve small ones. */
+/** 1 in 4 of the slabs of each class is for bodies up to 1 MiB: big uploads, and readers that stop, cannot starve small ones. */
 const URGENT_SHARE = 1 / 4
 /** 1 in 4 of the arena's bytes is cut into small slabs. */
 const SMALL_SHARE = 1 / 4
 /** How often a waiter looks, on an engine without Atomics.waitAsync. Nothing is polled while nobody waits. */
 const POLL_MS = 2
 
-/** Waiters that queue together. Urgent ones have a lane of their own: the head of a lane never blocks another lane. */
-const LANES = { small: 0, large: 1, urgent: 2 } as const
+/** Waiters that queue together. Urgent ones have lanes of their own: the head of a lane never blocks another lane. */
+const LANES = { small: 0, large: 1, urgentSmall: 2, urgentLarge: 3 } as const
 type Lane = (typeof LANES)[keyof typeof LANES]
-const LANE_COUNT = 3
+const LANE_COUNT = 4
 
 // Words of the control block.
 const FREE = 0 // by class: small, large
 const WAITING = 2 // by lane: threads that have published a ticket
-const NEXT_TICKET = 5 // by lane
-const SIGNAL = 8 // grows when a waiter somewhere might be served
-const GEOMETRY = 9 // slab counts by class, then pages reserved in front
-const REFS = 12
+const NEXT_TICKET = 6 // by lane
+const SIGNAL = 10 // grows when a waiter somewhere might be served
+const GEOMETRY = 11 // slab counts by class, then pages reserved in front
+const REFS = 14
 
 export interface ArenaShared {
   readonly memory: SharedMemory
@@ -53,7 +53,7 @@ export interface ArenaShared {
 export interface AcquireRequest {
   readonly class: SlabClass
   readonly count: number
-  /** For bodies up to 1 MiB: may use the share of the large slabs that is kept for them. */
+  /** For bodies up to 1 MiB: may use the share of the slabs that is kept for them. */
   readonly isUrgent?: boolean
 }
 
@@ -132,7 +132,7 @@ export const createArena = (options: {
     new SharedArrayBuffer(4 * (REFS + slabs * (1 + THREADS_MAX) + LANE_COUNT * THREADS_MAX)),
   )
   words.set([small, large], FREE)
-  words.set([1, 1, 1], NEXT_TICKET)
+  words.set([1, 1, 1, 1], NEXT_TICKET)
   words.set([small, large, reservedPages], GEOMETRY)
   return new Arena({ memory, control: words.buffer as SharedArrayBuffer }, 0, options.clock ?? systemClock)
 }
@@ -151,7 +151,7 @@ export class Arena {
   readonly #counts: readonly [number, number]
   readonly #start: number
   readonly #views: (Uint8Array | undefined)[] = []
-  readonly #queues: readonly [Waiter[], Waiter[], Waiter[]] = [[], [], []]
+  readonly #queues: readonly [Waiter[], Waiter[], Waiter[], Waiter[]] = [[], [], [], []]
   readonly #searchFrom: [number, number] = [0, 0]
   #isListening = false
 
@@ -330,16 +330,16 @@ export class Arena {
 
   /** What a lane leaves to others. */
   #reserve(lane: Lane): number {
-    return lane === LANES.large ? Math.floor(this.#counts[1] * URGENT_SHARE) : 0
+    return isUrgentLane(lane) ? 0 : Math.floor(this.#counts[classOfLane(lane)] * URGENT_SHARE)
   }
 
   #limit(lane: Lane): number {
-    return this.#counts[lane === LANES.small ? 0 : 1] - this.#reserve(lane)
+    return this.#counts[classOfLane(lane)] - this.#reserve(lane)
   }
 
   #take(lane: Lane, count: number): Slab[] | undefined {
     const words = this.#words
-    const slabClass = lane === LANES.small ? 0 : 1
+    const slabClass = classOfLane(lane)
     const free = FREE + slabClass
     if (Atomics.load(words, free) < count + this.#reserve(lane)) return undefined
     const first = slabClass === 0 ? 0 : this.#counts[0]
@@ -361,7 +361,7 @@ export class Arena {
   }
 
   #serve(): void {
-    for (const lane of [LANES.urgent, LANES.large, LANES.small] as const) {
+    for (const lane of [LANES.urgentLarge, LANES.large, LANES.urgentSmall, LANES.small] as const) {
       const queue = this.#queues[lane]
       for (let head = queue[0]; head && this.#isFirst(lane, head.ticket); head = queue[0]) {
         const slabs = this.#take(lane, head.count)
@@ -433,4 +433,6 @@ export class Arena {
 
 const classIndex = (slabClass: SlabClass): 0 | 1 => (slabClass === 'small' ? 0 : 1)
 const laneOf = ({ class: slabClass, isUrgent }: AcquireRequest): Lane =>
-  slabClass === 'small' ? LANES.small : isUrgent ? LANES.urgent : LANES.large
+  LANES[isUrgent ? (slabClass === 'small' ? 'urgentSmall' : 'urgentLarge') : slabClass]
+const isUrgentLane = (lane: Lane): boolean => lane === LANES.urgentSmall || lane === LANES.urgentLarge
+const classOfLane = (lane: Lane): 0 | 1 => (lane === LANES.small || lane === LANES.urgentSmall ? 0 : 1)

@@ -13,7 +13,7 @@ const open = () => {
 test('slabs are page aligned, of their class, apart from each other and behind the reserved region', () => {
   const { arena } = open()
   const slabs = [
-    ...arena.tryAcquire({ class: 'small', count: arena.total('small') })!,
+    ...arena.tryAcquire({ class: 'small', count: arena.total('small'), isUrgent: true })!,
     ...arena.tryAcquire({ class: 'large', count: arena.total('large') - 2, isUrgent: true })!,
   ].sort((a, b) => a.offset - b.offset)
   let end = 100_000
@@ -46,10 +46,10 @@ test(
   'who finds none waits in line, and is refused at the deadline',
   deadline(2000, async () => {
     const { arena, clock } = open()
-    const all = arena.tryAcquire({ class: 'small', count: arena.total('small') })!
+    const all = arena.tryAcquire({ class: 'small', count: arena.total('small'), isUrgent: true })!
     const order: string[] = []
     const ask = (name: string, count: number, withinMs: number) =>
-      arena.acquire({ class: 'small', count, withinMs }).then((slabs) => {
+      arena.acquire({ class: 'small', count, isUrgent: true, withinMs }).then((slabs) => {
         order.push(name)
         return slabs
       })
@@ -59,7 +59,7 @@ test(
     all.pop()!.release()
     await settle()
     assert.equal(order, [], 'the second does not overtake the first, who needs three')
-    assert.is(arena.tryAcquire({ class: 'small', count: 1 }), undefined)
+    assert.is(arena.tryAcquire({ class: 'small', count: 1, isUrgent: true }), undefined)
     const refused = rejectsWith('ARENA_FULL', () => late)
     await clock.advance(60)
     await refused
@@ -72,19 +72,38 @@ test(
   }),
 )
 
-test('a share of the large slabs is for the urgent alone', () => {
-  const { arena } = open()
-  const taken: Slab[] = []
-  for (let got = arena.tryAcquire({ class: 'large', count: 1 }); got; ) {
-    taken.push(...got)
-    got = arena.tryAcquire({ class: 'large', count: 1 })
-  }
-  assert.is(taken.length, arena.total('large') - Math.floor(arena.total('large') / 4))
-  const urgent = arena.tryAcquire({ class: 'large', count: 1, isUrgent: true })
-  assert.is(urgent?.length, 1)
-  assert.ok(arena.pressure('large') < 0.25)
-  for (const slab of [...taken, ...urgent!]) slab.release()
-})
+for (const slabClass of ['small', 'large'] as const) {
+  test(`a share of the ${slabClass} slabs is for the urgent alone`, () => {
+    const { arena } = open()
+    const taken: Slab[] = []
+    const total = arena.total(slabClass)
+    for (let got = arena.tryAcquire({ class: slabClass, count: 1 }); got; ) {
+      taken.push(...got)
+      got = arena.tryAcquire({ class: slabClass, count: 1 })
+    }
+    assert.is(taken.length, total - Math.floor(total / 4))
+    const urgent = arena.tryAcquire({ class: slabClass, count: 1, isUrgent: true })
+    assert.is(urgent?.length, 1)
+    assert.ok(arena.pressure(slabClass) < 0.25)
+    for (const slab of [...taken, ...urgent!]) slab.release()
+    assert.equal(arena.inUse(), NONE)
+  })
+
+  test(
+    `urgent waiters for ${slabClass} slabs do not stand in line behind the others`,
+    deadline(2000, async () => {
+      const { arena } = open()
+      const all = arena.tryAcquire({ class: slabClass, count: arena.total(slabClass), isUrgent: true })!
+      const others = arena.acquire({ class: slabClass, count: 1, withinMs: 1000 })
+      const urgent = arena.acquire({ class: slabClass, count: 1, isUrgent: true, withinMs: 1000 })
+      all.pop()!.release()
+      for (const slab of await urgent) slab.release()
+      for (const slab of all) slab.release()
+      for (const slab of await others) slab.release()
+      assert.equal(arena.inUse(), NONE)
+    }),
+  )
+}
 
 test('what a dead thread held comes back, but not what others hold too', () => {
   const { arena } = open()

@@ -104,7 +104,7 @@ test(
   'memory for bodies is shared fairly between threads: nobody in line is overtaken or forgotten',
   deadline(30_000, () =>
     withSystem(async (system, arena) => {
-      const all = arena.tryAcquire({ class: 'small', count: arena.total('small') })!
+      const all = arena.tryAcquire({ class: 'small', count: arena.total('small'), isUrgent: true })!
       const asks = ['root/a', 'root/b', 'root/c', 'root/here'].flatMap((path) =>
         Array.from({ length: 20 }, () => system.ref<ProbeProtocol>(path).ask('makeSlab', { byte: 1 }, SOON)),
       )
@@ -113,7 +113,7 @@ test(
         slab.release()
         await sleep(systemClock, 1)
       }
-      for (const ask of asks) (await ask).release()
+      await Promise.all(asks.map(async (ask) => (await ask).release()))
     }),
   ),
 )

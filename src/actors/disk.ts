@@ -96,13 +96,15 @@ export interface DiskArgs {
 const LOOK_EVERY_MS = 2 * SECOND
 
 const OVERLAP = 64
+/** More stripes than any arena has room for: the disk has a line of its own for units, and a journal waits in none. */
+const UNITS_MAX = 4096
 
 export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
   // The units of some forty stripes and the frames of several journals; bytes in slabs are counted by the arena.
   mailbox: { messagesMax: 4096, bytesMax: 64 * MiB },
   // The disk orders what must be ordered itself, and joins what is asked for at once into one sync.
   interleave: {
-    writeUnit: OVERLAP,
+    writeUnit: UNITS_MAX,
     sealShard: OVERLAP,
     packShard: 512,
     readUnit: OVERLAP,

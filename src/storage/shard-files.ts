@@ -7,6 +7,7 @@
 import { assert } from '../base/errors.ts'
 import type { OpenFile } from '../base/files.ts'
 import type { WriteId } from '../base/ids.ts'
+import { createLimiter } from '../base/promises.ts'
 import type { DiskContext } from './disk-context.ts'
 import { isWriteId, shardDirectory, shardPath, shardsPath } from './layout.ts'
 import { PAGE_BYTES } from './unit.ts'
@@ -46,6 +47,12 @@ const NOT_THERE = new Set(['ENOENT', 'ENOTDIR'])
 export const isNotThere = (error: unknown): boolean =>
   NOT_THERE.has((error as { code?: string } | undefined)?.code ?? '')
 
+/**
+ * Units of a disk that the kernel has at a time. Two keep a device busy; what it has beyond that only stands in front of
+ * the small writes and syncs of others, in its queue and in the threads of libuv: hundreds of uploads must not hold up a commit.
+ */
+const UNITS_AT_ONCE = 4
+
 /** Writes at a position, leaving O_DIRECT for good when the file system refuses it only now. */
 const createDirectWriter = (context: DiskContext) => {
   let wantsDirect = true
@@ -83,6 +90,7 @@ export const createShardFiles = (
 ): ShardFiles => {
   const { root, files, counters, room } = context
   const direct = createDirectWriter(context)
+  const limited = createLimiter(UNITS_AT_ONCE)
   /** Directories known to be durable. */
   const syncedDirectories = new Set<string>()
 
@@ -117,7 +125,7 @@ export const createShardFiles = (
     let file = opened
     let length = 0
     let state: 'open' | 'sealed' | 'failed' | 'aborted' = 'open'
-    /** Writes follow one another: the kernel has the queue, and a change of file happens between two of them. */
+    /** Writes follow one another: a change of file happens between two of them. */
     let last: Promise<void> = Promise.resolve()
 
     const failing = async (action: () => Promise<void>): Promise<void> => {
@@ -150,7 +158,7 @@ export const createShardFiles = (
         assert(unit.length % PAGE_BYTES === 0, 'a unit is written in whole pages')
         const position = length
         length += unit.length
-        last = last.then(() => failing(() => writeAt(unit, position)))
+        last = last.then(() => limited(() => failing(() => writeAt(unit, position))))
         return last
       },
       async seal() {

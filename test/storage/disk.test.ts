@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { FileSystem } from '../../src/base/files.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
@@ -59,6 +60,46 @@ test(
       assert.equal(Buffer.compare(slab.subarray(PAGE_BYTES, PAGE_BYTES + length), blocks), 0)
       assert.ok(slab.subarray(PAGE_BYTES + length).every((byte) => byte === 0))
     }
+    await disk.close()
+  }),
+)
+
+test(
+  'of many units only a few are with the kernel at a time, and what is small does not wait behind them',
+  deadline(LIMIT_MS, async () => {
+    const memory = createMemoryFiles({ direct: true })
+    let letGo = (): void => undefined
+    const gate = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    let underWay = 0
+    let most = 0
+    const files: FileSystem = {
+      ...memory,
+      async open(path, mode, options) {
+        const file = await memory.open(path, mode, options)
+        if (!path.includes('/shards/')) return file
+        return Object.assign(Object.create(file), {
+          async write(pieces: Uint8Array[], position: number) {
+            most = Math.max(most, ++underWay)
+            await gate
+            await file.write(pieces, position)
+            underWay--
+          },
+        })
+      },
+    }
+    const { disk } = await makeTestDisk({ files })
+    const large = Array.from({ length: 20 }, () => makeBody(2 * MiB))
+    const writing = large.map((sealed) => writeShard(disk, sealed, 0))
+    const packed = makeBody(100 * KiB)
+    const place = await writeShard(disk, packed, 0)
+    assert.ok(await readsBack(disk, packed, 0, place))
+    assert.is(underWay, 4)
+    letGo()
+    await Promise.all(writing)
+    assert.is(most, 4)
+    for (const sealed of large) assert.ok(await readsBack(disk, sealed, 0))
     await disk.close()
   }),
 )

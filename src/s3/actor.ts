@@ -63,7 +63,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
       dispatch: createDispatch({
         engine: createEngine(parts, reading),
         region: facts.region,
-        onError: createFailureLog(context.log),
+        onError: createFailureLog(context.log, context.clock),
       }),
       errorResponse,
       authorize: authorizeRequest,

@@ -1,20 +1,47 @@
 // What the operator is told of requests that failed: faults and bugs with everything known of them, the unavailable in
 // one line. Refusals are the client's own affair.
+//
+// A store that can serve nobody fails thousands of requests a second for one reason: each reason is told once in a while, with
+// how many it was since. `SlowDown` is the ordinary answer of a busy store, and that it goes down the operator knows: these
+// are for who looks closely.
+import type { Clock } from '../base/clock.ts'
 import { asMoraineError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { SECOND } from '../base/units.ts'
 import type { S3Request } from './exchange.ts'
 
+const EXPECTED: ReadonlySet<string> = new Set(['MAILBOX_FULL', 'ARENA_FULL', 'DRAINING'])
+const TOLD_EVERY_MS = 10 * SECOND
+
 /** For `createDispatch`: the request id in a line is the one the client was given. */
-export const createFailureLog =
-  (log: Log) =>
-  (caught: unknown, { id, method, bucket }: S3Request): void => {
+export const createFailureLog = (log: Log, clock: Clock): ((caught: unknown, request: S3Request) => void) => {
+  /** By code: when it was told last, and how many came since. There are a dozen codes. */
+  const told = new Map<string, { atMs: number; since: number }>()
+
+  const isNews = (code: string): { since: number } | undefined => {
+    const nowMs = clock.monotonicMs()
+    const before = told.get(code)
+    if (before && nowMs - before.atMs < TOLD_EVERY_MS) {
+      before.since++
+      return undefined
+    }
+    told.set(code, { atMs: nowMs, since: 0 })
+    return { since: before?.since ?? 0 }
+  }
+
+  return (caught, { id, method, bucket }) => {
     const error = asMoraineError(caught)
-    const { kind, code, message } = error
+    const { kind, code, message, detail } = error
     if (kind === 'refusal') return
-    if (kind === 'unavailable') log.debug('request-unavailable', { id, method, bucket, code, message })
-    else {
-      const { detail, stack, cause } = error
+    if (kind === 'unavailable') {
+      const line = { id, method, bucket, code, message, detail }
+      const news = EXPECTED.has(code) ? undefined : isNews(code)
+      if (news) log.warn('request-unavailable', { ...line, since: news.since })
+      else log.debug('request-unavailable', line)
+    } else {
+      const { stack, cause } = error
       const because = cause instanceof Error ? cause.message : undefined
       log.error('request-failed', { id, method, bucket, kind, code, message, detail, cause: because, stack })
     }
   }
+}

@@ -2,33 +2,61 @@ import { fault, refusal, unavailable } from '../../src/base/errors.ts'
 import type { LogFields } from '../../src/base/log.ts'
 import { createFailureLog } from '../../src/s3/failures.ts'
 import { requestOf } from '../support/s3-exchange.ts'
+import { SimulatedClock } from '../support/simulated-clock.ts'
 import { assert, suite } from '../support/uvu.ts'
 
 const test = suite('failures')
 
-test('faults and bugs are logged whole, refusals not at all', () => {
+const open = () => {
   const lines: [string, string, LogFields | undefined][] = []
   const note =
     (level: string) =>
     (event: string, fields?: LogFields): void =>
       void lines.push([level, event, fields])
   const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
-  const tell = createFailureLog(log)
-  const request = requestOf('GET /bucket/k')
+  const clock = new SimulatedClock()
+  return { lines, clock, tell: createFailureLog(log, clock) }
+}
+const request = requestOf('GET /bucket/k')
+
+test('faults and bugs are logged whole, refusals not at all', () => {
+  const { lines, tell } = open()
   tell(refusal('NoSuchKey', 'none'), request)
-  tell(unavailable('TOO_FEW_DISKS', 'two are out'), request)
+  tell(unavailable('TOO_FEW_DISKS', 'two are out', { out: '1,2' }), request)
   tell(fault('DISK_IO', 'read failed', { disk: 3 }, new Error('EIO')), request)
   tell(new TypeError('x is undefined'), request)
   assert.equal(
     lines.map(([level, event, fields]) => [level, event, fields?.['id'], fields?.['code']]),
     [
-      ['debug', 'request-unavailable', request.id, 'TOO_FEW_DISKS'],
+      ['warn', 'request-unavailable', request.id, 'TOO_FEW_DISKS'],
       ['error', 'request-failed', request.id, 'DISK_IO'],
       ['error', 'request-failed', request.id, 'UNEXPECTED'],
     ],
   )
+  assert.equal(lines[0]?.[2]?.['detail'], { out: '1,2' })
   assert.is(lines[1]?.[2]?.['cause'], 'EIO')
   assert.equal(lines[1]?.[2]?.['detail'], { disk: 3 })
+})
+
+test('each reason for a 503 is told once in ten seconds, and how many there were; a busy store says nothing', async () => {
+  const { lines, clock, tell } = open()
+  for (let i = 0; i < 20; i++) {
+    tell(unavailable('ASK_TIMEOUT', 'late'), request)
+    tell(unavailable('ARENA_FULL', 'no slab'), request)
+  }
+  tell(unavailable('TOO_FEW_DISKS', 'two are out'), request)
+  await clock.advance(10_000)
+  tell(unavailable('ASK_TIMEOUT', 'late'), request)
+  const told = lines.filter(([level]) => level === 'warn')
+  assert.equal(
+    told.map(([, , fields]) => [fields?.['code'], fields?.['since']]),
+    [
+      ['ASK_TIMEOUT', 0],
+      ['TOO_FEW_DISKS', 0],
+      ['ASK_TIMEOUT', 19],
+    ],
+  )
+  assert.is(lines.length, 42)
 })
 
 test.run()

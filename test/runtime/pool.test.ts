@@ -12,9 +12,11 @@ export const refuse = (_: object): never => {
   throw refusal('BadDigest', 'the digest differs', { expected: 1 })
 }
 export const die = (_: object): never => process.exit(1)
-/** Answers, and then breaks where it waits for its next task. */
-export const dieIdle = (_: object): void => {
+/** Answers, and then breaks where it waits for its next task, as soon as `gate` is 1: its answer has been heard by then. */
+export const dieIdle = ({ gate }: { gate: SharedArrayBuffer }): void => {
+  const { wait } = Atomics
   Atomics.wait = () => {
+    wait(new Int32Array(gate), 0, 0)
     throw new Error('nobody asked')
   }
 }
@@ -121,7 +123,10 @@ test(
         const ended = new Promise<ReadonlySet<number>>((resolve) => {
           told = resolve
         })
-        await pool.run('dieIdle', {})
+        const gate = new SharedArrayBuffer(4)
+        await pool.run('dieIdle', { gate })
+        Atomics.store(new Int32Array(gate), 0, 1)
+        Atomics.notify(new Int32Array(gate), 0)
         const [living, ...others] = await ended
         assert.equal(others, [])
         const bytes = new SharedArrayBuffer(1)

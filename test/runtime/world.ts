@@ -4,11 +4,12 @@ import { type Clock, sleep, systemClock } from '../../src/base/clock.ts'
 import type { Log, LogFields } from '../../src/base/log.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { MINUTE, MiB, SECOND } from '../../src/base/units.ts'
-import { type ActorRef, type ChildSpec, child, type SupervisorSpec } from '../../src/runtime/actor.ts'
+import type { ActorRef, ChildSpec, SupervisorSpec } from '../../src/runtime/actor.ts'
 import { type Arena, createArena } from '../../src/runtime/arena.ts'
 import { createSeededScheduler } from '../../src/runtime/scheduler.ts'
 import { createSystem, type System, type SystemOptions } from '../../src/runtime/system.ts'
-import { type ProbeProtocol, probe } from '../support/probe.ts'
+import type { ProbeArgs, ProbeProtocol } from '../support/probe.ts'
+import { createLines, readLines } from '../support/shared-lines.ts'
 import { SimulatedClock } from '../support/simulated-clock.ts'
 import { deadline, seeded } from '../support/uvu.ts'
 
@@ -20,15 +21,15 @@ export interface World {
   readonly arena: Arena
   readonly logged: { event: string; fields: LogFields }[]
   readonly hasThreads: boolean
-  /** A system of these children and a probe at 'root/record', where they write down what happens to them. */
+  /** A system of these children; those that have a name write down what happens to them. */
   open(
     children: readonly ChildSpec[],
     root?: Partial<SupervisorSpec>,
     options?: Partial<SystemOptions>,
   ): Promise<System>
   sleep(ms: number): Promise<void>
-  /** What 'root/record' was told so far. */
-  written(): Promise<string[]>
+  /** What they have written so far, in the order it happened, on whichever threads. */
+  written(): string[]
   ref(path: string): ProbeRef
 }
 
@@ -41,9 +42,17 @@ const spec = (children: readonly ChildSpec[], root: Partial<SupervisorSpec> = {}
   intensity: { restartsMax: 10, periodMs: MINUTE },
   backoff: { minMs: 1, maxMs: 20, jitter: 0.2 },
   decide: () => 'restart',
-  children: [child(probe, 'record', {}), ...children],
+  children,
   ...root,
 })
+
+/** The same children, those that are named with lines to write on. */
+const withLines = (children: readonly ChildSpec[], lines: SharedArrayBuffer): ChildSpec[] =>
+  children.map((one) => {
+    if ('children' in one) return { ...one, children: withLines(one.children, lines) }
+    const args = one.args as ProbeArgs
+    return args.name === undefined ? one : { ...one, args: { ...args, lines } }
+  })
 
 const createWorld = (clock: Clock, extra: Omit<SystemOptions, 'spec'>, hasThreads: boolean) => {
   const systems: System[] = []
@@ -51,6 +60,7 @@ const createWorld = (clock: Clock, extra: Omit<SystemOptions, 'spec'>, hasThread
   const keep = (event: string, fields: LogFields = {}) => void logged.push({ event, fields })
   const log: Log = { debug: keep, info: keep, warn: keep, error: keep }
   const arena = createArena({ bytes: 8 * MiB, clock })
+  const lines = createLines()
   const ref = (path: string): ProbeRef => systems.at(-1)!.ref<ProbeProtocol>(path)
   const world: World = {
     clock,
@@ -58,7 +68,7 @@ const createWorld = (clock: Clock, extra: Omit<SystemOptions, 'spec'>, hasThread
     logged,
     hasThreads,
     async open(children, root, options) {
-      const whole = spec(children, root)
+      const whole = spec(withLines(children, lines), root)
       const system = await createSystem({
         spec: whole,
         clock,
@@ -72,7 +82,7 @@ const createWorld = (clock: Clock, extra: Omit<SystemOptions, 'spec'>, hasThread
       return system
     },
     sleep: (ms) => sleep(clock, ms),
-    written: () => ref('root/record').ask('notes', {}, SOON),
+    written: () => readLines(lines),
     ref,
   }
   const close = async () => {
@@ -81,13 +91,13 @@ const createWorld = (clock: Clock, extra: Omit<SystemOptions, 'spec'>, hasThread
   return { world, close }
 }
 
-/** Every actor but the record on a thread named after it. */
+/** Every actor on a thread named after it. */
 const placeEach = (children: readonly ChildSpec[], path: string): Record<string, string> =>
   Object.assign(
     {},
     ...children.map((one) => {
       if ('children' in one) return placeEach(one.children, `${path}/${one.name}`)
-      return one.name === 'record' ? {} : { [`${path}/${one.name}`]: one.name }
+      return { [`${path}/${one.name}`]: one.name }
     }),
   )
 

@@ -1,9 +1,10 @@
 // A probe: an actor that does on request what a test wants to see handled (throw, take its time, hang, spawn, stop) and
-// writes down what happens to it, in an actor of the same kind if it is given the path of one.
+// writes down what happens to it, in an actor of the same kind if it is given the path of one, or in shared lines.
 import { type ErrorCode, type ErrorKind, MoraineError } from '../../src/base/errors.ts'
 import { MiB } from '../../src/base/units.ts'
 import { type Behavior, behavior, child, deferReply } from '../../src/runtime/actor.ts'
 import type { Slab } from '../../src/runtime/arena.ts'
+import { writeLine } from './shared-lines.ts'
 
 type Nothing = Record<string, never>
 
@@ -40,6 +41,8 @@ export interface ProbeProtocol {
 export interface ProbeArgs {
   /** Where to write down what happens: 'NAME up', 'NAME down', … */
   readonly record?: string
+  /** As `record`, in the order of what happens on all threads. */
+  readonly lines?: SharedArrayBuffer
   readonly name?: string
   readonly watches?: readonly string[]
   /** So many cleanups, each writing itself down. */
@@ -48,8 +51,6 @@ export interface ProbeArgs {
   readonly tickMs?: number
   /** One word: how many more setups throw DISK_IO. */
   readonly setupFailures?: SharedArrayBuffer
-  /** At its end it adds the first letter of its name: word 0 counts them. */
-  readonly order?: SharedArrayBuffer
   /** The cleanup never ends. */
   readonly hangs?: boolean
 }
@@ -60,9 +61,10 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
   {
     mailbox: { messagesMax: 64, bytesMax: 8 * MiB },
     interleave: { query: 4 },
-    setup(context, { record, name = '', watches = [], cleanups = 0, tickMs, setupFailures, order, hangs }) {
+    setup(context, { record, lines, name = '', watches = [], cleanups = 0, tickMs, setupFailures, hangs }) {
       const notes: string[] = []
       const write = (what: string) => {
+        if (lines) writeLine(lines, `${name} ${what}`)
         if (record) context.ref<ProbeProtocol>(record).tell('note', { note: `${name} ${what}` })
       }
       const sleep = (delayMs: number) =>
@@ -73,15 +75,7 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
         notes.push(`${message.name} ends`)
       }
       write('up')
-      context.defer(() => {
-        write('down')
-        if (order)
-          Atomics.store(
-            new Int32Array(order),
-            1 + Atomics.add(new Int32Array(order), 0, 1),
-            name.charCodeAt(0),
-          )
-      })
+      context.defer(() => write('down'))
       for (let i = 1; i <= cleanups; i++) context.defer(() => write(`cleanup ${i}`))
       if (hangs) context.defer(() => new Promise(() => undefined))
       for (const path of watches) context.watch({ path }, 'note', { note: `${path} ended` })
@@ -113,7 +107,7 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
           return deferReply(synced)
         },
         spawn({ name: childName }) {
-          const args = { name: childName, ...(record ? { record } : {}) }
+          const args = { name: childName, ...(record && { record }), ...(lines && { lines }) }
           return context.spawn(child(probe, childName, args)).path
         },
         stopChild: ({ path }) => context.stop({ path }),

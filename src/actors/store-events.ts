@@ -1,7 +1,7 @@
 // What happened in the store, for whoever embeds or watches it. Facts in the past tense; never object bytes, never a
 // secret. An event may be dropped under overload: what must not be lost is a commit, not an event.
 import type { Context } from '../runtime/actor.ts'
-import { publisher } from '../runtime/events.ts'
+import { publisher } from '../runtime/publisher.ts'
 
 export type StoreEvent =
   /** A disk of the store was found in its slot, and is used. */

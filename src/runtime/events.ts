@@ -3,11 +3,8 @@
 // them, and under overload they are dropped, counted as refused tells: what must not be lost is a commit, not an event.
 import { type Observable, Subject } from 'rxjs'
 import { MiB } from '../base/units.ts'
-import { type ActorRef, type ActorSpec, type Behavior, type Context, child } from './actor.ts'
-
-export interface EventsProtocol<E> {
-  publish(message: { readonly event: E }): void
-}
+import { type ActorSpec, type Behavior, child } from './actor.ts'
+import type { EventsProtocol } from './publisher.ts'
 
 export interface Events<E> {
   readonly stream: Observable<E>
@@ -29,13 +26,4 @@ export const createEvents = <E>(name = 'events'): Events<E> => {
     spec: child(behavior, name, undefined),
     complete: () => subject.complete(),
   }
-}
-
-/** A function that publishes, for an actor on any thread. False when the event was dropped. */
-export const publisher = <E>(
-  context: Pick<Context<never>, 'ref'>,
-  path = 'root/events',
-): ((event: E) => boolean) => {
-  const events: ActorRef<EventsProtocol<E>> = context.ref(path)
-  return (event) => events.tell('publish', { event })
 }

@@ -1,7 +1,8 @@
 import { isMainThread } from 'node:worker_threads'
 import { MINUTE } from '../../src/base/units.ts'
 import { type Behavior, behavior, child } from '../../src/runtime/actor.ts'
-import { createEvents, publisher } from '../../src/runtime/events.ts'
+import { createEvents } from '../../src/runtime/events.ts'
+import { publisher } from '../../src/runtime/publisher.ts'
 import { createSystem } from '../../src/runtime/system.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 

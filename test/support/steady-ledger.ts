@@ -26,8 +26,10 @@ export interface SteadyLedger {
 const LANES = 3
 const SLOTS_PER_LANE = 10
 /** In the journal, packed, and shard files of two stripes. */
-const SIZES = [4 * KiB, 4 * KiB, 4 * KiB, 300 * KiB, 300 * KiB, 6 * MiB]
+const SIZES = [4 * KiB, 4 * KiB, 4 * KiB, 4 * KiB, 300 * KiB, 300 * KiB, 300 * KiB, 6 * MiB]
 const RETRY_MS = 100
+/** Between two requests of a lane: what dies is to come back on two cores that have other things to do as well. */
+const PACE_MS = 20
 /** After this much patience the store is not just restarting. */
 const VERIFY_TRIES = 300
 const BUCKET = 'steady'
@@ -46,7 +48,7 @@ interface Answer {
   readonly body: Buffer
 }
 
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs))
 const isBody = (version: Version, body: Buffer): boolean =>
   version !== undefined && body.equals(bodyOf(version.seed, version.size))
 
@@ -77,7 +79,7 @@ export const createSteadyLedger = (random: Random, { client, presign }: LedgerTa
     if (![0, 503, ...expected].includes(answer.status)) {
       throw new Error(`${method} ${path} was answered ${answer.status}: ${answer.body.subarray(0, 300)}`)
     }
-    if (answer.status === 0 || answer.status === 503) await pause()
+    if (answer.status === 0 || answer.status === 503) await pause(RETRY_MS)
     return answer
   }
 
@@ -124,6 +126,7 @@ export const createSteadyLedger = (random: Random, { client, presign }: LedgerTa
       if (choice === 0) await list(lane)
       else if (choice < 5) await read(entries[slot]!)
       else await write(entries, slot)
+      await pause(PACE_MS)
     }
   }
 

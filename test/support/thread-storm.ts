@@ -29,8 +29,8 @@ export interface StormedServer extends ServerProcess {
   order<K extends Order['kind']>(order: Extract<Order, { kind: K }>): Promise<Extract<Told, { answers: K }>>
   /** Every actor of the tree, as the operator sees it. */
   actors(): Promise<readonly ActorView[]>
-  /** Resolves when every actor is up that was, `place` anew since `before`, and a PUT is answered 200. */
-  untilServes(place: string, before: readonly ActorView[]): Promise<void>
+  /** Resolves when every actor is up, those of `places` anew since `before`, and a PUT is answered 200. */
+  untilServes(places: readonly string[], before: readonly ActorView[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -73,12 +73,12 @@ export const startStormed = async (cores: number): Promise<StormedServer> => {
     ...server,
     ...{ signer, client, actors },
     order: line.order,
-    async untilServes(place, before) {
+    async untilServes(places, before) {
       const endMs = performance.now() + SERVICE_LIMIT_MS
-      const isBack = async (): Promise<boolean> => isUpAgain(place, before, await actors()) && serves()
+      const isBack = async (): Promise<boolean> => isUpAgain(places, before, await actors()) && serves()
       while (!(await isBack())) {
         if (performance.now() > endMs)
-          throw new Error(`no service after a kill of ${place}: ${server.stderr().slice(-3000)}`)
+          throw new Error(`no service after a kill of ${places}: ${server.stderr().slice(-3000)}`)
         await pause(RETRY_MS)
       }
     },
@@ -90,13 +90,19 @@ export const startStormed = async (cores: number): Promise<StormedServer> => {
   }
 }
 
-const isUpAgain = (place: string, before: readonly ActorView[], now: readonly ActorView[]): boolean => {
-  const restartsOf = (actors: readonly ActorView[]): number =>
+const isUpAgain = (
+  places: readonly string[],
+  before: readonly ActorView[],
+  now: readonly ActorView[],
+): boolean => {
+  const restartsOf = (place: string, actors: readonly ActorView[]): number =>
     actors
       .filter(({ path }) => path.startsWith(`root/${place}/`))
       .reduce((sum, { restarts }) => sum + restarts, 0)
   // The codec's threads are no actors: those who ask them are none the wiser.
-  const isAnew = place === 'codec' || restartsOf(now) > restartsOf(before)
+  const isAnew = places.every(
+    (place) => place === 'codec' || restartsOf(place, now) > restartsOf(place, before),
+  )
   return isAnew && now.every(({ isTemporary, state }) => isTemporary || state === 'up')
 }
 
@@ -136,7 +142,7 @@ export interface Descriptors {
    * Files that nothing has a use for: removed ones, modules, directories, and files of a disk that are open more often than
    * by one who writes, one who reads through the disk's actor and one who reads past it.
    */
-  readonly stray: number
+  readonly stray: readonly string[]
 }
 
 const USES = 3
@@ -153,12 +159,14 @@ export const descriptorsOf = (pid: number, data: string): Descriptors => {
     }
   }
   const fixed: Record<string, number> = {}
-  let stray = 0
+  const stray: string[] = []
   for (const [target, count] of open) {
     const ofDisk = /\/d\d(\/(?!lock).*|)$/.exec(target.replace(data, ''))?.[1]
-    if (target.endsWith(' (deleted)') || target.startsWith(REPOSITORY)) stray += count
+    const lose = (times: number): void =>
+      void stray.push(...new Array<string>(Math.max(0, times)).fill(target))
+    if (target.endsWith(' (deleted)') || target.startsWith(REPOSITORY)) lose(count)
     // A directory is open while it is synced, and not at rest.
-    else if (ofDisk !== undefined) stray += Math.max(0, count - (isFile(ofDisk) ? USES : 0))
+    else if (ofDisk !== undefined) lose(count - (isFile(ofDisk) ? USES : 0))
     else {
       const kind = target.replace(data, '').replace(/\d+/g, 'N')
       fixed[kind] = (fixed[kind] ?? 0) + count

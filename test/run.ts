@@ -1,5 +1,4 @@
 // `npm test [-- NAME …]`: runs every suite, or those whose path contains a NAME, and closes with `N passed, N failed`.
-// Campaigns (`NAME.campaign.ts`) take many minutes and are run by hand: `node dist/test/support/run-suites.js FILE`.
 // `--quick` leaves out the rooms that need a built server, foreign clients or minutes: `npm run check` uses it.
 //
 // Each room (directory of test/) runs in a process of its own, so that a crash or a leaked thread of one is counted

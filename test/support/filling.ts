@@ -23,8 +23,8 @@ export interface Answer {
 export interface Filler {
   readonly sdk: S3Client
   send(method: string, path: string, options?: SendOptions): Promise<Answer>
-  /** PUTs objects of the kind until the store says 507 and goes on saying it. Resolves to how many it took. */
-  fill(kind: Kind, prefix: string): Promise<number>
+  /** PUTs objects of the kind until the store says 507, and goes on saying it for `fullMs`. Resolves to how many it took. */
+  fill(kind: Kind, prefix: string, fullMs: number): Promise<number>
   /** Rejects with the first of `count` objects that does not read as it was written. */
   readBack(kind: Kind, prefix: string, count: number): Promise<void>
   /** DeleteObjects, a thousand at a time. */
@@ -34,8 +34,6 @@ export interface Filler {
 
 const BUCKET = 'filling'
 const LANES = 8
-/** What was deleted is given back within seconds; a store that says 507 for longer is full. */
-const FULL_MS = 6_000
 const RETRY_MS = 300
 const DELETE_MAX = 1000
 
@@ -69,9 +67,9 @@ export const createFiller = async (target: Target): Promise<Filler> => {
   if (made.status !== 200 && made.status !== 409) throw new Error(`no bucket: ${made.status}`)
 
   /** Resolves false when the store is full. */
-  const putOne = async (kind: Kind, prefix: string, index: number): Promise<boolean> => {
+  const putOne = async (kind: Kind, prefix: string, index: number, fullMs: number): Promise<boolean> => {
     const body = bodyAt(kind, index)
-    const endMs = performance.now() + FULL_MS
+    const endMs = performance.now() + fullMs
     for (;;) {
       const answer = await send('PUT', `/${prefix}/${index}`, { body })
       if (answer.status === 200) return true
@@ -84,12 +82,12 @@ export const createFiller = async (target: Target): Promise<Filler> => {
   return {
     sdk,
     send,
-    async fill(kind, prefix) {
+    async fill(kind, prefix, fullMs) {
       let next = 0
       let refused = Number.POSITIVE_INFINITY
       const lane = async (): Promise<void> => {
         for (let index = next++; index < refused; index = next++) {
-          if (!(await putOne(kind, prefix, index))) refused = Math.min(refused, index)
+          if (!(await putOne(kind, prefix, index, fullMs))) refused = Math.min(refused, index)
         }
       }
       await Promise.all(Array.from({ length: LANES }, lane))

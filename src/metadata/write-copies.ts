@@ -43,7 +43,7 @@ export const writeCopies = (
     const passOverWaiting = (reason: 'lagging' | 'failing'): void => {
       for (const { disk } of waiting) {
         members.passOver(disk, reason)
-        log.warn('journal-disk-lags', { partition, disk })
+        log.warn('journal-disk-lags', { partition, disk, reason })
       }
       finish(false)
     }

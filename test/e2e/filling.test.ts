@@ -17,11 +17,13 @@ const DISK_MIB = 32
 /** Of the objects, where not all are read. */
 const SAMPLE = 100
 /** Nothing was deleted yet: who says 507 for so long is full. */
-const FULL_MS = 1_000
+const FULL_MS = 1_500
 /** What was deleted is given back within seconds. */
-const RECLAIMED_MS = 4_000
+const RECLAIMED_MS = 5_000
 /** Of the objects that went in the first time: volumes and segments are not cut at the same places twice. */
 const AGAIN_MIN = 0.93
+/** Journal and index have grown by a mebibyte or two on a disk meanwhile; of 32 that is two large objects. */
+const AGAIN_FEWER = 2
 
 interface Running extends Target {
   close(): Promise<unknown>
@@ -68,7 +70,10 @@ const fillAndEmpty = async (kind: Kind, start: () => Promise<Running>): Promise<
 
     const second = await filler.fill(kind, 'second', RECLAIMED_MS)
     process.stdout.write(`  ${kind}: ${first} objects, then ${second}\n`)
-    assert.ok(second >= AGAIN_MIN * first, `${first} ${kind} objects went in, and then ${second}`)
+    assert.ok(
+      second >= AGAIN_MIN * first - AGAIN_FEWER,
+      `${first} ${kind} objects went in, and then ${second}`,
+    )
     await filler.readBack(kind, 'second', Math.min(second, SAMPLE))
     await filler.empty('second', second)
   } finally {

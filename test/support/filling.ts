@@ -23,7 +23,7 @@ export interface Answer {
 export interface Filler {
   readonly sdk: S3Client
   send(method: string, path: string, options?: SendOptions): Promise<Answer>
-  /** PUTs objects of the kind until the store says 507, and goes on saying it for `fullMs`. Resolves to how many it took. */
+  /** PUTs objects of the kind until the store has said nothing but 507 for `fullMs`. Resolves to how many it took. */
   fill(kind: Kind, prefix: string, fullMs: number): Promise<number>
   /** Rejects with the first of `count` objects that does not read as it was written. */
   readBack(kind: Kind, prefix: string, count: number): Promise<void>
@@ -66,15 +66,21 @@ export const createFiller = async (target: Target): Promise<Filler> => {
   const made = await send('PUT', '')
   if (made.status !== 200 && made.status !== 409) throw new Error(`no bucket: ${made.status}`)
 
+  /** When the last one went in, in whichever lane. */
+  let takenMs = 0
   /** Resolves false when the store is full. */
   const putOne = async (kind: Kind, prefix: string, index: number, fullMs: number): Promise<boolean> => {
     const body = bodyAt(kind, index)
-    const endMs = performance.now() + fullMs
+    const startedMs = performance.now()
     for (;;) {
       const answer = await send('PUT', `/${prefix}/${index}`, { body })
-      if (answer.status === 200) return true
+      if (answer.status === 200) {
+        takenMs = performance.now()
+        return true
+      }
       if (answer.status !== 507) throw new Error(`PUT ${prefix}/${index}: ${answer.status} ${answer.body}`)
-      if (performance.now() > endMs) return false
+      // While others go in there is still room to be had, or being given back.
+      if (performance.now() - Math.max(startedMs, takenMs) > fullMs) return false
       await pause(RETRY_MS)
     }
   }

@@ -22,10 +22,13 @@ export interface SeenDisk {
 }
 
 export interface DiskSessions {
-  /** Resolves to those of the disks that are older copies. All others are of the running session then, on disk and in the metadata. */
-  record(disks: readonly SeenDisk[]): Promise<SeenDisk[]>
-  /** All that should be on the disk is there again. */
-  confirm(disk: SeenDisk): Promise<void>
+  /**
+   * Resolves to those of the disks that are older copies. All others are of the running session then, on disk and in the
+   * metadata. Undefined when no partition says what it has recorded: nothing is judged then, and nothing written.
+   */
+  record(disks: readonly SeenDisk[]): Promise<SeenDisk[] | undefined>
+  /** All that should be on the disk is there again. False when no partition can be told; then it has to be said again. */
+  confirm(disk: SeenDisk): Promise<boolean>
 }
 
 export interface DiskSessionsOptions {
@@ -44,23 +47,30 @@ type Recorded = Readonly<Record<string, number>>
 export const createDiskSessions = ({ files, buckets, session, log }: DiskSessionsOptions): DiskSessions => {
   let current: number | undefined
 
-  const recall = async (): Promise<Record<string, number>> => {
-    const asked = await Promise.allSettled(
-      buckets.map((bucket) => bucket.ask('config', { name: SESSIONS_ENTRY }, LIMIT)),
-    )
-    const merged: Record<string, number> = {}
-    for (const answer of asked) {
-      // A partition that is not served says nothing; the others have been told the same.
-      const recorded = answer.status === 'fulfilled' ? (answer.value as Recorded | undefined) : undefined
-      for (const [disk, at] of Object.entries(recorded ?? {})) merged[disk] = Math.max(at, merged[disk] ?? 0)
-    }
-    return merged
-  }
-  const commit = async (value: Recorded): Promise<void> => {
+  /** What each partition has recorded; none of those that do not answer, which are not told anything either. */
+  const recall = async (): Promise<Map<ActorRef<BucketProtocol>, Recorded>> => {
+    const said = new Map<ActorRef<BucketProtocol>, Recorded>()
     await Promise.all(
       buckets.map(async (bucket) => {
         try {
-          await bucket.ask('putConfig', { name: SESSIONS_ENTRY, value }, LIMIT)
+          const recorded = await bucket.ask('config', { name: SESSIONS_ENTRY }, LIMIT)
+          said.set(bucket, (recorded as Recorded | undefined) ?? {})
+        } catch (error) {
+          log.info('sessions-not-recalled', { bucket: bucket.path, code: codeOf(error) })
+        }
+      }),
+    )
+    return said
+  }
+  /** Adds to what each partition has, which may be more than the others have. */
+  const commit = async (
+    said: ReadonlyMap<ActorRef<BucketProtocol>, Recorded>,
+    news: Recorded,
+  ): Promise<void> => {
+    await Promise.all(
+      [...said].map(async ([bucket, recorded]) => {
+        try {
+          await bucket.ask('putConfig', { name: SESSIONS_ENTRY, value: newestOf([recorded, news]) }, LIMIT)
         } catch (error) {
           log.info('sessions-not-recorded', { bucket: bucket.path, code: codeOf(error) })
         }
@@ -83,34 +93,51 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
     )
     return written.flat()
   }
-  const advance = async (disks: readonly SeenDisk[], recorded: Record<string, number>): Promise<void> => {
+  /** On the disks first: a crash in between leaves a file that says more, which is no harm. */
+  const advance = async (
+    disks: readonly SeenDisk[],
+    said: ReadonlyMap<ActorRef<BucketProtocol>, Recorded>,
+  ): Promise<void> => {
     const at = current!
-    const stale = disks.filter(({ number }) => recorded[number] !== at)
-    const written = await write(stale, at)
-    for (const { number } of written) recorded[number] = at
-    if (written.length > 0) await commit(recorded)
+    const written = await write(disks, at)
+    const news = Object.fromEntries(written.map(({ number }) => [number, at]))
+    if (written.length > 0) await commit(said, news)
   }
 
   return {
     async record(disks) {
-      const recorded = await recall()
+      const said = await recall()
+      if (said.size === 0) return undefined
+      const recorded = newestOf([...said.values()])
       current ??= Math.max(session, 1 + Math.max(0, ...Object.values(recorded)))
-      const older = new Set<SeenDisk>()
+      const older: SeenDisk[] = []
+      const behind: SeenDisk[] = []
       for (const disk of disks) {
         const at = await readSession(files, disk.root, disk.id)
         const last = recorded[disk.number] ?? 0
-        if (at >= last) continue
-        older.add(disk)
-        log.warn('disk-rolled-back', { slot: disk.slot, disk: disk.number, session: at, recorded: last })
+        if (at < last) {
+          older.push(disk)
+          log.warn('disk-rolled-back', { slot: disk.slot, disk: disk.number, session: at, recorded: last })
+        } else if (at !== current || last !== current) behind.push(disk)
       }
-      await advance(
-        disks.filter((disk) => !older.has(disk)),
-        recorded,
-      )
-      return [...older]
+      await advance(behind, said)
+      return older
     },
     async confirm(disk) {
-      await advance([disk], await recall())
+      const said = await recall()
+      if (said.size === 0 || current === undefined) return false
+      // Its file is old even where the metadata know it in this session.
+      await advance([disk], said)
+      return true
     },
   }
+}
+
+/** Of each disk the highest number. */
+const newestOf = (all: readonly Recorded[]): Recorded => {
+  const newest: Record<string, number> = {}
+  for (const recorded of all) {
+    for (const [disk, at] of Object.entries(recorded)) newest[disk] = Math.max(at, newest[disk] ?? 0)
+  }
+  return newest
 }

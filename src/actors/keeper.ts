@@ -65,7 +65,11 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
     await keeping.recordSessions(roster.rows())
     keeping.begin()
     return {
-      begin: () => keeping.guarded(START, () => keeping.finish()),
+      begin: () =>
+        keeping.guarded(START, async () => {
+          await keeping.recordLate()
+          await keeping.finish()
+        }),
       diskOut: ({ slot }) => keeping.guarded(slot, () => keeping.lookAt(slot)),
       diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
       diskVerified: ({ disk }) => keeping.guarded(START, () => keeping.verified(disk)),
@@ -103,6 +107,8 @@ class Keeping {
   #retry: Timer | undefined
   #last: Promise<void> = Promise.resolve()
   readonly #sessions: DiskSessions
+  /** The sessions of the disks are not recorded yet. */
+  #isToRecord = false
   /** Older copies that are not looked over yet. */
   readonly #suspects = new Set<DiskNumber>()
 
@@ -128,7 +134,13 @@ class Keeping {
 
   /** Before anything is served, and for each disk that comes. An older copy of a disk is looked over, and says so until then. */
   async recordSessions(rows: readonly RosterRow[]): Promise<void> {
-    for (const disk of await this.#sessions.record(rows.flatMap((row) => this.#seen(row)))) {
+    const older = await this.#sessions.record(rows.flatMap((row) => this.#seen(row)))
+    if (older === undefined) {
+      this.#isToRecord = true
+      this.#again()
+      return
+    }
+    for (const disk of older) {
       this.#notes.set(
         disk.slot,
         `${disk.root} holds an older copy of its disk: what it lacks is being made anew`,
@@ -138,19 +150,35 @@ class Keeping {
     this.tellSuspects()
   }
 
+  /** What no partition could be asked for is asked again: until then nobody writes, for the same reason. */
+  async recordLate(): Promise<void> {
+    if (!this.#isToRecord) return
+    this.#isToRecord = false
+    await this.recordSessions(this.#roster.rows())
+  }
+
+  #again(): void {
+    this.#retry?.cancel()
+    this.#retry = this.#context.clock.setTimer(RETRY_MS, () => this.begin())
+  }
+
   tellSuspects(): void {
     const repairer = this.#context.ref<RepairerProtocol>(PATHS.repairer)
     for (const disk of this.#suspects) repairer.tell('suspect', { disk })
   }
 
   async verified(number: DiskNumber): Promise<void> {
-    this.#suspects.delete(number)
     const row = this.#roster.find(number)
     for (const disk of row ? this.#seen(row) : []) {
-      await this.#sessions.confirm(disk)
+      if (!(await this.#sessions.confirm(disk))) {
+        // Nobody can be told: it stays a suspect, and is looked over again.
+        this.tellSuspects()
+        return
+      }
       this.#notes.delete(disk.slot)
       this.#context.log.info('disk-verified', { slot: disk.slot, disk: number })
     }
+    this.#suspects.delete(number)
   }
 
   #seen({ slot, number, state }: RosterRow): SeenDisk[] {
@@ -191,7 +219,7 @@ class Keeping {
         this.note(slot, `${root} is taken in once ${needed} other disks of this store are present to agree`)
       }
       // A disk that is out says so again; the start does not.
-      if (slot === START) this.#retry = this.#context.clock.setTimer(RETRY_MS, () => this.begin())
+      if (slot === START) this.#again()
       this.#context.log.warn('disks-unchanged', { slot, code: codeOf(error), error: String(error) })
     }
   }

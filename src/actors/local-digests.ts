@@ -12,6 +12,7 @@ export const createLocalDigests = (names: readonly DigestName[], size: number): 
   const wholeOf = (bytes: Uint8Array) => new Map(names.map((name) => [name, digestOf(name, bytes)]))
   return {
     takeChunk(bytes) {
+      if (bytes.length === 0) return
       if (!digests && bytes.length === size) {
         whole = wholeOf(bytes)
         return

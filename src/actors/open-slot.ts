@@ -41,7 +41,9 @@ export const openSlot = async (
     files: filesOf(facts),
     log,
     sharers: await countSharers(facts, slot),
-    volumeNumberMin: firstVolumeOf(facts.session),
+    // An older copy of the disk may come back while the store runs: it does not know the numbers it has had since.
+    volumeNumberMin: Math.max(firstVolumeOf(facts.session), roster.highestVolume() + 1),
+    onVolume: (volume) => roster.noteVolume(slot, volume),
     ...{ storeId, diskId, number },
   })
   return { disk, set: member.set }

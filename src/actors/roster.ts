@@ -2,7 +2,7 @@
 // its row; gateways read it to choose a geometry, bucket actors to see whether a disk is still in the session that a
 // write used. It is a hint, never the truth: a write goes by what the disk answers, and a commit checks the session.
 //
-//   row (8 × Int32):  state · session · number · set · freeMiB · totalMiB · paceMs · –
+//   row (8 × Int32):  state · session · number · set · freeMiB · totalMiB · paceMs · volume
 import type { DiskNumber } from '../base/ids.ts'
 
 const ROW = 8
@@ -13,6 +13,7 @@ const SET = 3
 const FREE_MIB = 4
 const TOTAL_MIB = 5
 const PACE_MS = 6
+const VOLUME = 7
 /**
  * `out`: not there, or not ours. `up`: reads and writes. `full`: reads, deletes. `read-only`: reads.
  * `slow`: reads and writes, but passed over for new shards and segments while its peers are faster.
@@ -46,11 +47,14 @@ export interface Roster {
   find(disk: DiskNumber): RosterRow | undefined
   /** Says which disk belongs into a slot; 0 for none. Before any actor runs, and when the table of disks changes. */
   assign(slot: number, disk: { number: DiskNumber; set: number }): void
-  /** Opens a new session of `slot`; returns its number. Only the slot's own disk actor calls these four. */
+  /** The highest number that a volume of any disk was given by this process; 0 for none. */
+  highestVolume(): number
+  /** Opens a new session of `slot`; returns its number. Only the slot's own disk actor calls these five. */
   enter(slot: number, disk: { number: DiskNumber; set: number; state: DiskState }): number
   setState(slot: number, state: DiskState): void
   setSpace(slot: number, space: { freeMiB: number; totalMiB: number }): void
   setPace(slot: number, paceMs: number): void
+  noteVolume(slot: number, volume: number): void
 }
 
 const view = (shared: SharedArrayBuffer): Roster => {
@@ -107,6 +111,12 @@ const view = (shared: SharedArrayBuffer): Roster => {
       put(slot, TOTAL_MIB, totalMiB)
     },
     setPace: (slot, paceMs) => put(slot, PACE_MS, Math.round(paceMs)),
+    noteVolume: (slot, volume) => put(slot, VOLUME, volume),
+    highestVolume() {
+      let highest = 0
+      for (let slot = 0; slot < slots; slot++) highest = Math.max(highest, cell(slot, VOLUME) >>> 0)
+      return highest
+    },
   }
 }
 

@@ -32,6 +32,8 @@ export const writeCopies = (
 ): Promise<boolean> =>
   new Promise((resolve) => {
     const waiting = new Set(disks)
+    /** Passed over for not answering: what they answer at last, a deadline of theirs most often, changes nothing. */
+    const left = new Set<SegmentDisk>()
     let startedMs = clock.monotonicMs()
     let lookedMs = startedMs
     let quickestMs: number | undefined
@@ -41,7 +43,9 @@ export const writeCopies = (
       resolve(isSynced)
     }
     const passOverWaiting = (reason: 'lagging' | 'failing'): void => {
-      for (const { disk } of waiting) {
+      for (const member of waiting) {
+        const { disk } = member
+        left.add(member)
         members.passOver(disk, reason)
         log.warn('journal-disk-lags', { partition, disk, reason })
       }
@@ -66,6 +70,7 @@ export const writeCopies = (
           if (waiting.size === 0) finish(true)
         },
         (error: unknown) => {
+          if (left.has(disk)) return
           const code = codeOf(error)
           members.passOver(disk.disk, reasonOf(code))
           log.warn('journal-disk-failed', { partition, disk: disk.disk, code })

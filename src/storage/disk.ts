@@ -50,6 +50,8 @@ export interface DiskOptions extends DiskIds {
   readonly sharers?: number
   /** New volumes have no lower number; 1 by default. */
   readonly volumeNumberMin?: number
+  /** Told the number of each new volume. */
+  readonly onVolume?: (volume: number) => void
   /** A volume is closed at this length; 1 GiB by default. */
   readonly volumeBytesMax?: number
 }
@@ -198,7 +200,7 @@ export class Disk {
   }
 
   private constructor(context: DiskContext, room: Room, highest: number, options: DiskOptions) {
-    const { volumeBytesMax: bytesMax, volumeNumberMin: numberMin } = options
+    const { volumeBytesMax: bytesMax, volumeNumberMin: numberMin, onVolume: onBegun } = options
     this.number = context.number
     this.#context = context
     this.#room = room
@@ -209,6 +211,7 @@ export class Disk {
       highest,
       ...(bytesMax === undefined ? {} : { bytesMax }),
       ...(numberMin === undefined ? {} : { numberMin }),
+      ...(onBegun === undefined ? {} : { onBegun }),
       onSucceeded: (volume) => this.#reclaimVolume(volume),
     })
     this.#garbage = createGarbage(context, this.#volumes, this.#readers.drop)

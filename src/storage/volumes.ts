@@ -105,6 +105,8 @@ export interface VolumeOptions {
   /** The next one is not lower; 1 by default. */
   readonly numberMin?: number
   readonly bytesMax?: number
+  /** Called with the number of each new volume, before anything is in it. */
+  onBegun?(volume: number): void
   /** Called when a volume has got a successor: it may be dropped now, and may be all garbage already. */
   onSucceeded(volume: number): void
 }
@@ -127,6 +129,7 @@ export const createVolumes = (context: DiskContext, options: VolumeOptions): Vol
   const createVolume = async (): Promise<OpenVolume> => {
     const volume = Math.max(highest + 1, options.numberMin ?? 1)
     let file: OpenFile
+    options.onBegun?.(volume)
     try {
       file = await files.open(volumePath(root, volume), 'create')
     } catch (error) {

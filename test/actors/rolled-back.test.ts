@@ -124,4 +124,57 @@ test(
   }),
 )
 
+test(
+  'a start that can serve nothing says of no disk that it is current',
+  deadline(LIMIT_MS, async () => {
+    const { files, roots } = await prepare()
+    await rollBack(files, roots[ROLLED]!)
+    // Without both of these the newest segment has no copy, and the only partition is not served.
+    const away = [0, 2].map((slot) => [roots[slot]!, `/away-${slot}`] as const)
+    for (const [root, there] of away) await files.rename(root, there)
+    const shut = await openProbedStore(files)
+    await shut.close()
+    for (const [root, there] of away) await files.rename(there, root)
+
+    const store = await openProbedStore(files)
+    assert.match((await redundancy(store)).disks[ROLLED]!.message ?? '', 'holds an older copy')
+    await store.close()
+  }),
+)
+
+test(
+  'an older copy that comes back while the store runs is given no number of a volume again',
+  deadline(LIMIT_MS, async () => {
+    const { files, roots } = await prepare()
+    const store = await openProbedStore(files)
+    const places = await putAll(store, 'third')
+    await files.rename(roots[ROLLED]!, '/gone')
+    await eventually(
+      'the disk is out',
+      LIMIT_MS / 4,
+      async () => (await redundancy(store)).disks[ROLLED]!.state === 'out',
+    )
+    await files.makeDirectory('/fresh')
+    await copyTree(files, '/copy', '/fresh')
+    await files.rename('/fresh', roots[ROLLED]!)
+    await eventually('full redundancy', LIMIT_MS / 2, async () => {
+      const { waiting, disks } = await redundancy(store)
+      const isPresent = disks.every(({ state, message }) => state === 'present' && message === undefined)
+      return isPresent && waiting.shards === 0
+    })
+    const used = Math.max(...volumesOf(places))
+    assert.not((await files.list(`${roots[ROLLED]}/volumes`)).includes(`${used}.vol`))
+    await store.close()
+
+    const next = await openProbedStore(files)
+    assert.is((await redundancy(next)).disks[ROLLED]!.message, undefined, 'it is not looked over again')
+    await putAll(next, 'fourth')
+    await next.close()
+    for (const slot of [3, 4]) await files.rename(roots[slot]!, `/away-${slot}`)
+    const poor = await openProbedStore(files)
+    await checkAll(poor, ['first', 'second', 'third', 'fourth'])
+    await poor.close()
+  }),
+)
+
 test.run()

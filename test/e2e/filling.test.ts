@@ -20,8 +20,8 @@ const SAMPLE = 100
 const FULL_MS = 1_500
 /** What was deleted is given back within seconds. */
 const RECLAIMED_MS = 5_000
-/** Of the objects that went in the first time: volumes and segments are not cut at the same places twice. */
-const AGAIN_MIN = 0.93
+/** Of the objects that went in the first time: volumes and segments are not cut at the same places twice, on disks of few. */
+const AGAIN_MIN = 0.85
 /** Journal and index have grown by a mebibyte or two on a disk meanwhile; of 32 that is two large objects. */
 const AGAIN_FEWER = 2
 

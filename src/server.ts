@@ -9,9 +9,9 @@ import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import type { StoreEvent } from './actors/store-events.ts'
-import { PATHS, type StoreFacts } from './actors/store-facts.ts'
+import { bucketRefs, PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { type Patience, planThreads, tree } from './actors/tree.ts'
-import { type KeyPair, openKeyPair } from './auth/root.ts'
+import type { KeyPair } from './auth/root.ts'
 import { fault, unavailable } from './base/errors.ts'
 import type { FileSystem } from './base/files.ts'
 import type { Log } from './base/log.ts'
@@ -212,14 +212,10 @@ const serverOf = async (
   const inspectorRef = system.ref<InspectorProtocol>(PATHS.inspector)
   const port = new Int32Array(ports)[0]!
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
-  const buckets = Array.from({ length: facts.partitions }, (_, partition) =>
-    system.ref<BucketProtocol>(PATHS.bucket(partition)),
-  )
+  const buckets = bucketRefs(system, facts)
   await checkServed(buckets)
-  const stored = async (): Promise<KeyPair> =>
-    openKeyPair(facts.storeKey, Buffer.from(await findRootKeys(buckets, log), 'base64'))
   const isStored = config.rootCredentials === undefined
-  const keys = config.rootCredentials ?? (await stored())
+  const keys = config.rootCredentials ?? (await findRootKeys(buckets, facts, log))
   const closed = system.closed.then(async (error) => {
     await started.release()
     if (error) throw fault('STORE_IN_USE', 'the root supervisor gave up', {}, error)

@@ -1,6 +1,5 @@
 // Reads a request body at the engine's own pace: exactly as many bytes as are asked for, copied to where they are
 // wanted, every chunk shown to the digests once. The one place where body bytes are copied.
-
 import { assert } from '../base/errors.ts'
 import { copyBytes } from '../base/memory.ts'
 import type { BodyDigests } from './body-digests.ts'

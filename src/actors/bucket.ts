@@ -403,14 +403,14 @@ const waitingOf = (partition: Partition, roster: Roster): Waiting => {
   let shards = damaged.reduce((sum, { missing }) => sum + missing, 0)
   let bytes = damaged.reduce((sum, { missing, length }) => sum + missing * length, 0)
   const retired: DiskNumber[] = []
-  for (const [disk, counts] of partition.diskCounters()) {
+  const onDisks = [...partition.diskCounters()].map(([disk, counts]) => ({ disk, ...counts }))
+  for (const { disk, ...counts } of onDisks) {
     const row = roster.find(disk)
     if (row && row.state !== 'out') continue
     shards += counts.shards
     bytes += counts.bytes
     if (!row) retired.push(disk)
   }
-  const onDisks = [...partition.diskCounters()].map(([disk, counts]) => ({ disk, ...counts }))
   return { shards, bytes, retired, onDisks }
 }
 

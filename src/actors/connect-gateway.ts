@@ -14,7 +14,7 @@ import { createReadingLeases } from './reading-leases.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { storePublisher } from './store-events.ts'
-import { PATHS, type StoreFacts } from './store-facts.ts'
+import { bucketRefs, PATHS, type StoreFacts } from './store-facts.ts'
 
 /** Which partition decides for a bucket: fixed for as long as the store lives, as is the number of partitions. */
 export const partitionOf = (bucket: string, partitions: number): number => crc32(bucket) % partitions
@@ -46,9 +46,7 @@ export const connectGateway = <P extends Protocol<P>>(
 ): { parts: GatewayParts; reading: ReadDependencies } => {
   const roster = attachRoster(facts.roster)
   const { arena, clock, random } = context
-  const buckets = Array.from({ length: facts.partitions }, (_, partition) =>
-    context.ref<BucketProtocol>(PATHS.bucket(partition)),
-  )
+  const buckets = bucketRefs(context, facts)
   const disks = facts.roots.map((_, slot) => context.ref<DiskProtocol>(PATHS.disk(slot)))
   const disk = (number: DiskNumber): ActorRef<DiskProtocol> | undefined => {
     const row = roster.find(number)

@@ -21,7 +21,7 @@ import type { DiskProtocol } from './disk.ts'
 import { createDiskSessions, type DiskSessions, type SeenDisk } from './disk-sessions.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
-import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
+import { bucketRefs, filesOf, PATHS, type StoreFacts } from './store-facts.ts'
 
 export interface KeeperProtocol {
   /** Carries out the change that the start has prepared. */
@@ -366,8 +366,7 @@ class Keeping {
   }
 
   #buckets(): ActorRef<BucketProtocol>[] {
-    const { partitions } = this.#facts
-    return Array.from({ length: partitions }, (_, partition) => this.#context.ref(PATHS.bucket(partition)))
+    return bucketRefs(this.#context, this.#facts)
   }
 
   #disk(slot: number) {

@@ -62,7 +62,6 @@ export const createPartitionDoor = (options: PartitionDoorOptions): PartitionDoo
     timer = clock.setTimer(RETRY_MS, again)
   }
   const attempt = async (): Promise<void> => {
-    timer?.cancel()
     isOpening = true
     try {
       do {

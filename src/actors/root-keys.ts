@@ -1,18 +1,21 @@
 // The root identity's keys: made and committed by the first partition, and then kept by every one, so that a partition that is not
 // served locks nobody out of the others.
+import { type KeyPair, openKeyPair } from '../auth/root.ts'
 import { codeOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SECOND } from '../base/units.ts'
 import type { ActorRef } from '../runtime/actor.ts'
 import { type BucketProtocol, ROOT_KEYS } from './bucket.ts'
+import type { StoreFacts } from './store-facts.ts'
 
 const LIMIT = { withinMs: 30 * SECOND }
 
-/** Sealed, in Base64; made now if no partition has any. `buckets` are all partitions' actors, in order. */
+/** Made now if no partition has any. `buckets` are all partitions' actors, in order. */
 export const findRootKeys = async (
   buckets: readonly ActorRef<BucketProtocol>[],
+  { storeKey }: Pick<StoreFacts, 'storeKey'>,
   log: Log,
-): Promise<string> => {
+): Promise<KeyPair> => {
   const asked = await Promise.allSettled(buckets.map((ref) => ref.ask('config', { name: ROOT_KEYS }, LIMIT)))
   const values = asked.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined))
   // The first partition's count, whatever the others have: it is where they are changed.
@@ -29,5 +32,5 @@ export const findRootKeys = async (
       }
     }),
   )
-  return sealed
+  return openKeyPair(storeKey, Buffer.from(sealed, 'base64'))
 }

@@ -3,7 +3,6 @@
 // commits it and settles, so that shards of a refused commit are removed and those of an unknown one are left alone.
 //
 // Bytes in flight are in the arena alone. At most two stripes are on their way to the disks while the next is filled.
-
 import { assert } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
 import { copyBytes } from '../base/memory.ts'

@@ -2,7 +2,9 @@
 // composition root and given to the system as `workerData`. What changes while the store runs is in the roster.
 import type { FileSystem } from '../base/files.ts'
 import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
+import type { ActorRef, Context } from '../runtime/actor.ts'
 import { nodeFiles } from '../storage/files-node.ts'
+import type { BucketProtocol } from './bucket.ts'
 
 export interface StoreFacts {
   readonly storeId: string
@@ -45,3 +47,10 @@ export const PATHS = {
   repairer: 'root/upkeep/repairer',
   reclaimer: (partition: number): string => `root/upkeep/reclaimer-${partition}`,
 } as const
+
+/** The actors of all partitions, in order: by way of a context, or of the system itself. */
+export const bucketRefs = (
+  from: Pick<Context<never>, 'ref'>,
+  { partitions }: Pick<StoreFacts, 'partitions'>,
+): ActorRef<BucketProtocol>[] =>
+  Array.from({ length: partitions }, (_, partition) => from.ref<BucketProtocol>(PATHS.bucket(partition)))

@@ -1,6 +1,7 @@
 // What the engine does with bytes only slowly or late: copies into shared memory, and giving memory back.
 import { Buffer } from 'node:buffer'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { KiB } from './units.ts'
 
 /** Below, the engine's own loop is done before a call into native code has begun. */
 const SHORT = 64
@@ -24,7 +25,7 @@ const nowhere = ((): MessagePort => {
 })()
 
 /** Less is not worth the call: it goes with the next collection. */
-const DISCARDED_BYTES_MIN = 8 * 1024
+const DISCARDED_BYTES_MIN = 8 * KiB
 
 /**
  * Gives the memory of `bytes` back now; the caller alone held it, and nobody may use it from here on. The collector counts

@@ -11,7 +11,7 @@ import type { InspectorProtocol } from '../actors/inspector.ts'
 import { findRootKeys } from '../actors/root-keys.ts'
 import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
 import { createAdmin } from '../admin/admin.ts'
-import { type KeyPair, openKeyPair, rootCredential } from '../auth/root.ts'
+import { type KeyPair, rootCredential } from '../auth/root.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
 import { behavior, type Context } from '../runtime/actor.ts'
@@ -56,7 +56,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
     const facts = context.workerData as StoreFacts
     const taken = new Int32Array(ports)
     const { parts, reading } = connectGateway(context, facts, openCoder(context, codec))
-    const keys = rootKeys ?? openStored(facts, await findRootKeys(parts.buckets, context.log))
+    const keys = rootKeys ?? (await findRootKeys(parts.buckets, facts, context.log))
     const root = rootCredential(facts.storeId, keys)
     let isDraining = false
     const server = createGateway({
@@ -106,6 +106,3 @@ const openCoder = (
   context.defer(() => pool.close())
   return createCoder(jobs, pool)
 }
-
-const openStored = ({ storeKey }: StoreFacts, sealed: string): KeyPair =>
-  openKeyPair(storeKey, Buffer.from(sealed, 'base64'))

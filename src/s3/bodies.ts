@@ -167,7 +167,7 @@ const gather = async (
     // A piece lives until the next is asked for.
     pieces.push(Buffer.from(piece))
   }
-  return Buffer.concat(pieces, length)
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)
 }
 
 /**

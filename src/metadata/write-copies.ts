@@ -37,7 +37,7 @@ export const writeCopies = (
     let startedMs = clock.monotonicMs()
     let lookedMs = startedMs
     let quickestMs: number | undefined
-    let timer = clock.setTimer(LAG_MS, () => onTime(), true)
+    let timer = clock.setTimer(LAG_MS, () => onTime())
     const finish = (isSynced: boolean): void => {
       timer.cancel()
       resolve(isSynced)
@@ -60,7 +60,7 @@ export const writeCopies = (
       const isLagging = quickestMs !== undefined && waitedMs >= Math.max(LAG_MS, LAG_FACTOR * quickestMs)
       if (waitedMs >= STALL_MS) passOverWaiting('failing')
       else if (isLagging && members.canDoWithout(waiting)) passOverWaiting('lagging')
-      else timer = clock.setTimer(LAG_MS, onTime, true)
+      else timer = clock.setTimer(LAG_MS, onTime)
     }
     for (const disk of disks) {
       write(disk).then(

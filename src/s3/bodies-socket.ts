@@ -1,11 +1,11 @@
-// The body of a node:http request as pieces to be asked for. The socket is read only while somebody waits for a piece (or
+// The body of a request as pieces to be asked for. The socket is read only while somebody waits for a piece (or
 // a few are ahead), and a client that keeps us waiting for less than the minimum rate is cut: time that the store
 // itself takes counts for nobody, so an upload that makes progress never ends by a clock.
-import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../base/clock.ts'
 import { type MoraineError, refusal } from '../base/errors.ts'
 import { discardBytes } from '../base/memory.ts'
 import { KiB, SECOND } from '../base/units.ts'
+import type { IncomingBody } from '../http/incoming-body.ts'
 import type { BodySource } from './bodies.ts'
 import { incompleteBody } from './bodies-chunked.ts'
 
@@ -23,7 +23,7 @@ export interface SocketSource extends BodySource {
   isComplete(): boolean
   /** True when no more of it can come: the client was too slow, or its connection broke. */
   isBroken(): boolean
-  /** Nobody asks any more: what is ahead is dropped, and the message is left to whoever reads it then. */
+  /** Nobody asks any more: what is ahead is dropped, and what still comes. */
   abandon(): void
 }
 
@@ -31,7 +31,7 @@ export interface SocketSource extends BodySource {
 const AHEAD_MAX = 128 * KiB
 
 export const createSocketSource = (
-  message: IncomingMessage,
+  body: IncomingBody,
   clock: Clock,
   limits: PaceLimits,
   /** Before the first piece is asked of the client: it may wait for `100 Continue`. */
@@ -66,7 +66,7 @@ export const createSocketSource = (
     stopWaiting()?.reject(failure)
   }
 
-  const onData = (piece: Uint8Array): void => {
+  const onPiece = (piece: Uint8Array): void => {
     cameBytes += piece.length
     const waiting = stopWaiting()
     if (cameBytes >= quota) {
@@ -81,7 +81,7 @@ export const createSocketSource = (
     }
     ready.push(piece)
     readyBytes += piece.length
-    if (readyBytes >= AHEAD_MAX) message.pause()
+    if (readyBytes >= AHEAD_MAX) body.pause()
   }
 
   const onEnd = (): void => {
@@ -91,12 +91,8 @@ export const createSocketSource = (
 
   const start = (): void => {
     started = true
-    message.on('data', onData)
-    message.on('end', onEnd)
-    message.on('error', () => fail(incompleteBody))
-    message.on('close', () => fail(incompleteBody))
     onStart()
-    if (message.destroyed && !message.readableEnded) fail(incompleteBody)
+    body.read({ onPiece, onEnd, onBroken: () => fail(incompleteBody) })
   }
 
   return {
@@ -108,7 +104,7 @@ export const createSocketSource = (
       if (piece) {
         inUse = piece
         readyBytes -= piece.length
-        if (readyBytes === 0 && message.isPaused()) message.resume()
+        if (readyBytes === 0) body.resume()
         return Promise.resolve(piece)
       }
       if (ended) return Promise.resolve(undefined)
@@ -132,11 +128,11 @@ export const createSocketSource = (
         ),
       )
     },
-    isComplete: () => ended || message.complete,
+    isComplete: () => ended || body.isComplete,
     isBroken: () => failure !== undefined,
     abandon() {
       fail(incompleteBody)
-      message.off('data', onData)
+      body.drop()
       ready.length = 0
     },
   }

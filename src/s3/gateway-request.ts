@@ -1,14 +1,13 @@
-// From a node:http request to an S3Request: target, identity and body, in that order, and nothing of it believed before
+// From a request's head to an S3Request: target, identity and body, in that order, and nothing of it believed before
 // the signature is. Pure but for the socket behind the body.
-import type { IncomingMessage } from 'node:http'
 import type { Authenticated, Authenticator } from '../auth/authenticate.ts'
 import { SHA256_EMPTY } from '../auth/canonical.ts'
 import { decodeUtf8, parseQuery, type QueryParameter } from '../auth/encoding.ts'
 import { refusal } from '../base/errors.ts'
+import type { RequestHead } from '../http/head.ts'
 import type { Pairs } from '../metadata/records.ts'
 import { type BodySource, createBody } from './bodies.ts'
 import type { RequestBody, S3Request } from './exchange.ts'
-import { readHeaders, splitTarget } from './gateway-headers.ts'
 import { targetOf } from './host.ts'
 
 export interface Arrival {
@@ -100,16 +99,29 @@ const bodyOf = (
   return createBody(source ?? ENDED, { method, headers, authenticated })
 }
 
+interface WireTarget {
+  readonly path: string
+  /** Without '?'; empty for none. */
+  readonly query: string
+}
+
+/** Throws `InvalidURI` for anything but a path from the root: no absolute form, no `*`, no fragment. */
+const splitTarget = (target: string): WireTarget => {
+  if (target[0] !== '/' || target.includes('#')) {
+    throw refusal('InvalidURI', "Couldn't parse the specified URI.")
+  }
+  const question = target.indexOf('?')
+  if (question < 0) return { path: target, query: '' }
+  return { path: target.slice(0, question), query: target.slice(question + 1) }
+}
+
 /** Throws the refusal of whatever is wrong with target, credentials or the body's headers. */
-export const receive = (message: IncomingMessage, context: ArrivalContext): Arrival => {
-  if (message.httpVersionMajor !== 1)
-    throw refusal('BadRequest', 'Only HTTP/1.1 and HTTP/1.0 are spoken here.')
-  const method = message.method ?? ''
-  const headers = readHeaders(message.rawHeaders)
-  if (message.httpVersionMinor > 0 && !headers.has('host')) {
+export const receive = (head: RequestHead, context: ArrivalContext): Arrival => {
+  const { method, headers } = head
+  if (head.minor > 0 && !headers.has('host')) {
     throw refusal('BadRequest', 'A request must name its host.')
   }
-  const { path, query } = splitTarget(message.url ?? '')
+  const { path, query } = splitTarget(head.target)
   const host = headers.get('host') ?? ''
   const target = targetOf(path, host, context.domain)
   const isAdmin = !target.virtualHost && path.startsWith(ADMIN_PREFIX)

@@ -1,28 +1,21 @@
 // The gateway: an HTTP server that turns requests into S3Requests, asks whoever it was given for an answer and writes it.
-// It alone knows sockets. What it promises: no handler sees a request whose signature was not checked; every connection,
+// What it promises: no handler sees a request whose signature was not checked; every connection,
 // request and wait has a bound, and beyond it the answer is 503 or the connection ends; a broken request never leaves a
 // connection behind that could be read in two ways.
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
 import { createAuthenticator } from '../auth/authenticate.ts'
 import { authorize } from '../auth/authorize.ts'
 import type { FindCredential } from '../auth/identity.ts'
 import type { Clock } from '../base/clock.ts'
-import { codeOf, fault } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
 import { KiB, MiB, SECOND } from '../base/units.ts'
+import { createHttpServer, type HttpAddress, type HttpLimits } from '../http/server.ts'
 import { errorResponse } from './errors.ts'
 import type { S3Request, S3Response } from './exchange.ts'
 import { createExchanges, type ExchangeLimits } from './gateway-exchange.ts'
 import { createTraffic, type TrafficLimits } from './gateway-traffic.ts'
 
-export interface GatewayLimits extends ExchangeLimits, TrafficLimits {
-  /** Request line and headers together. */
-  readonly headerBytesMax: number
-  readonly headersTimeoutMs: number
-  readonly keepAliveMs: number
-}
+export interface GatewayLimits extends ExchangeLimits, TrafficLimits, HttpLimits {}
 
 export const GATEWAY_LIMITS: GatewayLimits = {
   headerBytesMax: 16 * KiB,
@@ -37,11 +30,6 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   lingerBytesMax: MiB,
   lingerMs: 2 * SECOND,
 }
-
-/** Connections the kernel keeps for us while we are busy; past node's own 511 it would reset some of a burst. */
-const BACKLOG = 4096
-/** Beyond `connectionsMax` so many more are told so; the ones after them are dropped. */
-const SURPLUS_MAX = 256
 
 export interface GatewayOptions {
   /** Everything below HTTP. What it rejects with becomes an S3 error. */
@@ -65,15 +53,10 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>
 }
 
-export interface GatewayAddress {
-  readonly host: string
-  readonly port: number
-}
-
 export interface Gateway {
   /** Resolves when connections are taken. `PORT_IN_USE`. `reusePort` needs Node 22.12. */
-  listen(at: { host: string; port: number; reusePort?: boolean }): Promise<GatewayAddress>
-  readonly address: GatewayAddress | undefined
+  listen(at: { host: string; port: number; reusePort?: boolean }): Promise<HttpAddress>
+  readonly address: HttpAddress | undefined
   /** Requests that have not been answered whole. */
   inFlight(): number
   /**
@@ -86,31 +69,10 @@ export interface Gateway {
 const defaultAuthorize = (request: S3Request): void =>
   authorize({ identity: request.identity, action: '', bucket: request.bucket, key: request.key })
 
-const createListener = (limits: GatewayLimits): Server => {
-  const server = createServer({
-    maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersTimeoutMs,
-    // Never for the whole request: bodies have a minimum rate instead.
-    requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(5 * SECOND, limits.headersTimeoutMs),
-    keepAliveTimeout: limits.keepAliveMs,
-    keepAlive: true,
-    keepAliveInitialDelay: 30 * SECOND,
-    noDelay: true,
-    insecureHTTPParser: false,
-    // Checked by us, so that the answer is one of ours.
-    requireHostHeader: false,
-  })
-  // 0 stands for any number: readHeaders counts them, where node would drop the rest unseen.
-  server.maxHeadersCount = 0
-  server.maxConnections = limits.connectionsMax + SURPLUS_MAX
-  return server
-}
-
 export const createGateway = (options: GatewayOptions): Gateway => {
   const { clock, log } = options
   const limits = { ...GATEWAY_LIMITS, ...options.limits }
-  let address: GatewayAddress | undefined
+  let address: HttpAddress | undefined
   const traffic = createTraffic(clock, limits)
   const exchanges = createExchanges({
     ...options,
@@ -122,41 +84,17 @@ export const createGateway = (options: GatewayOptions): Gateway => {
     limits,
     traffic,
   })
-  const server = createListener(limits)
-  server.on('request', (message, response) => exchanges.onRequest(message, response, false))
-  server.on('checkContinue', (message, response) => exchanges.onRequest(message, response, true))
-  server.on('checkExpectation', (message, response) => exchanges.onRequest(message, response, false))
-  server.on('clientError', (error, socket) => exchanges.onClientError(error, socket as Socket))
-  server.on('connection', traffic.connected)
-
-  let stopped: Promise<void> | undefined
-  const stop = (): Promise<void> => {
-    stopped ??= new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    })
-    return stopped
-  }
+  const server = createHttpServer({ clock, log, limits, ...exchanges })
 
   return {
     get address() {
       return address
     },
     inFlight: traffic.inFlight,
-    listen: (at) =>
-      new Promise((resolve, reject) => {
-        server.once('error', (error) => {
-          const taken = codeOf(error) === 'EADDRINUSE'
-          reject(taken ? fault('PORT_IN_USE', `${at.host}:${at.port} is in use`, {}, error) : error)
-        })
-        server.listen({ ...at, backlog: BACKLOG }, () => {
-          const bound = server.address() as AddressInfo
-          address = { host: bound.address, port: bound.port }
-          server.removeAllListeners('error')
-          server.on('error', (error) => log.error('listener-failed', { message: error.message }))
-          resolve(address)
-        })
-      }),
-    close: ({ drainMs }) => traffic.drain(drainMs).then(stop),
+    async listen(at) {
+      address = await server.listen(at)
+      return address
+    },
+    close: ({ drainMs }) => traffic.drain(drainMs).then(server.close),
   }
 }

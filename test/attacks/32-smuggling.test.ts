@@ -182,7 +182,7 @@ test(
 )
 
 test(
-  'an answer under way is never mixed with the refusal of what follows it: it is the last',
+  'an answer under way is never mixed with the refusal of what follows it',
   deadline(10_000, async () => {
     await at.close()
     let finish: () => void = () => undefined
@@ -203,7 +203,9 @@ test(
     finish()
     const answer = await wire.answer()
     assert.is(answer.body.toString(), 'whole')
-    await wire.end()
+    const refusal = await wire.answer()
+    assert.is(refusal.status, 400)
+    assert.ok(refusal.closed)
     assert.is(wire.buffer.length, 0)
     assert.is(at.seen.length, 1)
     wire.close()

@@ -1,0 +1,88 @@
+// The chunked transfer coding of RFC 9112, 7.1, as a state machine over pieces of any size. What S3 calls aws-chunked
+// travels inside it and is none of its business. Extensions and trailers are read past, not believed; lines have a bound.
+import { badRequest } from './head.ts'
+
+/** Of a size with its extension, or of a trailing field. */
+const LINE_MAX = 256
+/** All trailing fields together. */
+const TRAILERS_MAX = 4096
+/** 2^52 and less: no chunk is as long. */
+const SIZE_DIGITS_MAX = 13
+const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
+const SIZE = new RegExp(`^([0-9a-fA-F]+)(?:;${TOKEN}(?:=(?:${TOKEN}|"[\\x21\\x23-\\x5b\\x5d-\\x7e]*"))?)*$`)
+/** What such a line can begin with. */
+const SIZE_BEGUN = /^[0-9a-fA-F]+(?:;[\x21-\x7e]*)?$/
+const TRAILER = new RegExp(`^${TOKEN}:[\\t\\x20-\\x7e\\x80-\\xff]*$`)
+
+const CR = 13
+const LF = 10
+
+type State = 'size' | 'data' | 'data-end' | 'trailers' | 'done'
+
+export class ChunkedDecoder {
+  private state: State = 'size'
+  private line = ''
+  private sawReturn = false
+  /** Of the chunk, or of the two bytes behind its data. */
+  private left = 0
+  private trailerBytes = 0
+
+  get isDone(): boolean {
+    return this.state === 'done'
+  }
+
+  /** `emit` gets views of the piece. Returns how much of it was taken: all, or up to the coding's end. Throws `BadRequest`. */
+  push(piece: Uint8Array, emit: (data: Uint8Array) => void): number {
+    let at = 0
+    while (at < piece.length && this.state !== 'done') {
+      if (this.state === 'data') {
+        const length = Math.min(this.left, piece.length - at)
+        emit(piece.subarray(at, at + length))
+        at += length
+        this.left -= length
+        if (this.left === 0) this.state = 'data-end'
+      } else {
+        this.takeByte(piece[at++]!)
+      }
+    }
+    return at
+  }
+
+  /** Lines are gathered byte by byte: there are few, and they are short. */
+  private takeByte(byte: number): void {
+    if (this.sawReturn) {
+      if (byte !== LF) throw badRequest('A line of the chunked coding does not end in CRLF.')
+      this.sawReturn = false
+      const line = this.line
+      this.line = ''
+      this.takeLine(line)
+    } else if (byte === CR) {
+      this.sawReturn = true
+    } else {
+      this.line += String.fromCharCode(byte)
+      const isSize = this.state === 'size' && SIZE_BEGUN.test(this.line)
+      if (this.line.length > LINE_MAX || !(isSize || this.state === 'trailers')) {
+        throw badRequest('A line of the chunked coding is none, or too long.')
+      }
+    }
+  }
+
+  private takeLine(line: string): void {
+    if (this.state === 'data-end') {
+      this.state = 'size'
+    } else if (this.state === 'size') {
+      const digits = SIZE.exec(line)?.[1]
+      if (digits === undefined || digits.length > SIZE_DIGITS_MAX)
+        throw badRequest('A chunk has no valid size.')
+      this.left = Number.parseInt(digits, 16)
+      this.state = this.left === 0 ? 'trailers' : 'data'
+    } else if (line === '') {
+      this.state = 'done'
+    } else {
+      this.trailerBytes += line.length
+      if (this.trailerBytes > TRAILERS_MAX || !TRAILER.test(line)) {
+        throw badRequest('A trailing header is none, or too long.')
+      }
+    }
+  }
+}

@@ -1,15 +1,17 @@
 // `npm test [-- NAME …]`: runs every suite, or those whose path contains a NAME, and closes with `N passed, N failed`.
 // `--quick` leaves out the rooms that need a built server, foreign clients or minutes: `npm run check` uses it.
+// `--lanes N` sets how many units (see support/units.ts) run side by side; 1 shows the output of each as it comes.
 //
-// Each room (directory of test/) runs in a process of its own, so that a crash or a leaked thread of one is counted
-// there and nowhere else. A process that ends without uvu's summary counts as one failure, and so does one that does
-// not end: a leaked thread or socket keeps it alive. A test whose foreign client is not installed says so in a line of
-// its own and is counted as skipped; MORAINE_REQUIRE_CLIENTS=1 makes it fail instead.
+// Each unit runs in a process of its own, so that a crash or a leaked thread of one is counted there and nowhere else. What
+// it says is kept until it ends and printed in one piece. A process that ends without uvu's summary counts as one
+// failure, and so does one that does not end: a leaked thread or socket keeps it alive. A test whose foreign client is not
+// installed says so in a line of its own and is counted as skipped; MORAINE_REQUIRE_CLIENTS=1 makes it fail instead.
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { laneCount, runInLanes, type Unit, unitsOf } from './support/units.ts'
 
 const SLOW_ROOMS = new Set(['e2e', 'clients', 'kill'])
 /** Suites of other rooms that take half a minute and more. */
@@ -19,19 +21,21 @@ const SLOW_SUITES = new Set([
   'sim/full-disk.test.js',
   'sim/long-put.test.js',
 ])
-/** Far above any room's real time; only what hangs meets it. */
-const ROOM_LIMIT_MS = 25 * 60_000
+/** Far above any unit's real time; only what hangs meets it. */
+const UNIT_LIMIT_MS = 25 * 60_000
 const here = dirname(fileURLToPath(import.meta.url))
-const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean' } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { quick: { type: 'boolean' }, lanes: { type: 'string' } },
+  allowPositionals: true,
+})
+const lanes = Math.max(1, Number(values.lanes ?? laneCount()))
 
-const roomOf = (file: string): string => relative(here, file).split(sep)[0] ?? ''
-const isSlow = (file: string): boolean =>
-  SLOW_ROOMS.has(roomOf(file)) || SLOW_SUITES.has(relative(here, file).split(sep).join('/'))
-const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
+const isSlow = (suite: string): boolean => SLOW_ROOMS.has(suite.split('/')[0] ?? '') || SLOW_SUITES.has(suite)
+const suites = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.js'))
-  .map((file) => join(here, file))
-  .filter((file) => !(values.quick && isSlow(file)))
-  .filter((file) => positionals.length === 0 || positionals.some((name) => file.includes(name)))
+  .filter((file) => positionals.length === 0 || positionals.some((name) => join(here, file).includes(name)))
+  .map((file) => file.split(sep).join('/'))
+  .filter((suite) => !(values.quick && isSlow(suite)))
   .sort()
 
 interface Outcome {
@@ -40,49 +44,60 @@ interface Outcome {
   readonly skipped: number
 }
 
-const runRoom = (room: string, suites: readonly string[]): Promise<Outcome> =>
+const outcomeOf = (output: string, code: number | null): Outcome => {
+  const count = (label: string): number | undefined => {
+    const found = new RegExp(`${label}:\\s+(\\d+)`).exec(output)
+    return found ? Number(found[1]) : undefined
+  }
+  const total = count('Total')
+  const passed = count('Passed') ?? 0
+  // uvu's total leaves skipped tests out.
+  const failed = total === undefined ? 1 : total - passed
+  return { passed, skipped: count('Skipped') ?? 0, failed: code !== 0 && failed <= 0 ? 1 : failed }
+}
+
+const runUnit = ({ name, suites: its }: Unit): Promise<Outcome> =>
   new Promise((resolve) => {
-    process.stdout.write(`\n${room}\n`)
-    const child = spawn(process.execPath, [join(here, 'support', 'run-suites.js'), ...suites], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+    const startMs = performance.now()
+    const files = its.map((suite) => join(here, suite))
+    const child = spawn(process.execPath, [join(here, 'support', 'run-suites.js'), ...files], {
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
+    // Lines of both streams, in the order in which they come.
+    let told = ''
     let output = ''
-    child.stdout.on('data', (text: Buffer) => {
+    const tell = (text: string): void => {
+      if (lanes > 1) told += text
+      else process.stdout.write(text)
+    }
+    tell(`\n${name}\n`)
+    child.stderr.setEncoding('utf8').on('data', tell)
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text
-      process.stdout.write(text)
+      tell(text)
     })
     const limit = setTimeout(() => {
-      process.stdout.write(`\n${room} did not end within ${ROOM_LIMIT_MS / 60_000} minutes\n`)
+      tell(`\n${name} did not end within ${UNIT_LIMIT_MS / 60_000} minutes\n`)
       child.kill('SIGKILL')
-    }, ROOM_LIMIT_MS)
+    }, UNIT_LIMIT_MS)
     child.on('close', (code) => {
       clearTimeout(limit)
-      const count = (label: string): number | undefined => {
-        const found = new RegExp(`${label}:\\s+(\\d+)`).exec(output)
-        return found ? Number(found[1]) : undefined
-      }
-      const total = count('Total')
-      const passed = count('Passed') ?? 0
-      const skipped = count('Skipped') ?? 0
-      // uvu's total leaves skipped tests out.
-      const failed = total === undefined ? 1 : total - passed
-      resolve({ passed, skipped, failed: code !== 0 && failed <= 0 ? 1 : failed })
+      tell(`${name} took ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`)
+      process.stdout.write(told)
+      resolve(outcomeOf(output, code))
     })
   })
-
-const rooms = new Map<string, string[]>()
-for (const file of files) rooms.set(roomOf(file), [...(rooms.get(roomOf(file)) ?? []), file])
 
 let passed = 0
 let failed = 0
 let skipped = 0
-for (const [room, suites] of rooms) {
-  const outcome = await runRoom(room, suites)
+await runInLanes(unitsOf(suites), lanes, async (unit) => {
+  const outcome = await runUnit(unit)
   passed += outcome.passed
   failed += outcome.failed
   skipped += outcome.skipped
-}
-if (files.length === 0) failed = 1
+})
+if (suites.length === 0) failed = 1
 if (skipped > 0) process.stdout.write(`\n${skipped} skipped: what they need is not installed here`)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -170,6 +170,7 @@ const sendInTurns = async (uploads: readonly RawRequest[], chunk: Uint8Array): P
   const sent = new Map(uploads.map((upload) => [upload, 0]))
   let total = 0
   while (sent.size > 0 && performance.now() < endMs) {
+    let hasSent = false
     for (const [upload, bytes] of sent) {
       const { socket } = upload
       if (!socket.writable || bytes >= SENT_BYTES) sent.delete(upload)
@@ -177,9 +178,11 @@ const sendInTurns = async (uploads: readonly RawRequest[], chunk: Uint8Array): P
         socket.write(chunk)
         sent.set(upload, bytes + chunk.length)
         total += chunk.length
+        hasSent = true
       }
     }
-    await new Promise(setImmediate)
+    // Looking again at once would take from the server the core that it reads with.
+    await (hasSent ? new Promise(setImmediate) : pause(2))
   }
   return total
 }

@@ -1,0 +1,51 @@
+// The order in which the test run takes its units, and that those which are to be alone are.
+import { readdirSync } from 'node:fs'
+import { sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ALONE, runInLanes, SECONDS, type Unit, unitsOf } from '../support/units.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('units')
+const suites = readdirSync(fileURLToPath(new URL('../', import.meta.url)), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.test.js'))
+  .map((file) => file.split(sep).join('/'))
+  .sort()
+const units = unitsOf(suites)
+
+test('every suite is in one unit, and the slowest units come first', () => {
+  assert.equal(units.flatMap(({ suites: its }) => its).sort(), suites)
+  const seconds = units.map(({ name }) => SECONDS.get(name) ?? 0)
+  assert.equal(
+    seconds,
+    [...seconds].sort((one, other) => other - one),
+  )
+})
+
+test('what is said of a unit is said of one that there is', () => {
+  const names = new Set(units.map(({ name }) => name))
+  for (const name of [...SECONDS.keys(), ...ALONE]) assert.ok(names.has(name), name)
+})
+
+test(
+  'so many units run side by side, and those that are to be alone after all others and one by one',
+  deadline(5_000, async () => {
+    const [alone = ''] = ALONE
+    const running = new Set<string>()
+    const order: string[] = []
+    let most = 0
+    const run = async ({ name }: Unit): Promise<void> => {
+      running.add(name)
+      order.push(name)
+      most = Math.max(most, running.size)
+      await new Promise(setImmediate)
+      if (ALONE.has(name)) assert.equal([...running], [name])
+      running.delete(name)
+    }
+    await runInLanes(unitsOf([...suites]), 3, run)
+    assert.is(most, 3)
+    assert.equal([...order].sort(), units.map(({ name }) => name).sort())
+    assert.ok(order.indexOf(alone) >= order.length - ALONE.size)
+  }),
+)
+
+test.run()

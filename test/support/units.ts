@@ -1,0 +1,52 @@
+// What the test run does side by side: units, each a process of its own. A unit is a room (a directory of test/), or one
+// suite of a room whose suites take long; the slowest begin first, so that none is left alone at the end.
+import { availableParallelism } from 'node:os'
+
+/** Rooms of slow suites: each suite is a unit of its own. */
+const SPLIT_ROOMS: ReadonlySet<string> = new Set(['clients', 'crash', 'e2e', 'kill', 'sim'])
+
+/** Seconds that units took, of those that take more than ten. Only their order counts, so they need not be exact. */
+export const SECONDS: ReadonlyMap<string, number> = new Map([])
+
+/** Units that would be disturbed by others beside them, or disturb those. They run one by one, after all others. */
+export const ALONE: ReadonlySet<string> = new Set([])
+
+export interface Unit {
+  readonly name: string
+  readonly suites: readonly string[]
+}
+
+/** The units of these suites (`ROOM/NAME.test.js`), in the order in which they are to begin. */
+export const unitsOf = (suites: readonly string[]): Unit[] => {
+  const units = new Map<string, string[]>()
+  for (const suite of suites) {
+    const room = suite.split('/')[0] ?? ''
+    const name = SPLIT_ROOMS.has(room) ? suite.replace('.test.js', '') : room
+    units.set(name, [...(units.get(name) ?? []), suite])
+  }
+  const secondsOf = ({ name }: Unit): number => SECONDS.get(name) ?? 0
+  return [...units]
+    .map(([name, its]) => ({ name, suites: its }))
+    .sort((one, other) => secondsOf(other) - secondsOf(one))
+}
+
+/** One lane more than there are cores: many tests wait for what they do not compute. Not many more, as they share a disk. */
+export const laneCount = (): number => Math.min(availableParallelism() + 1, 4)
+
+/** Runs `action` for each unit, `lanes` at a time, then for those that are to be alone. */
+export const runInLanes = async (
+  units: readonly Unit[],
+  lanes: number,
+  action: (unit: Unit) => Promise<void>,
+): Promise<void> => {
+  const isAlone = ({ name }: Unit): boolean => ALONE.has(name)
+  for (const [waiting, width] of [
+    [units.filter((unit) => !isAlone(unit)), lanes],
+    [units.filter(isAlone), 1],
+  ] as const) {
+    const lane = async (): Promise<void> => {
+      for (let unit = waiting.shift(); unit; unit = waiting.shift()) await action(unit)
+    }
+    await Promise.all(Array.from({ length: width }, lane))
+  }
+}

@@ -1,5 +1,6 @@
 // Bytes flip in every kind of file that a disk holds: what is read is right all the same, what was found is logged, and
 // what is in shards is repaired.
+import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { createPrng } from '../../src/base/prng.ts'
@@ -7,7 +8,7 @@ import { KiB, MiB } from '../../src/base/units.ts'
 import { emptyDirectory, filesIn, flipBytes } from '../support/disk-damage.ts'
 import { waitForRedundancy } from '../support/redundancy.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
-import { type ServerProcess, startProcess } from '../support/server-process.ts'
+import { createTemporaryDirectory, type ServerProcess, startProcess } from '../support/server-process.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('bit flips')
@@ -32,17 +33,28 @@ const readAll = (client: S3Client): Promise<void> =>
     const found = await readObject(client, BUCKET, `${index}`)
     assert.is(sha256(found), sha256(bodyOf(index, sizeOf(index))), `object ${index}`)
   })
-const filled = async (): Promise<ServerProcess> => {
-  const server = await start({})
+/** A stopped store with all objects, which each test gets a copy of. */
+let original: Promise<ServerProcess> | undefined
+const fill = async (): Promise<ServerProcess> => {
+  const server = await startProcess({})
   const client = createS3Client(server)
   await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
   await inParallel(INDEXES, 4, async (index) => {
     const Body = bodyOf(index, sizeOf(index))
     await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${index}`, Body }))
   })
+  client.destroy()
+  await server.stop()
   return server
 }
-const disksOf = (server: ServerProcess): string[] =>
+const filled = async (): Promise<Pick<ServerProcess, 'data' | 'credentials'>> => {
+  original ??= fill()
+  const { data, credentials } = await original
+  const copy = createTemporaryDirectory('flips')
+  cpSync(data, copy, { recursive: true })
+  return { data: copy, credentials }
+}
+const disksOf = (server: Pick<ServerProcess, 'data'>): string[] =>
   [1, 2, 3, 4, 5, 6].map((number) => join(server.data, `d${number}`))
 /** Flips bytes in every file of that kind on these disks; there must be some. */
 const damage = (disks: readonly string[], kind: RegExp, perFile: number): void => {
@@ -64,7 +76,7 @@ for (const [what, kind] of [
   test(
     `${what}: read right while running, logged, and repaired`,
     deadline(LIMIT_MS, async () => {
-      const server = await filled()
+      const server = await start(await filled())
       const client = createS3Client(server)
       const disks = disksOf(server)
       damage(disks.slice(0, 2), kind, 6)
@@ -95,16 +107,15 @@ for (const [what, kind] of [
     `${what}: found at the start, and everything reads right`,
     deadline(LIMIT_MS, async () => {
       const server = await filled()
-      await server.stop()
       const disks = disksOf(server).filter((disk) => filesIn(disk).some((name) => kind.test(name)))
       damage(disks.slice(0, 1), kind, 4)
-      const again = await start({ data: server.data, credentials: server.credentials })
+      const again = await start(server)
       await readAll(createS3Client(again))
       const Body = bodyOf(99, 40 * KiB)
       const client = createS3Client(again, { maxAttempts: 5 })
       await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'new', Body }))
       await again.stop()
-      const third = await start({ data: server.data, credentials: server.credentials })
+      const third = await start(server)
       await readAll(createS3Client(third))
       assert.is(sha256(await readObject(createS3Client(third), BUCKET, 'new')), sha256(Body))
     }),
@@ -114,15 +125,16 @@ for (const [what, kind] of [
 test(
   'a flipped byte on each of two disks and two more disks empty is too much: an error, never wrong bytes',
   deadline(LIMIT_MS, async () => {
-    const server = await filled()
+    const server = await start(await filled())
     const disks = disksOf(server)
     damage(disks.slice(0, 2), /^(volumes|shards)\//, 40)
     for (const disk of disks.slice(2, 4)) emptyDirectory(disk)
     const client = createS3Client(server)
-    for (const index of INDEXES) {
+    // What cannot be read is waited for before it is an error.
+    await inParallel(INDEXES, 8, async (index) => {
       const found = await readObject(client, BUCKET, `${index}`).catch(() => undefined)
       if (found) assert.is(sha256(found), sha256(bodyOf(index, sizeOf(index))))
-    }
+    })
     assert.ok(server.isRunning())
   }),
 )

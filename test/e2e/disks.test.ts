@@ -146,7 +146,7 @@ test(
     await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
     await inParallel(range(0, 12), 4, (index) => put(client, index, 300 * KiB))
     for (const number of [1, 2, 3]) emptyDirectory(join(server.data, `d${number}`))
-    for (const index of range(0, 12)) {
+    await inParallel(range(0, 12), 6, async (index) => {
       try {
         const found = await readObject(client, BUCKET, `${index}`)
         assert.is(sha256(found), sha256(bodyOf(index, 300 * KiB)))
@@ -154,7 +154,7 @@ test(
         const { name, $metadata } = error as { name: string; $metadata?: { httpStatusCode?: number } }
         assert.ok(($metadata?.httpStatusCode ?? 500) >= 500, name)
       }
-    }
+    })
     assert.ok(server.isRunning())
   }),
 )

@@ -6,7 +6,10 @@ import { ALONE, runInLanes, SECONDS, type Unit, unitsOf } from '../support/units
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('units')
-const suites = readdirSync(fileURLToPath(new URL('../', import.meta.url)), { recursive: true, encoding: 'utf8' })
+const suites = readdirSync(fileURLToPath(new URL('../', import.meta.url)), {
+  recursive: true,
+  encoding: 'utf8',
+})
   .filter((file) => file.endsWith('.test.js'))
   .map((file) => file.split(sep).join('/'))
   .sort()

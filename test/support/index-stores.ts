@@ -18,7 +18,8 @@ export class RecordingStore implements IndexStore {
     const level = new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' })
     this.level = level
     // memory-level applies a batch at once, before its promise settles.
-    for (const batch of batches) void this.#apply(batch)
+    this.batches.push(...batches.map((batch) => [...batch]))
+    if (batches.length > 0) void this.level.batch(batches.flat(), { sync: true })
   }
 
   #apply(batch: readonly IndexOperation[]): Promise<void> {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { Agent } from 'node:http'
 import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { createPrng } from '../../src/base/prng.ts'
+import { KiB } from '../../src/base/units.ts'
 
 export interface Target {
   readonly endpoint: string
@@ -23,9 +24,14 @@ export const createS3Client = (target: Target, changes: S3ClientConfig = {}): S3
     ...changes,
   })
 
+const PAGE_BYTES = 64 * KiB
+
 /** The same bytes for the same seed, on every run. */
 export const bodyOf = (seed: number, size: number): Uint8Array => {
-  const page = createPrng(seed).bytes(Math.min(size, 65_536))
+  const random = createPrng(seed)
+  const words = new Uint32Array(Math.ceil(Math.min(size, PAGE_BYTES) / 4))
+  for (let index = 0; index < words.length; index++) words[index] = random.below(2 ** 32)
+  const page = new Uint8Array(words.buffer, 0, Math.min(size, PAGE_BYTES))
   const body = new Uint8Array(size)
   const view = new DataView(body.buffer)
   for (let offset = 0; offset < size; offset += page.length) {

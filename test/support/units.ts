@@ -6,10 +6,37 @@ import { availableParallelism } from 'node:os'
 const SPLIT_ROOMS: ReadonlySet<string> = new Set(['clients', 'crash', 'e2e', 'kill', 'sim'])
 
 /** Seconds that units took, of those that take more than ten. Only their order counts, so they need not be exact. */
-export const SECONDS: ReadonlyMap<string, number> = new Map([])
+export const SECONDS: ReadonlyMap<string, number> = new Map([
+  ['kill/store-threads', 200],
+  ['e2e/overload', 130],
+  ['clients/aws', 120],
+  ['clients/boto3', 120],
+  ['clients/rclone', 120],
+  ['clients/restic', 120],
+  ['clients/s3cmd', 120],
+  ['e2e/filling', 90],
+  ['e2e/bit-flips', 75],
+  ['e2e/kill', 75],
+  ['e2e/disks', 65],
+  ['crash/store', 50],
+  ['sim/full-disk', 50],
+  ['actors', 50],
+  ['e2e/program', 40],
+  ['crash/table-change', 35],
+  ['runtime', 30],
+  ['kill/threads', 25],
+  ['e2e/package', 15],
+  ['sim/long-put', 15],
+  ['attacks', 15],
+  ['e2e/syncs', 12],
+  ['e2e/lost-block', 11],
+])
 
 /** Units that would be disturbed by others beside them, or disturb those. They run one by one, after all others. */
-export const ALONE: ReadonlySet<string> = new Set([])
+export const ALONE: ReadonlySet<string> = new Set([
+  // One of its tests wants a page of a listing within milliseconds.
+  'conformance',
+])
 
 export interface Unit {
   readonly name: string

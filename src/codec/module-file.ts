@@ -3,11 +3,21 @@
 // touches node:fs. A module is a few KiB, so it is read and compiled at once, when its first user is made.
 import { readFileSync } from 'node:fs'
 import { fault } from '../base/errors.ts'
-import { compileWasm, instantiateWasm } from '../base/wasm.ts'
+import { compileWasm, instantiateWasm, type WasmModule } from '../base/wasm.ts'
 
 export type ReadModule = (file: string) => Uint8Array
 
 export const readModuleFile: ReadModule = (file) => readFileSync(new URL(file, import.meta.url))
+
+/** What was compiled from the files of the program: a thread that makes a hundred kernels reads and compiles one. */
+const compiled = new Map<string, WasmModule>()
+
+const compile = (file: string, readModule: ReadModule): WasmModule => {
+  if (readModule !== readModuleFile) return compileWasm(readModule(file))
+  const module = compiled.get(file) ?? compileWasm(readModule(file))
+  compiled.set(file, module)
+  return module
+}
 
 /**
  * An instance's exports. Throws the fault CODEC_LOAD when the file cannot be read or compiled or lacks one of `names`:
@@ -20,7 +30,7 @@ export const loadModule = (
   env: Record<string, unknown> = {},
 ): Record<string, unknown> => {
   try {
-    const exports = instantiateWasm(compileWasm(readModule(file)), env)
+    const exports = instantiateWasm(compile(file, readModule), env)
     for (const name of names) {
       if (exports[name] === undefined) throw new TypeError(`the module does not export ${name}`)
     }

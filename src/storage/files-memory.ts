@@ -175,10 +175,11 @@ export const createMemoryFiles = (options: MemoryFilesOptions = {}): MemoryFiles
     countOpen(node, 1)
     const check = (operation: string, position: number, ...pieces: Uint8Array[]): void => {
       if (!isOpen) throw new FileError(operation, path, 'EBADF')
+      if (!isDirect) return
       const isAligned = [position, ...pieces.flatMap((piece) => [piece.length, piece.byteOffset])].every(
         (value) => value % DIRECT_ALIGNMENT === 0,
       )
-      if (isDirect && !isAligned) throw new FileError(operation, path, 'EINVAL')
+      if (!isAligned) throw new FileError(operation, path, 'EINVAL')
     }
     return {
       path,

@@ -69,6 +69,8 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
     const a = world.ref('root/a')
     await a.ask('stopSelf', {}, SOON)
     await untilTrue(world, async () => !a.tell('note', { note: 'x' }))
+    // What was still accepted on its way to the end is a dead letter when its thread comes to it.
+    await untilTrue(world, async () => (await system.inspect()).actors[0]!.mailbox.messages === 0)
     const before = (await system.inspect()).deadLetters
     for (let i = 0; i < 5; i++) assert.is(a.tell('note', { note: 'x' }), false)
     assert.is(world.ref('root/nobody').tell('note', { note: 'x' }), false)

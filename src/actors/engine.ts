@@ -9,6 +9,7 @@ import type {
   Checksum,
   ChecksumAlgorithm,
   ChecksumType,
+  ListedVersion,
   Pairs,
   PartRecord,
   UploadRecord,
@@ -99,7 +100,7 @@ export interface ListRequest {
 }
 
 export interface ListPage {
-  readonly versions: readonly VersionRecord[]
+  readonly versions: readonly ListedVersion[]
   readonly prefixes: readonly string[]
   /** Pass as `after` for the next page (a key, or a common prefix: everything below it is then passed over); undefined on the last page. */
   readonly next?: string

@@ -15,7 +15,15 @@ import type {
   VersionRecord,
 } from './records.ts'
 import { bucketIn, type CommitLimits, type Room } from './room.ts'
-import { addFree, freeData, type StoredPart, type StoredVersion, toPart, toVersion } from './stored.ts'
+import {
+  addFree,
+  freeData,
+  newStoredVersion,
+  type StoredPart,
+  type StoredVersion,
+  toPart,
+  toVersion,
+} from './stored.ts'
 import { endUpload, type UploadAddress, uploadIn } from './uploads.ts'
 import { type Conditions, checkConditions } from './versions.ts'
 
@@ -175,7 +183,7 @@ const versionOf = (
     throw refusal('InvalidRequest', 'The parts do not add up to the object size you specified', { size })
   }
   const checksum = checksumFor(request, upload, parts)
-  return {
+  const facts = {
     size,
     etag: multipartEtag(parts),
     headers: upload.headers,
@@ -184,9 +192,8 @@ const versionOf = (
     partCount: parts.length,
     owner: upload.owner,
     storageClass: upload.storageClass,
-    modifiedMs,
-    data: { kind: 'parts', upload: upload.id },
   }
+  return newStoredVersion(facts, modifiedMs, { kind: 'parts', upload: upload.id })
 }
 
 const tablePages = (parts: readonly PartRecord[]): PartTablePage[] => {

@@ -44,11 +44,24 @@ export interface Entry {
 }
 
 const ENVELOPE_FORMAT = 1
-const ENVELOPE_BYTES = 32
+export const ENVELOPE_BYTES = 32
 
 const envelopeChecksum = (key: Uint8Array, bytes: Uint8Array, payload: Uint8Array): number => {
   const head = crc32Short(bytes, 0, 4, crc32Short(key, 0, key.length, 0))
   return crc32(payload, crc32Short(bytes, 8, ENVELOPE_BYTES, head))
+}
+
+/** Whether a value of at least ENVELOPE_BYTES, `payload` among them, is what was written under the key. */
+export const isEnvelopeIntact = (rawKey: Uint8Array, bytes: Buffer, payload: Uint8Array): boolean =>
+  bytes.readUInt32LE(4) === envelopeChecksum(rawKey, bytes, payload)
+
+export const readSequence = (bytes: Buffer): number =>
+  bytes.readUInt32LE(8) + bytes.readUInt32LE(12) * 2 ** 32
+export const readSegment = (bytes: Buffer): number => bytes.readUInt32LE(16)
+export const readBodyPlace = (bytes: Buffer): BodyPlace | undefined => {
+  const length = bytes.readUInt32LE(24)
+  if (length === 0) return undefined
+  return { offset: bytes.readUInt32LE(20), length, checksum: bytes.readUInt32LE(28) }
 }
 
 export const encodeEnvelope = (entry: Entry): Buffer => {
@@ -72,21 +85,17 @@ export const encodeEnvelope = (entry: Entry): Buffer => {
 export const decodeEnvelope = (key: BinaryKey, rawKey: Uint8Array, bytes: Buffer): Entry | undefined => {
   if (bytes.length < ENVELOPE_BYTES) return undefined
   const payload = bytes.subarray(ENVELOPE_BYTES)
-  if (bytes.readUInt32LE(4) !== envelopeChecksum(rawKey, bytes, payload)) return undefined
-  if (bytes[0] !== ENVELOPE_FORMAT) {
-    throw fault('RECORD_VERSION', `index envelope of format ${bytes[0]} is newer than this release`)
-  }
-  const length = bytes.readUInt32LE(24)
+  if (!isEnvelopeIntact(rawKey, bytes, payload)) return undefined
+  checkEnvelopeVersions(key[0]!, bytes)
   const recordVersion = bytes[1]!
   return {
     key,
     recordVersion,
     payload,
     record: decodeRecord(key, recordVersion, payload),
-    sequence: bytes.readUInt32LE(8) + bytes.readUInt32LE(12) * 2 ** 32,
-    segment: bytes.readUInt32LE(16),
-    body:
-      length === 0 ? undefined : { offset: bytes.readUInt32LE(20), length, checksum: bytes.readUInt32LE(28) },
+    sequence: readSequence(bytes),
+    segment: readSegment(bytes),
+    body: readBodyPlace(bytes),
   }
 }
 
@@ -99,6 +108,23 @@ const MIGRATIONS: Migrations = new Map()
 export const currentRecordVersion = (key: BinaryKey, migrations: Migrations = MIGRATIONS): number =>
   1 + (migrations.get(key[0]!)?.length ?? 0)
 
+/** Throws `RECORD_VERSION` for what a later release wrote. */
+const checkRecordVersion = (space: string, version: number, current: number): void => {
+  if (version <= current) return
+  throw fault('RECORD_VERSION', `record '${space}' of version ${version} is newer than this release`, {
+    kind: space,
+    version,
+  })
+}
+
+/** The same for an envelope and the record in it. */
+export const checkEnvelopeVersions = (space: string, bytes: Uint8Array): void => {
+  if (bytes[0] !== ENVELOPE_FORMAT) {
+    throw fault('RECORD_VERSION', `index envelope of format ${bytes[0]} is newer than this release`)
+  }
+  checkRecordVersion(space, bytes[1]!, currentRecordVersion(space))
+}
+
 /** JSON to the record of today; `RECORD_VERSION` when a later release wrote it. */
 export const decodeRecord = (
   key: BinaryKey,
@@ -107,12 +133,7 @@ export const decodeRecord = (
   migrations: Migrations = MIGRATIONS,
 ): unknown => {
   const current = currentRecordVersion(key, migrations)
-  if (version > current) {
-    throw fault('RECORD_VERSION', `record '${key[0]}' of version ${version} is newer than this release`, {
-      kind: key[0]!,
-      version,
-    })
-  }
+  checkRecordVersion(key[0]!, version, current)
   let record: unknown = JSON.parse((payload as Buffer).toString('utf8'))
   for (let step = version; step < current; step++) record = migrations.get(key[0]!)![step - 1]!(record)
   return record

@@ -8,6 +8,7 @@ import type { Counters } from './counters.ts'
 import type { Entry } from './entry.ts'
 import { entryBytes } from './entry.ts'
 import type { FrameContent } from './frame.ts'
+import { decodeRow } from './index-row.ts'
 import {
   addLiveness,
   countLiveness,
@@ -225,7 +226,7 @@ const rebuild = async (slot: IndexSlot, journal: Journal): Promise<void> => {
       rows = await iterator.nextv(SCAN_ROWS)
     ) {
       for (const [key, value] of rows) {
-        const entry = slot.decode(key, value)
+        const entry = decodeRow(key, value)
         if (!entry) throw fault('METADATA_CORRUPT', 'a new index entry does not verify')
         if (keepsAlive(entry.key)) addLiveness(live, entry.segment, { entries: 1, bytes: liveBytes(entry) })
       }
@@ -271,7 +272,7 @@ const readCounters = async (slot: IndexSlot): Promise<Entry[] | undefined> => {
       rows = await iterator.nextv(SCAN_ROWS)
     ) {
       for (const [key, value] of rows) {
-        const entry = slot.decode(key, value)
+        const entry = decodeRow(key, value)
         if (!entry) return undefined
         entries.push(entry)
       }

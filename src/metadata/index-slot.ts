@@ -193,11 +193,6 @@ export class IndexSlot {
     }
     return encodeEnvelope(entry)
   }
-
-  /** Decodes one entry an iterator gave; undefined when it does not verify. */
-  decode(rawKey: Buffer, rawValue: Buffer): Entry | undefined {
-    return decodeEnvelope(rawKey.toString('latin1'), rawKey, rawValue)
-  }
 }
 
 const NOTHING = Buffer.alloc(0)

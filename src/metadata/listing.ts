@@ -10,9 +10,9 @@ import {
   toBinary,
 } from './keys.ts'
 import type { Ledger } from './ledger.ts'
-import type { VersionRecord } from './records.ts'
+import { toListed } from './listed.ts'
+import type { ListedVersion } from './records.ts'
 import { type BucketAddress, bucketIn, type Room } from './room.ts'
-import { toVersion } from './stored.ts'
 
 export interface ListVersions extends BucketAddress {
   readonly prefix: string
@@ -25,7 +25,7 @@ export interface ListVersions extends BucketAddress {
 }
 
 export interface VersionPage {
-  readonly versions: readonly VersionRecord[]
+  readonly versions: readonly ListedVersion[]
   readonly prefixes: readonly string[]
   readonly next?: string
 }
@@ -163,7 +163,7 @@ export const listVersions = async (room: Room, request: ListVersions): Promise<V
   })
   const { last } = page
   return {
-    versions: page.entries.map(toVersion),
+    versions: page.entries.map(toListed),
     prefixes: page.prefixes.map(fromBinary),
     ...(last && {
       next: fromBinary('prefix' in last ? last.prefix : last.entry.key.slice(CURRENT_KEY_OFFSET)),

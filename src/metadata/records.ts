@@ -86,6 +86,12 @@ export interface VersionRecord extends VersionFacts {
   readonly data: Data
 }
 
+/** What a listing shows of a version. */
+export interface ListedVersion
+  extends Pick<VersionRecord, 'key' | 'size' | 'etag' | 'modifiedMs' | 'owner' | 'storageClass'> {
+  readonly checksum?: Pick<Checksum, 'algorithm' | 'type'>
+}
+
 export interface UploadRecord {
   readonly id: UploadId
   readonly key: string

@@ -3,6 +3,7 @@
 import { unavailable } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
 import type { IndexPair } from './index-pair.ts'
+import { decodeRow } from './index-row.ts'
 import type { IndexIterator, IndexSlot } from './index-slot.ts'
 import { type BinaryKey, keyBytes } from './keys.ts'
 import type { Table } from './table.ts'
@@ -53,19 +54,24 @@ export class Scan {
   }
 
   #merge(rows: readonly [Buffer, Buffer][], overlay: readonly Entry[]): Entry[] {
+    if (overlay.length === 0) return rows.map(([rawKey, rawValue]) => this.#decode(rawKey, rawValue))
     const merged: Entry[] = []
     let next = 0
     for (const [rawKey, rawValue] of rows) {
-      const key = overlay.length === 0 ? '' : rawKey.toString('latin1')
+      const key = rawKey.toString('latin1')
       while (next < overlay.length && overlay[next]!.key < key) push(merged, overlay[next++]!)
       if (next < overlay.length && overlay[next]!.key === key) {
         push(merged, overlay[next++]!)
         continue
       }
-      merged.push(this.#slot.decode(rawKey, rawValue) ?? this.#damaged())
+      merged.push(this.#decode(rawKey, rawValue))
     }
     while (next < overlay.length) push(merged, overlay[next++]!)
     return merged
+  }
+
+  #decode(rawKey: Buffer, rawValue: Buffer): Entry {
+    return decodeRow(rawKey, rawValue) ?? this.#damaged()
   }
 
   #damaged(cause?: unknown): never {

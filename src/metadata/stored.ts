@@ -12,7 +12,7 @@ import {
   fromBinary,
   writeKey,
 } from './keys.ts'
-import type { Data, PartRecord, VersionRecord } from './records.ts'
+import type { Checksum, Data, PartRecord, VersionFacts, VersionRecord } from './records.ts'
 
 export type ShardsData = Extract<Data, { kind: 'shards' }>
 
@@ -31,6 +31,20 @@ export type StoredVersion = Omit<VersionRecord, 'key' | 'sequence' | 'versionId'
   readonly data: StoredData
 }
 export type StoredPart = Omit<PartRecord, 'data'> & { readonly data: StoredData }
+
+/** The record of a new version: first, and in this order, what a listing shows (listed.ts). */
+export const newStoredVersion = (
+  { size, etag, owner, storageClass, checksum, partCount, headers, metadata }: VersionFacts,
+  modifiedMs: number,
+  data: StoredData,
+): StoredVersion => ({
+  ...{ size, etag, modifiedMs, owner, storageClass },
+  ...(checksum && { checksum: checksumInOrder(checksum) }),
+  ...(partCount !== undefined && { partCount }),
+  ...{ headers, metadata, data },
+})
+
+const checksumInOrder = ({ algorithm, type, value }: Checksum): Checksum => ({ algorithm, type, value })
 
 /** What a `free` entry holds. */
 export type FreeRecord =

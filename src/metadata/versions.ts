@@ -8,6 +8,7 @@ import {
   bodyOf,
   freeData,
   type NewData,
+  newStoredVersion,
   type StoredVersion,
   storedData,
   toVersion,
@@ -68,7 +69,7 @@ export const putVersion = async (room: Room, request: PutVersion): Promise<Versi
     const at = currentKey(id, key)
     const previous = decision.get(at)?.record as StoredVersion | undefined
     checkConditions(conditions, previous, key)
-    const stored: StoredVersion = { ...facts, modifiedMs: clock.nowMs(), data: storedData(data) }
+    const stored = newStoredVersion(facts, clock.nowMs(), storedData(data))
     if (previous) freeData(decision, previous.data)
     addShards(decision, at, data)
     decision.count(bucketCounterKey(id), {

@@ -12,6 +12,7 @@ import { createPrng } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import type { VersionRecord } from '../../src/metadata/records.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { listedOf } from '../model/reference-store.ts'
 import { cutPower } from '../support/crash-states.ts'
 import { contentOf } from '../support/disk-images.ts'
 import { createFaultyFiles, type FaultyFiles } from '../support/faulty-files.ts'
@@ -99,7 +100,7 @@ const lookAt = async (store: SimulatedStore): Promise<Shown> => {
   for (const listed of (await store.run(objects.list({ ...page, after: '' }))).versions) {
     const { key, etag } = listed
     const address = { bucket: BUCKET, key }
-    assert.equal(await store.run(objects.head(address)), listed)
+    assert.equal(listedOf(await store.run(objects.head(address))), listed)
     const bytes = await store.run(readBytes(store.engine, address))
     assert.ok(bodies.get(etag)?.bytes.equals(bytes), `'${key}' is what its ETag says`)
     shown.set(key, etag)

@@ -7,7 +7,12 @@ import { codeOf } from '../../src/base/errors.ts'
 import type { UploadId } from '../../src/base/ids.ts'
 import type { Random } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
-import type { ChecksumAlgorithm, PartRecord, VersionRecord } from '../../src/metadata/records.ts'
+import type {
+  ChecksumAlgorithm,
+  ListedVersion,
+  PartRecord,
+  VersionRecord,
+} from '../../src/metadata/records.ts'
 import { assert } from '../support/uvu.ts'
 import { bodyOf, readBytes } from './engine-contract.ts'
 import { createReferenceStore } from './reference-store.ts'
@@ -52,6 +57,7 @@ interface KnownUpload {
 type Operation = (engine: Engine, side: 0 | 1) => Promise<unknown>
 
 const versionView = ({ sequence: _s, modifiedMs: _m, data: _d, ...facts }: VersionRecord) => facts
+const listedView = ({ modifiedMs: _m, ...facts }: ListedVersion) => facts
 const partView = ({ modifiedMs: _m, data: _d, ...facts }: PartRecord) => facts
 
 const outcomeOf = async (operation: Operation, engine: Engine, side: 0 | 1): Promise<unknown> => {
@@ -123,7 +129,7 @@ const createHistory = (random: Random) => {
     }
     return async (engine) => {
       const { versions, prefixes, next } = await engine.objects.list(request)
-      return { versions: versions.map(versionView), prefixes, next }
+      return { versions: versions.map(listedView), prefixes, next }
     }
   }
   const buckets = (): Operation => {

@@ -26,6 +26,7 @@ import type {
   BucketRecord,
   Checksum,
   Data,
+  ListedVersion,
   PartRecord,
   UploadRecord,
   VersionRecord,
@@ -63,6 +64,15 @@ interface Bucket {
 export interface ReferenceStore extends Engine {
   /** Readings that are not closed and chunks that are not released: 0 when everyone gave back what they took. */
   leases(): number
+}
+
+/** What a listing shows of a version. */
+export const listedOf = (version: VersionRecord): ListedVersion => {
+  const { key, size, etag, modifiedMs, owner, storageClass, checksum } = version
+  return {
+    ...{ key, size, etag, modifiedMs, owner, storageClass },
+    ...(checksum && { checksum: { algorithm: checksum.algorithm, type: checksum.type } }),
+  }
 }
 
 /** UTF-8 byte order: the order of S3's listings. */
@@ -318,7 +328,7 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
         const isAfter = ({ key }: VersionRecord): boolean => compareKeys(key, request.after) > 0
         const { items, prefixes, next } = paginate(sorted, ({ key }) => key, isAfter, request)
         const place = next === undefined ? undefined : 'item' in next ? next.item.key : next.prefix
-        return { versions: items, prefixes, ...(place !== undefined && { next: place }) }
+        return { versions: items.map(listedOf), prefixes, ...(place !== undefined && { next: place }) }
       },
     },
     uploads: {

@@ -2,7 +2,7 @@
 // prefix, so a page costs what is on it.
 import type { ListPage, ListRequest } from '../../actors/engine.ts'
 import type { Identity } from '../../auth/identity.ts'
-import type { VersionRecord } from '../../metadata/records.ts'
+import type { ListedVersion } from '../../metadata/records.ts'
 import { decodeToken, encodeToken } from '../continuation.ts'
 import type { S3Request } from '../exchange.ts'
 import { type Handler, invalidArgument, queryOf, wholeNumberOf } from '../handler.ts'
@@ -36,7 +36,7 @@ export const commonPrefixes = (prefixes: readonly string[], form: Form): string 
   prefixes.map((prefix) => `<CommonPrefixes>${element('Prefix', form(prefix))}</CommonPrefixes>`).join('')
 
 const contents = (
-  { key, modifiedMs, etag, size, checksum, owner, storageClass }: VersionRecord,
+  { key, modifiedMs, etag, size, checksum, owner, storageClass }: ListedVersion,
   form: Form,
   identity: Identity | undefined,
 ): string =>

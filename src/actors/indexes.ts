@@ -1,6 +1,6 @@
 // The two indexes of a partition and the disks they are on: opened at a start, moved to another disk when theirs is
 // lost. An index holds nothing that the journal does not, so whatever is wrong with one, the mend is to drop it.
-import { ClassicLevel } from 'classic-level'
+import type { ClassicLevel } from 'classic-level'
 import { MemoryLevel } from 'memory-level'
 import { type Clock, sleep } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
@@ -14,6 +14,9 @@ import type { ClosableIndex, StoreFacts } from './store-facts.ts'
 const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const POSITIONS: readonly IndexPosition[] = [0, 1]
 
+/** Loaded with the first index on a disk: a store in memory has none. */
+const classicLevel = async (): Promise<typeof ClassicLevel> => (await import('classic-level')).ClassicLevel
+
 /**
  * A level as the metadata sees it. It is cleared by being made anew, for a damaged one cannot even be walked through. Its
  * chained batch costs a fifth of its batch of an array, which copies each operation.
@@ -23,7 +26,7 @@ const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string): Closabl
   iterator: (range) => level.iterator(range),
   async clear() {
     await level.close()
-    await ClassicLevel.destroy(location)
+    await (await classicLevel()).destroy(location)
     await level.open()
   },
   close: () => level.close(),
@@ -73,10 +76,11 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
 
   const openAt = async (slot: number): Promise<ClosableIndex | undefined> => {
     const location = indexPath(facts.roots[slot]!, partition)
+    const Level = await classicLevel()
     for (const isSecondTry of [false, true]) {
-      const level = new ClassicLevel<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
+      const level = new Level<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
       try {
-        if (isSecondTry) await ClassicLevel.destroy(location)
+        if (isSecondTry) await Level.destroy(location)
         await level.open()
         return storeOf(level, location)
       } catch (error) {
@@ -114,7 +118,8 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     if (isClosed) return undefined
     // The same disk again, emptied, when it is still there: its neighbours may be needed by other partitions.
     if (lost && lost.slot >= 0 && isPresent(lost.slot)) {
-      await ClassicLevel.destroy(indexPath(facts.roots[lost.slot]!, partition)).catch((error: unknown) =>
+      const Level = await classicLevel()
+      await Level.destroy(indexPath(facts.roots[lost.slot]!, partition)).catch((error: unknown) =>
         log.warn('index-not-emptied', { partition, slot: lost.slot, code: codeOf(error) }),
       )
     }

@@ -9,13 +9,14 @@ export type ReadModule = (file: string) => Uint8Array
 
 export const readModuleFile: ReadModule = (file) => readFileSync(new URL(file, import.meta.url))
 
-/** What was compiled from the files of the program: a thread that makes a hundred kernels reads and compiles one. */
+/** Those of this thread, by file: the second kernel of a thread compiles nothing. */
 const compiled = new Map<string, WasmModule>()
 
 const compile = (file: string, readModule: ReadModule): WasmModule => {
-  if (readModule !== readModuleFile) return compileWasm(readModule(file))
-  const module = compiled.get(file) ?? compileWasm(readModule(file))
-  compiled.set(file, module)
+  const known = readModule === readModuleFile ? compiled.get(file) : undefined
+  if (known) return known
+  const module = compileWasm(readModule(file))
+  if (readModule === readModuleFile) compiled.set(file, module)
   return module
 }
 

@@ -6,7 +6,7 @@
 // them, SHA-256 runs at a seventh of Node's speed.
 import { type CrcName, combineCrc, createDigest, type DigestName } from './checksums.ts'
 import type { Kernel } from './kernel.ts'
-import { createMd5 } from './md5.ts'
+import { createMd5, type Md5 } from './md5.ts'
 import type { MemoryRange } from './md5-stream.ts'
 
 export { MD5_LANES } from './md5.ts'
@@ -34,7 +34,12 @@ export type DigestSteps = (steps: readonly DigestStep[]) => Uint8Array[]
 
 /** Steps over the memory of a kernel, on its thread, in its scratch. */
 export const createDigestSteps = (kernel: Kernel): DigestSteps => {
-  const md5 = createMd5(kernel)
+  /** Made with the first MD5: a repairer has none, and a gateway only those of large bodies. */
+  let made: Md5 | undefined
+  const md5 = (): Md5 => {
+    made ??= createMd5(kernel)
+    return made
+  }
   const stepCrc = (name: CrcName, { state, pieces }: DigestStep): Uint8Array => {
     const digest = createDigest(name)
     let length = 0
@@ -45,11 +50,12 @@ export const createDigestSteps = (kernel: Kernel): DigestSteps => {
     return state ? combineCrc(name, state, digest.digest(), length) : digest.digest()
   }
   return (steps) => {
-    const states = md5.update(steps.filter(({ name }) => name === 'md5'))
+    const md5Steps = steps.filter(({ name }) => name === 'md5')
+    const states = md5Steps.length === 0 ? [] : md5().update(md5Steps)
     return steps.map((step) => {
       if (step.name !== 'md5') return stepCrc(step.name, step)
       const state = states.shift()
-      return step.isLast ? md5.digest(state) : state!
+      return step.isLast ? md5().digest(state) : state!
     })
   }
 }

@@ -2,7 +2,7 @@
 // tell to one actor, on the main thread, and come out as an RxJS stream. They never carry object bytes, nothing waits for
 // them, and under overload they are dropped, counted as refused tells: what must not be lost is a commit, not an event.
 import type { Observable } from 'rxjs'
-// The whole of RxJS is two hundred modules, a fifth of a second at each start of a store.
+// Of the two hundred modules of the whole package a start would load each.
 import { Subject } from 'rxjs/internal/Subject'
 import { MiB } from '../base/units.ts'
 import { type ActorSpec, type Behavior, child } from './actor.ts'

@@ -15,7 +15,6 @@ import { type KeyPair, rootCredential } from '../auth/root.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
 import { behavior, type Context } from '../runtime/actor.ts'
-import { createPool } from '../runtime/pool.ts'
 import { authorizeRequest } from './authorization.ts'
 import { createDispatch } from './dispatch.ts'
 import { errorResponse } from './errors.ts'
@@ -55,7 +54,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
   async setup(context, { gateway: number, codec, host, port, ports, domain, rootKeys }) {
     const facts = context.workerData as StoreFacts
     const taken = new Int32Array(ports)
-    const { parts, reading } = connectGateway(context, facts, openCoder(context, codec))
+    const { parts, reading } = connectGateway(context, facts, await openCoder(context, codec))
     const keys = rootKeys ?? (await findRootKeys(parts.buckets, facts, context.log))
     const root = rootCredential(facts.storeId, keys)
     let isDraining = false
@@ -92,16 +91,18 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
   },
 })
 
-const openCoder = (
+const openCoder = async (
   context: Context<GatewayProtocol>,
   { region, poolRegions, threads }: CodecShare,
-): StripeCoder => {
+): Promise<StripeCoder> => {
   const { memory } = context.arena
   const jobs = createCodecJobs(createKernel({ memory, reservedOffset: region * CODEC_RESERVED_BYTES }))
   if (threads === 0) return createCoder(jobs)
   const regions = createRegions(poolRegions.count)
   const workerData: CodecThreadData = { memory, regions, first: poolRegions.first }
   const onThreadEnded = (living: ReadonlySet<number>): void => freeRegions(regions, living)
+  // Loaded here: a store in memory has no pool.
+  const { createPool } = await import('../runtime/pool.ts')
   const pool = createPool<CodecJobs>({ module: CODEC_THREAD, threads, workerData, onThreadEnded })
   context.defer(() => pool.close())
   return createCoder(jobs, pool)

@@ -4,7 +4,7 @@
 //
 // LevelDB moves its LOG aside before it looks whether somebody holds the lock, and writes a new manifest when nobody
 // does. A start that is refused must leave everything as it was, so what it did is taken back.
-import { ClassicLevel } from 'classic-level'
+import type { ClassicLevel } from 'classic-level'
 import { fault } from '../base/errors.ts'
 import type { FileSystem } from '../base/files.ts'
 import { readSmallFile } from './identity-file.ts'
@@ -65,6 +65,8 @@ const isLocked = (error: unknown): boolean =>
   (error as { cause?: { code?: unknown } }).cause?.code === 'LEVEL_LOCKED'
 
 const openLevel = async (path: string): Promise<ClassicLevel> => {
+  // Loaded here: a store in memory has no lock.
+  const { ClassicLevel } = await import('classic-level')
   const level = new ClassicLevel(path)
   await level.open()
   return level

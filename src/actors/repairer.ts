@@ -101,7 +101,8 @@ class Repairing {
   readonly #context: Context<RepairerProtocol>
   readonly #facts: StoreFacts
   readonly #roster: Roster
-  readonly #coder: ShardRepairArgs['coder']
+  readonly #codecOffset: number
+  #coder: ShardRepairArgs['coder'] | undefined
   readonly #publish: ReturnType<typeof storePublisher>
   readonly #damaged = new Map<string, ShardAt>()
   #tours: Tour[] = []
@@ -121,10 +122,18 @@ class Repairing {
     this.#facts = context.workerData as StoreFacts
     this.#roster = attachRoster(this.#facts.roster)
     this.#publish = storePublisher(context)
-    const kernel = createKernel({ memory: context.arena.memory, reservedOffset: codecOffset })
-    this.#coder = createCoder(createCodecJobs(kernel))
+    this.#codecOffset = codecOffset
     context.defer(() => this.#timer?.cancel())
     context.ref<KeeperProtocol>(PATHS.keeper).tell('tellSuspects', {})
+  }
+
+  /** Made with the first repair: most stores never have one. */
+  #openCoder(): ShardRepairArgs['coder'] {
+    if (this.#coder) return this.#coder
+    const { memory } = this.#context.arena
+    const kernel = createKernel({ memory, reservedOffset: this.#codecOffset })
+    this.#coder = createCoder(createCodecJobs(kernel))
+    return this.#coder
   }
 
   wake(): void {
@@ -384,7 +393,8 @@ class Repairing {
   }
 
   #spawn(data: ShardsData, shard: number, target: DiskNumber): ActorRef<ShardRepairProtocol> {
-    const args = { data, shard, target, coder: this.#coder, disk: (number: DiskNumber) => this.#disk(number) }
+    const coder = this.#openCoder()
+    const args = { data, shard, target, coder, disk: (number: DiskNumber) => this.#disk(number) }
     return this.#context.spawn(child(shardRepair, `shard-${this.#children++}`, args))
   }
 

@@ -35,9 +35,14 @@ export const NIBBLE_TABLE_BYTES = 32
 export const createNibbleTables = (): Uint8Array => {
   const tables = new Uint8Array(256 * NIBBLE_TABLE_BYTES)
   for (let c = 0; c < 256; c++) {
-    for (let nibble = 0; nibble < 16; nibble++) {
-      tables[c * NIBBLE_TABLE_BYTES + nibble] = multiply(c, nibble)
-      tables[c * NIBBLE_TABLE_BYTES + 16 + nibble] = multiply(c, nibble << 4)
+    const row = c * NIBBLE_TABLE_BYTES
+    for (let bit = 1; bit < 16; bit <<= 1) {
+      // With this bit comes a doubled table: each product so far plus that of the bit.
+      const [low, high] = [multiply(c, bit), multiply(c, bit << 4)]
+      for (let rest = 0; rest < bit; rest++) {
+        tables[row + bit + rest] = tables[row + rest]! ^ low
+        tables[row + 16 + bit + rest] = tables[row + 16 + rest]! ^ high
+      }
     }
   }
   return tables

@@ -8,7 +8,7 @@ import {
   unavailable,
 } from '../../src/base/errors.ts'
 import { errorResponse, toS3Error } from '../../src/s3/errors.ts'
-import { parseXml } from '../../src/s3/xml.ts'
+import { parseXml } from '../../src/s3/xml-parse.ts'
 import { assert, suite } from '../support/uvu.ts'
 
 const test = suite('errors')

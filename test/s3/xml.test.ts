@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
-import { childOf, childrenOf, childText, parseXml } from '../../src/s3/xml.ts'
+import { childOf, childrenOf, childText } from '../../src/s3/xml.ts'
+import { parseXml } from '../../src/s3/xml-parse.ts'
 import { document, element, escapeXml, httpTime, isoTime, listedForm } from '../../src/s3/xml-write.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 

@@ -7,7 +7,8 @@ import { decodeToken, encodeToken } from '../continuation.ts'
 import type { S3Request } from '../exchange.ts'
 import { type Handler, queryOf, wholeNumberOf } from '../handler.ts'
 import { notImplemented } from '../unsupported.ts'
-import { childOf, childText, readXml, XML_BYTES_MAX } from '../xml.ts'
+import { childOf, childText } from '../xml.ts'
+import { readXml, XML_BYTES_MAX } from '../xml-body.ts'
 import { document, element, isoTime, optionalElement, XML_TYPE } from '../xml-write.ts'
 
 /** Where a region's name is not written: an empty LocationConstraint means this one, and it must not be named. */

@@ -18,7 +18,8 @@ import type { S3Request } from '../exchange.ts'
 import { type Handler, parsePartNumber, queryOf } from '../handler.ts'
 import { objectHeadersOf } from '../object-headers.ts'
 import { notImplemented } from '../unsupported.ts'
-import { COMPLETE_BYTES_MAX, childrenOf, childText, malformedXml, readXml, type XmlElement } from '../xml.ts'
+import { childrenOf, childText, malformedXml, type XmlElement } from '../xml.ts'
+import { COMPLETE_BYTES_MAX, readXml } from '../xml-body.ts'
 import { document, element, XML_TYPE } from '../xml-write.ts'
 
 /** The upload a request names. Ids are opaque: one nobody was given is NoSuchUpload, whatever it looks like. */

@@ -44,6 +44,20 @@ export const createCodecJobs = (kernel: Kernel): CodecJobs => {
   }
 }
 
+/** Jobs that are made with the first of them: what may never code anything need not load and compile what it takes. */
+export const createLateJobs = (make: () => CodecJobs): CodecJobs => {
+  let made: CodecJobs | undefined
+  const jobs = (): CodecJobs => {
+    made ??= make()
+    return made
+  }
+  return {
+    seal: (job) => jobs().seal(job),
+    restore: (job) => jobs().restore(job),
+    digest: (steps) => jobs().digest(steps),
+  }
+}
+
 /** Codes small stripes with `local`, large ones in `pool`; without a pool, all of them here. */
 export const createCoder = (local: CodecJobs, pool?: Pool<CodecJobs>): StripeCoder =>
   pool ? createPooledCoder(local, pool) : createLocalCoder(local)

@@ -15,7 +15,7 @@ import { type ShardsData, shardBytes } from '../metadata/stored.ts'
 import { type ActorRef, behavior, type Context, child } from '../runtime/actor.ts'
 import { planStripes } from '../storage/stripes.ts'
 import type { BucketProtocol, DiskSession, Waiting } from './bucket.ts'
-import { createCodecJobs, createCoder } from './coder.ts'
+import { type CodecJobs, createCodecJobs, createCoder, createLateJobs } from './coder.ts'
 import { type DiskProtocol, packedEntries } from './disk.ts'
 import type { KeeperProtocol } from './keeper.ts'
 import { attachRoster, type Roster } from './roster.ts'
@@ -101,8 +101,7 @@ class Repairing {
   readonly #context: Context<RepairerProtocol>
   readonly #facts: StoreFacts
   readonly #roster: Roster
-  readonly #codecOffset: number
-  #coder: ShardRepairArgs['coder'] | undefined
+  readonly #coder: ShardRepairArgs['coder']
   readonly #publish: ReturnType<typeof storePublisher>
   readonly #damaged = new Map<string, ShardAt>()
   #tours: Tour[] = []
@@ -122,18 +121,11 @@ class Repairing {
     this.#facts = context.workerData as StoreFacts
     this.#roster = attachRoster(this.#facts.roster)
     this.#publish = storePublisher(context)
-    this.#codecOffset = codecOffset
+    const { memory } = context.arena
+    const makeJobs = (): CodecJobs => createCodecJobs(createKernel({ memory, reservedOffset: codecOffset }))
+    this.#coder = createCoder(createLateJobs(makeJobs))
     context.defer(() => this.#timer?.cancel())
     context.ref<KeeperProtocol>(PATHS.keeper).tell('tellSuspects', {})
-  }
-
-  /** Made with the first repair: most stores never have one. */
-  #openCoder(): ShardRepairArgs['coder'] {
-    if (this.#coder) return this.#coder
-    const { memory } = this.#context.arena
-    const kernel = createKernel({ memory, reservedOffset: this.#codecOffset })
-    this.#coder = createCoder(createCodecJobs(kernel))
-    return this.#coder
   }
 
   wake(): void {
@@ -393,8 +385,7 @@ class Repairing {
   }
 
   #spawn(data: ShardsData, shard: number, target: DiskNumber): ActorRef<ShardRepairProtocol> {
-    const coder = this.#openCoder()
-    const args = { data, shard, target, coder, disk: (number: DiskNumber) => this.#disk(number) }
+    const args = { data, shard, target, coder: this.#coder, disk: (number: DiskNumber) => this.#disk(number) }
     return this.#context.spawn(child(shardRepair, `shard-${this.#children++}`, args))
   }
 

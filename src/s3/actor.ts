@@ -4,7 +4,13 @@
 
 import { createRegions, freeRegions } from '../actors/codec-regions.ts'
 import type { CodecThreadData } from '../actors/codec-thread.ts'
-import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '../actors/coder.ts'
+import {
+  type CodecJobs,
+  createCodecJobs,
+  createCoder,
+  createLateJobs,
+  type StripeCoder,
+} from '../actors/coder.ts'
 import { connectGateway } from '../actors/connect-gateway.ts'
 import { createEngine } from '../actors/gateway-engine.ts'
 import type { InspectorProtocol } from '../actors/inspector.ts'
@@ -96,8 +102,11 @@ const openCoder = async (
   { region, poolRegions, threads }: CodecShare,
 ): Promise<StripeCoder> => {
   const { memory } = context.arena
-  const jobs = createCodecJobs(createKernel({ memory, reservedOffset: region * CODEC_RESERVED_BYTES }))
-  if (threads === 0) return createCoder(jobs)
+  const makeJobs = (): CodecJobs =>
+    createCodecJobs(createKernel({ memory, reservedOffset: region * CODEC_RESERVED_BYTES }))
+  if (threads === 0) return createCoder(createLateJobs(makeJobs))
+  // A server says at its start that its installation is damaged.
+  const jobs = makeJobs()
   const regions = createRegions(poolRegions.count)
   const workerData: CodecThreadData = { memory, regions, first: poolRegions.first }
   const onThreadEnded = (living: ReadonlySet<number>): void => freeRegions(regions, living)

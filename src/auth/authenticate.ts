@@ -8,20 +8,19 @@ import { type MoraineError, refusal } from '../base/errors.ts'
 import type { Random } from '../base/prng.ts'
 import {
   type CanonicalParts,
-  canonicalAsSent,
   canonicalHeaders,
   canonicalPath,
-  canonicalQuery,
   canonicalRequest,
   stringToSign,
   type WireRequest,
 } from './canonical.ts'
-import { type Claim, createClaimReader } from './claim.ts'
+import type { Claim } from './claim.ts'
+import { createClaimReader } from './claim-reader.ts'
 import { diagnose } from './diagnosis.ts'
 import { type QueryParameter, spacedHex } from './encoding.ts'
 import type { Credential, FindCredential, Identity } from './identity.ts'
 import { type Payload, parsePayload } from './payload.ts'
-import { createSigningKeys, matchesSignature, signatureOf } from './signing-keys.ts'
+import { createSigningKeys, isSignature } from './signing-keys.ts'
 
 export const ANONYMOUS: Identity = {
   kind: 'anonymous',
@@ -103,27 +102,25 @@ export const createAuthenticator = (options: AuthenticatorOptions): Authenticato
     return budget-- > 0
   }
 
-  const verify = (request: WireRequest, parameters: readonly QueryParameter[], claim: Claim): Credential => {
+  const verify = (request: WireRequest, claim: Claim): Credential => {
     const credential = options.findCredential(claim.accessKeyId)
     const secret = credential?.secretAccessKey ?? nobody
     const key = keys.get(secret, claim.day, region)
-    const except = claim.presigned ? 'X-Amz-Signature' : ''
     const parts: CanonicalParts = {
       method: request.method,
       path: canonicalPath(request.path),
-      query: canonicalAsSent(request.query, except) ?? canonicalQuery(parameters, except),
+      query: claim.query,
       headers: canonicalHeaders(claim.signedHeaders, request.headers),
-      signedHeaders: claim.signedHeaders.join(';'),
+      signedHeaders: claim.signedHeaderList,
       payload: claim.payload,
     }
     const canonical = canonicalRequest(parts)
     const text = stringToSign(claim.timestamp, claim.scope, canonical)
-    let verified = matchesSignature(signatureOf(key, text), claim.signature)
+    let verified = isSignature(key, text, claim.signature)
     if (!verified && parts.path !== request.path) {
       // Some clients sign the path exactly as they send it; it names the same key either way.
       const verbatim = canonicalRequest({ ...parts, path: request.path })
-      const signature = signatureOf(key, stringToSign(claim.timestamp, claim.scope, verbatim))
-      verified = matchesSignature(signature, claim.signature)
+      verified = isSignature(key, stringToSign(claim.timestamp, claim.scope, verbatim), claim.signature)
     }
     // A header that was signed and is not there: whatever was computed, it is not what was signed.
     verified = claim.signedHeaders.every((name) => request.headers.has(name)) && verified
@@ -149,7 +146,7 @@ export const createAuthenticator = (options: AuthenticatorOptions): Authenticato
         if (payload.kind === 'chunked' && payload.signed) throw refusal('AccessDenied', 'Access Denied')
         return { identity: ANONYMOUS, presigned: false, payload }
       }
-      const credential = verify(request, parameters, claim)
+      const credential = verify(request, claim)
       if (claim.hasToken || request.headers.has('x-amz-security-token')) {
         throw refusal('InvalidToken', 'The provided token is malformed or otherwise invalid.')
       }

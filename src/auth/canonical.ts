@@ -4,6 +4,7 @@
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 import { Buffer } from 'node:buffer'
 import { hash } from 'node:crypto'
+import { KiB } from '../base/units.ts'
 import { foldSpaces, isCanonical, percentDecode, percentEncode, type QueryParameter } from './encoding.ts'
 
 /** What a signature covers, as the gateway saw it on the wire. */
@@ -19,7 +20,13 @@ export interface WireRequest {
 
 export const SHA256_EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
-export const sha256Hex = (bytes: string): string => hash('sha256', Buffer.from(bytes, 'latin1'), 'hex')
+/** Longer than nearly any canonical request: what is to be hashed is written here, which saves a Buffer of its own. */
+const scratch = Buffer.alloc(4 * KiB)
+
+export const sha256Hex = (bytes: string): string => {
+  if (bytes.length > scratch.length) return hash('sha256', Buffer.from(bytes, 'latin1'), 'hex')
+  return hash('sha256', scratch.subarray(0, scratch.write(bytes, 'latin1')), 'hex')
+}
 
 /** The path decoded and encoded again; as it is when it cannot be decoded (the router refuses it then). */
 export const canonicalPath = (path: string): string => {
@@ -46,7 +53,7 @@ export const canonicalQuery = (parameters: readonly QueryParameter[], except = '
  * The canonical form of a raw query that has it already, but for the parameter `except`: signers build their URLs so, and
  * it saves taking every parameter apart and sorting them. Undefined when it has to be made by `canonicalQuery`.
  */
-export const canonicalAsSent = (raw: string, except: string): string | undefined => {
+const canonicalAsSent = (raw: string, except: string): string | undefined => {
   let out = ''
   let name = ''
   let value = ''
@@ -68,6 +75,10 @@ export const canonicalAsSent = (raw: string, except: string): string | undefined
   }
   return out
 }
+
+/** The canonical query of a raw one and of its parameters, but for the parameter `except`. */
+export const queryToSign = (raw: string, parameters: readonly QueryParameter[], except = ''): string =>
+  raw === '' ? '' : (canonicalAsSent(raw, except) ?? canonicalQuery(parameters, except))
 
 /** `name:value\n` for each signed header the request has. */
 export const canonicalHeaders = (names: readonly string[], headers: ReadonlyMap<string, string>): string => {

@@ -5,7 +5,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { refusal } from '../base/errors.ts'
 import type { ChunkSeed } from './authenticate.ts'
 import { SHA256_EMPTY, sha256Hex } from './canonical.ts'
-import { matchesSignature, signatureOf } from './signing-keys.ts'
+import { isSignature } from './signing-keys.ts'
 
 export interface ChunkVerifier {
   /** Bytes of the chunk under way, as they pass. */
@@ -28,7 +28,7 @@ export const createChunkVerifier = (seed: ChunkSeed): ChunkVerifier => {
   let previous = seed.signature
   let chunk: Hash | undefined
   const check = (what: string, text: string, signature: string): void => {
-    if (!matchesSignature(signatureOf(key, text), signature)) mismatch(what)
+    if (!isSignature(key, text, signature)) mismatch(what)
     previous = signature.toLowerCase()
   }
   return {

@@ -11,7 +11,7 @@ import {
 } from './canonical.ts'
 import type { Claim } from './claim.ts'
 import { parseQuery, percentDecode, percentEncode } from './encoding.ts'
-import { matchesSignature, signatureOf } from './signing-keys.ts'
+import { isSignature } from './signing-keys.ts'
 
 export interface Mismatch {
   readonly request: WireRequest
@@ -118,7 +118,7 @@ export const diagnose = (mismatch: Mismatch): string | undefined => {
   for (const attempt of attempts) {
     for (const [cause, changed] of attempt(mismatch)) {
       const text = stringToSign(claim.timestamp, claim.scope, canonicalRequest(changed))
-      if (matchesSignature(signatureOf(key, text), claim.signature)) return cause
+      if (isSignature(key, text, claim.signature)) return cause
     }
   }
   const canonical = canonicalRequest(parts)
@@ -127,7 +127,7 @@ export const diagnose = (mismatch: Mismatch): string | undefined => {
     const otherScope = `${claim.day}/${other}/s3/aws4_request`
     for (const scope of [otherScope, claim.scope]) {
       const text = stringToSign(claim.timestamp, scope, canonical)
-      if (matchesSignature(signatureOf(mismatch.keyFor(other), text), claim.signature)) {
+      if (isSignature(mismatch.keyFor(other), text, claim.signature)) {
         return `it was signed for the region '${other}' instead of '${region}'`
       }
     }

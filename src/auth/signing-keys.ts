@@ -20,40 +20,56 @@ const SHA256_BYTES = 32
 /** A string to sign has some 150 bytes; a longer one takes the long way. */
 const SHORT_TEXT_BYTES = 512
 
-/** The two messages that HMAC hashes, filled anew for every signature: nothing is kept between two calls. */
-const inner = Buffer.alloc(SHA256_BLOCK_BYTES + SHORT_TEXT_BYTES)
-const outer = Buffer.alloc(SHA256_BLOCK_BYTES + SHA256_BYTES)
+/**
+ * The two messages that HMAC hashes: the key against one constant, then the text; the key against the other, then the
+ * digest of the first. All but the constants behind the key is written anew for every signature.
+ */
+const inner = Buffer.alloc(SHA256_BLOCK_BYTES + SHORT_TEXT_BYTES, 0x36)
+const outer = Buffer.alloc(SHA256_BLOCK_BYTES + SHA256_BYTES, 0x5c)
 
 /**
- * The signature over a byte string: HMAC-SHA256 (RFC 2104) as two one-shot hashes, which cost a third of what an Hmac
- * object does, and every request pays for one.
+ * HMAC-SHA256 (RFC 2104) as two one-shot hashes, which cost a quarter of what an Hmac object does, and every request pays
+ * for one. As a byte string: to make a Buffer of 32 bytes takes longer than to hash them.
  */
-export const signatureOf = (key: Buffer, text: string): Buffer => {
-  if (key.length !== SHA256_BYTES || text.length > SHORT_TEXT_BYTES) return hmac(key, text)
+const shortHmac = (key: Buffer, text: string): string => {
   for (let i = 0; i < SHA256_BYTES; i++) {
     inner[i] = key[i]! ^ 0x36
     outer[i] = key[i]! ^ 0x5c
   }
-  inner.fill(0x36, SHA256_BYTES, SHA256_BLOCK_BYTES)
-  outer.fill(0x5c, SHA256_BYTES, SHA256_BLOCK_BYTES)
   const length = SHA256_BLOCK_BYTES + inner.write(text, SHA256_BLOCK_BYTES, 'latin1')
-  outer.set(hash('sha256', inner.subarray(0, length), 'buffer'), SHA256_BLOCK_BYTES)
-  return hash('sha256', outer, 'buffer')
+  outer.write(hash('sha256', inner.subarray(0, length), 'binary'), SHA256_BLOCK_BYTES, 'latin1')
+  return hash('sha256', outer, 'binary')
 }
+
+const isShort = (key: Buffer, text: string): boolean =>
+  key.length === SHA256_BYTES && text.length <= SHORT_TEXT_BYTES
+
+/** The signature over a byte string. */
+export const signatureOf = (key: Buffer, text: string): Buffer =>
+  isShort(key, text) ? Buffer.from(shortHmac(key, text), 'latin1') : hmac(key, text)
+
+const computed = Buffer.alloc(SHA256_BYTES)
+const given = new Uint8Array(SHA256_BYTES)
 
 /**
  * True when `provided` is the hex of `expected`, 32 bytes. What is not 64 hex digits is compared all the same, so that
  * the time taken says nothing about what was expected.
  */
 export const matchesSignature = (expected: Uint8Array, provided: string): boolean => {
-  const given = new Uint8Array(SHA256_BYTES)
   let wellFormed = provided.length === 64
-  for (let i = 0; i < 32; i++) {
+  for (let i = 0; i < SHA256_BYTES; i++) {
     const byte = hexValue(provided.charCodeAt(2 * i)) * 16 + hexValue(provided.charCodeAt(2 * i + 1))
     if (!(byte < 256)) wellFormed = false
     given[i] = byte
   }
   return timingSafeEqual(expected, given) && wellFormed
+}
+
+/** Whether `provided` is the hex of the signature over a byte string. */
+export const isSignature = (key: Buffer, text: string, provided: string): boolean => {
+  if (!isShort(key, text)) return matchesSignature(hmac(key, text), provided)
+  computed.write(shortHmac(key, text), 'latin1')
+  return matchesSignature(computed, provided)
 }
 
 export interface SigningKeys {

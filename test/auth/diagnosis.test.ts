@@ -23,7 +23,9 @@ const claimOf = (signature: string): Claim => ({
   day: '20260101',
   timestamp: '20260101T000000Z',
   signedHeaders: ['host'],
+  signedHeaderList: 'host',
   signature,
+  query: '',
   payload: 'UNSIGNED-PAYLOAD',
   hasToken: false,
 })

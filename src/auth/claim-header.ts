@@ -9,7 +9,6 @@ import {
   argument,
   type Claim,
   type ClaimParsers,
-  endsInSignature,
   headerMalformed,
   notImplemented,
   quote,
@@ -18,6 +17,7 @@ import {
   SIGNATURE_LENGTH,
   SKEW_MAX_MS,
   sameDay,
+  signatureAtEnd,
   signatureVersion2,
 } from './claim.ts'
 import type { QueryParameter } from './encoding.ts'
@@ -63,11 +63,11 @@ const ANY_SIGNATURE = '0'.repeat(SIGNATURE_LENGTH)
 const createComponentReader = (): ((text: string) => Components) => {
   const headOf = createMemo(REMEMBERED_MAX, (head: string) => findComponents(head + ANY_SIGNATURE))
   return (text) => {
-    const head = endsInSignature(text, 'Signature=') ? headOf(text.slice(0, -SIGNATURE_LENGTH)) : undefined
+    const signature = signatureAtEnd(text, 'Signature=')
+    const head = signature === undefined ? undefined : headOf(text.slice(0, -SIGNATURE_LENGTH))
     // A longer value that only ends so is none of these.
-    if (head && !('wrong' in head) && head.signature.length === SIGNATURE_LENGTH) {
-      const { credential, signedHeaders } = head
-      return { credential, signedHeaders, signature: text.slice(-SIGNATURE_LENGTH) }
+    if (signature !== undefined && head && !('wrong' in head) && head.signature.length === SIGNATURE_LENGTH) {
+      return { credential: head.credential, signedHeaders: head.signedHeaders, signature }
     }
     const found = findComponents(text)
     if ('wrong' in found) throw headerMalformed(found.wrong)

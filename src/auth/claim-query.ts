@@ -10,7 +10,6 @@ import {
   type Claim,
   type ClaimParsers,
   credentialMalformed,
-  endsInSignature,
   notImplemented,
   queryMalformed,
   quote,
@@ -19,6 +18,7 @@ import {
   SIGNATURE_LENGTH,
   SKEW_MAX_MS,
   sameDay,
+  signatureAtEnd,
 } from './claim.ts'
 import { parseQuery, type QueryParameter } from './encoding.ts'
 import { UNSIGNED_PAYLOAD } from './payload.ts'
@@ -171,8 +171,11 @@ export const createQueryClaims = (parsers: ClaimParsers): QueryClaims => {
   })
   return (request, parameters, nowMs) => {
     const { query, headers } = request
-    const isLast = endsInSignature(query, '&X-Amz-Signature=')
-    const terms = isLast ? termsOf(query.slice(0, -SIGNATURE_LENGTH)) : readTerms(query, parameters, parsers)
+    const signature = signatureAtEnd(query, '&X-Amz-Signature=')
+    const terms =
+      signature === undefined
+        ? readTerms(query, parameters, parsers)
+        : termsOf(query.slice(0, -SIGNATURE_LENGTH))
     const { accessKeyId, scope, day, timestamp, signedHeaders, signedHeaderList } = terms
     requireSigned(request, signedHeaders)
     checkLifetime(timestamp, terms.timeMs, terms.expires, nowMs)
@@ -184,7 +187,7 @@ export const createQueryClaims = (parsers: ClaimParsers): QueryClaims => {
       timestamp,
       signedHeaders,
       signedHeaderList,
-      signature: isLast ? query.slice(-SIGNATURE_LENGTH) : terms.signature,
+      signature: signature ?? terms.signature,
       query: terms.query,
       payload: headers.get('x-amz-content-sha256') ?? terms.payload ?? UNSIGNED_PAYLOAD,
       hasToken: terms.hasToken || headers.has('x-amz-security-token'),

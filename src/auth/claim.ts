@@ -128,14 +128,18 @@ export const sameDay = (day: string, today: string, fail: Fail): void => {
   }
 }
 
-/**
- * Whether `text` ends in `name` and the 64 digits of a signature. They change with every request, and what is before them
- * hardly ever does: a client repeats it, so that it need be read once.
- */
-export const endsInSignature = (text: string, name: string): boolean =>
-  text.startsWith(name, text.length - SIGNATURE_LENGTH - name.length) && SIGNATURE_DIGITS.test(text)
+const SIGNATURE_DIGITS = /^[0-9a-f]{64}$/
 
-const SIGNATURE_DIGITS = /[0-9a-f]{64}$/
+/**
+ * The 64 digits of a signature when `text` ends in `name` and them. They change with every request, and what is before
+ * them hardly ever does: a client repeats it, so that it need be read once.
+ */
+export const signatureAtEnd = (text: string, name: string): string | undefined => {
+  const start = text.length - SIGNATURE_LENGTH
+  if (!text.startsWith(name, start - name.length)) return undefined
+  const signature = text.slice(start)
+  return SIGNATURE_DIGITS.test(signature) ? signature : undefined
+}
 
 /** The parts of a claim that a client repeats from request to request, read once. */
 export interface ClaimParsers {

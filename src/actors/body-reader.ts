@@ -27,8 +27,7 @@ export const createBodyReader = (
   let chunk: Uint8Array = NOTHING
   let hasEnded = false
 
-  const next = async (): Promise<void> => {
-    const step = await source.next()
+  const take = (step: IteratorResult<Uint8Array>): void => {
     if (step.done) {
       hasEnded = true
       chunk = NOTHING
@@ -40,7 +39,7 @@ export const createBodyReader = (
 
   return {
     async readWhole(size) {
-      await next()
+      take(await source.next())
       if (chunk.length !== size) return undefined
       const whole = new Uint8Array(chunk)
       chunk = NOTHING
@@ -50,20 +49,20 @@ export const createBodyReader = (
       let filled = 0
       while (filled < into.length && !hasEnded) {
         if (chunk.length === 0) {
-          await next()
+          take(await source.next())
           continue
         }
-        const take = Math.min(chunk.length, into.length - filled)
-        copyBytes(into, filled, take === chunk.length ? chunk : chunk.subarray(0, take))
-        chunk = take === chunk.length ? NOTHING : chunk.subarray(take)
-        filled += take
+        const length = Math.min(chunk.length, into.length - filled)
+        copyBytes(into, filled, length === chunk.length ? chunk : chunk.subarray(0, length))
+        chunk = length === chunk.length ? NOTHING : chunk.subarray(length)
+        filled += length
       }
       return filled
     },
     async finish() {
       while (!hasEnded) {
         assert(chunk.length === 0, 'a body has more bytes than its size says')
-        await next()
+        take(await source.next())
       }
     },
     async cancel() {

@@ -321,7 +321,11 @@ const commits = (
   | 'putConfig'
   | 'rootKeys'
 > => {
-  const committed = <T>(promise: Promise<T>): Deferred<T> => deferReply(promise.finally(work.announce))
+  const committed = <T>(promise: Promise<T>): Deferred<T> => {
+    // Beside the reply, not before it: there is one of these for every commit.
+    promise.then(work.announce, work.announce)
+    return deferReply(promise)
+  }
   return {
     createBucket: (m) => committed(partition.createBucket(m.name, m, limitsOf(roster, m))),
     deleteBucket: (m) => committed(partition.deleteBucket({ bucket: m.name }, limitsOf(roster, m))),

@@ -2,6 +2,7 @@
 // the roster, and the choice of disks for a write.
 import { crc32 } from 'node:zlib'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
+import { createMemo } from '../base/memo.ts'
 import { MiB } from '../base/units.ts'
 import { type ActorRef, type Behavior, type Context, child, type Protocol } from '../runtime/actor.ts'
 import { type DiskView, placeWrite, requireWritable } from '../storage/placement.ts'
@@ -18,6 +19,9 @@ import { bucketRefs, PATHS, type StoreFacts } from './store-facts.ts'
 
 /** Which partition decides for a bucket: fixed for as long as the store lives, as is the number of partitions. */
 export const partitionOf = (bucket: string, partitions: number): number => crc32(bucket) % partitions
+
+/** Buckets whose partition need not be computed for every request. */
+const PARTITIONS_REMEMBERED = 1024
 
 const diskViews = (roster: Roster): DiskView[] =>
   roster
@@ -65,7 +69,8 @@ export const connectGateway = <P extends Protocol<P>>(
   const requireRoom = (): void => {
     if (!roster.areAllUp()) requireWritable(facts.parity, diskViews(roster))
   }
-  const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partitionOf(name, facts.partitions)]!
+  const partition = createMemo(PARTITIONS_REMEMBERED, (name: string) => partitionOf(name, facts.partitions))
+  const bucket = (name: string): ActorRef<BucketProtocol> => buckets[partition(name)]!
 
   const leases = createReadingLeases(context.spawn(child(reader, 'reader', {})), clock)
   context.defer(() => leases.close())

@@ -2,10 +2,8 @@
 // actors. Every method is a few asks; what is decided is decided by the bucket actor, what is durable by the disks.
 
 import { codeOf } from '../base/errors.ts'
-import type { BucketId } from '../base/ids.ts'
 import { SECOND } from '../base/units.ts'
-import type { ActorRef } from '../runtime/actor.ts'
-import type { BucketProtocol, CommitTerms } from './bucket.ts'
+import type { CommitTerms } from './bucket.ts'
 import type { Buckets, Engine, Objects, Uploads } from './engine.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { ReadDependencies } from './reading.ts'
@@ -74,12 +72,10 @@ const createBuckets = (parts: GatewayParts, terms: Terms): Buckets => ({
 })
 
 const createObjects = (parts: GatewayParts, terms: Terms, reading: ReadDependencies): Objects => {
-  const incarnationOf = async (bucket: ActorRef<BucketProtocol>, name: string): Promise<BucketId> =>
-    (await bucket.ask('getBucket', { name }, LOOKUP_LIMIT)).id
   return {
     async put({ bucket: name, key, owner, headers, metadata, conditions }, body) {
       const bucket = parts.bucket(name)
-      const incarnation = await incarnationOf(bucket, name)
+      const { id: incarnation } = await bucket.ask('getBucket', { name }, LOOKUP_LIMIT)
       const stored = await storeBody(body, parts)
       const { seal, data, sessions } = stored
       const facts = { ...seal, size: body.size, headers, metadata, owner, storageClass: 'STANDARD' as const }
@@ -89,10 +85,11 @@ const createObjects = (parts: GatewayParts, terms: Terms, reading: ReadDependenc
         return bucket.ask('put', conditions ? { ...put, conditions } : put, COMMIT_LIMIT)
       })
     },
-    async open(address) {
+    open(address) {
       const bucket = parts.bucket(address.bucket)
-      const opened = await parts.leases.open(bucket, address)
-      return readingOf(opened, bucket, parts.leases, reading)
+      return parts.leases
+        .open(bucket, address)
+        .then((opened) => readingOf(opened, bucket, parts.leases, reading))
     },
     head: (address) => parts.bucket(address.bucket).ask('head', address, LOOKUP_LIMIT),
     delete: (address, conditions) =>

@@ -48,14 +48,12 @@ export const createReadingLeases = (reader: Address, clock: Clock): ReadingLease
     arm()
   }
   return {
-    async open(bucket, address) {
+    open(bucket, address) {
       const lease = ++last
-      try {
-        return await bucket.ask('open', { address, reader, lease }, LOOKUP_LIMIT)
-      } catch (error) {
+      return bucket.ask('open', { address, reader, lease }, LOOKUP_LIMIT).catch((error: unknown) => {
         if (codeOf(error) === 'ASK_TIMEOUT') end(bucket, lease)
         throw error
-      }
+      })
     },
     end,
     close: () => timer?.cancel(),

@@ -16,6 +16,7 @@
 //
 // Where a key is followed by more, its 00 bytes are written 00 FF and it ends with 00 00, which keeps the order.
 import type { BucketId, DiskNumber, UploadId, WriteId } from '../base/ids.ts'
+import { createMemo } from '../base/memo.ts'
 
 /** One character per byte. */
 export type BinaryKey = string
@@ -70,6 +71,8 @@ export const readFixed = (key: BinaryKey, offset: number, width: number): number
 }
 
 const hexBytes = (hex: string): BinaryKey => Buffer.from(hex, 'hex').toString('latin1')
+/** Every look-up begins with the id of its bucket, and most with that of the same few. */
+const bucketBytes = createMemo(1024, hexBytes)
 
 const escaped = (binary: BinaryKey): BinaryKey =>
   `${binary.includes('\x00') ? binary.replaceAll('\x00', '\x00\xff') : binary}\x00\x00`
@@ -91,12 +94,12 @@ export const afterPrefix = (prefix: BinaryKey): BinaryKey | undefined => {
 
 export const bucketKey = (name: string): BinaryKey => SPACE.bucket + toBinary(name)
 
-export const currentPrefix = (bucket: BucketId): BinaryKey => SPACE.current + hexBytes(bucket)
+export const currentPrefix = (bucket: BucketId): BinaryKey => SPACE.current + bucketBytes(bucket)
 export const currentKey = (bucket: BucketId, key: string): BinaryKey => currentPrefix(bucket) + toBinary(key)
 /** Length of what precedes the S3 key in a `current` key. */
 export const CURRENT_KEY_OFFSET = 1 + BUCKET_ID_BYTES
 
-export const uploadPrefix = (bucket: BucketId): BinaryKey => SPACE.upload + hexBytes(bucket)
+export const uploadPrefix = (bucket: BucketId): BinaryKey => SPACE.upload + bucketBytes(bucket)
 export const uploadsOfKey = (bucket: BucketId, key: string): BinaryKey =>
   uploadPrefix(bucket) + escaped(toBinary(key))
 export const uploadKey = (bucket: BucketId, key: string, upload: UploadId): BinaryKey =>
@@ -119,7 +122,7 @@ export const sequenceOfFreeKey = (key: BinaryKey): number => readFixed(key, 1, S
 export const writeKey = (write: WriteId): BinaryKey => SPACE.write + hexBytes(write)
 export const configKey = (name: string): BinaryKey => SPACE.config + toBinary(name)
 
-export const bucketCounterKey = (bucket: BucketId): BinaryKey => `${SPACE.counter}b${hexBytes(bucket)}`
+export const bucketCounterKey = (bucket: BucketId): BinaryKey => `${SPACE.counter}b${bucketBytes(bucket)}`
 export const diskCounterKey = (disk: DiskNumber): BinaryKey => `${SPACE.counter}d${fixed(disk, 4)}`
 export const FREES_COUNTER_KEY: BinaryKey = `${SPACE.counter}f`
 export const diskOfCounterKey = (key: BinaryKey): DiskNumber => readFixed(key, 2, 4) as DiskNumber

@@ -176,8 +176,10 @@ const createCheckedSeal = (
   return {
     digests: names,
     seal(digests) {
-      const md5 = toBase64(digests.get('md5')!)
-      if (claim.md5 !== undefined && claim.md5 !== md5) throw badDigest('Content-MD5', claim.md5, md5)
+      if (claim.md5 !== undefined) {
+        const md5 = toBase64(digests.get('md5')!)
+        if (claim.md5 !== md5) throw badDigest('Content-MD5', claim.md5, md5)
+      }
       const sealed = seal(digests)
       if (algorithm === undefined || sealed.checksum === undefined) return sealed
       const { value } = sealed.checksum

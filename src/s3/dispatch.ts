@@ -18,16 +18,18 @@ export interface DispatchOptions {
 /** The answer to one request. Its body, if it is a stream, is closed by whoever writes it. */
 export type Dispatch = (request: S3Request) => Promise<S3Response>
 
-const serve = async (request: S3Request, context: HandlerContext): Promise<S3Response> => {
+/** Throws what can be said at once, and rejects with the rest. */
+const serve = (request: S3Request, context: HandlerContext): Promise<S3Response> => {
   const operation = route(request)
-  if (operation.handler === undefined) throw operationNotImplemented(operation)
+  const { handler } = operation
+  if (handler === undefined) throw operationNotImplemented(operation)
   refuseUnsupported(operation, request)
   // CreateBucket has no owner to expect, and its AWS type no such member; ListBuckets has no bucket.
   const owner = request.headers.get('x-amz-expected-bucket-owner')
   if (owner !== undefined && operation.name !== 'CreateBucket' && request.bucket !== '') {
-    await checkBucketOwner(context.engine, request.bucket, owner)
+    return checkBucketOwner(context.engine, request.bucket, owner).then(() => handler(request, context))
   }
-  return operation.handler(request, context)
+  return handler(request, context)
 }
 
 const resourceOf = ({ bucket, key }: S3Request): string =>

@@ -1,5 +1,5 @@
 // What the machine itself can do, measured in the same run as the store: machines differ and have bad days, ratios travel.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,6 +17,8 @@ export interface Floors {
   readonly directMBps: number | undefined
   /** One stream on one core. */
   readonly md5MBps: number
+  /** Objects of 64 MiB as the files of their shards, four at a time; undefined where it was not measured. */
+  readonly shardsMBps: number | undefined
 }
 
 export const measureFloors = async (scratch: string, seconds: number): Promise<Floors> => ({
@@ -24,12 +26,13 @@ export const measureFloors = async (scratch: string, seconds: number): Promise<F
   directMBps: measureDirect(scratch),
 })
 
-/** All but the disk's throughput, which takes long and changes little. */
+/** All but the disk's throughput, which takes long. */
 const measureBriefly = async (scratch: string, seconds: number): Promise<Floors> => ({
   md5MBps: measureMd5(),
   appendSyncMs: measureAppendSync(scratch),
   directMBps: undefined,
   httpPerSecond: await measureHttp(scratch, seconds),
+  shardsMBps: undefined,
 })
 
 /**
@@ -40,16 +43,23 @@ export const besideFloors = async <T>(
   scratch: string,
   seconds: number,
   load: () => Promise<T>,
+  /** Whether the load is one that the disk may bound. */
+  isOfDisk: boolean,
 ): Promise<{ result: T; floors: Floors }> => {
-  const rounds = [await measureBriefly(scratch, seconds), await measureBriefly(scratch, seconds)]
+  const measure = async (): Promise<Floors> => ({
+    ...(await measureBriefly(scratch, seconds)),
+    shardsMBps: isOfDisk ? measureShards(scratch, seconds) : undefined,
+  })
+  const rounds = [await measure(), await measure()]
   const result = await load()
-  rounds.push(await measureBriefly(scratch, seconds))
+  rounds.push(await measure())
   const middle = (of: (floors: Floors) => number): number => median(rounds.map(of))
   const floors = {
     md5MBps: middle(({ md5MBps }) => md5MBps),
     appendSyncMs: middle(({ appendSyncMs }) => appendSyncMs),
     directMBps: undefined,
     httpPerSecond: middle(({ httpPerSecond }) => httpPerSecond),
+    shardsMBps: middle(({ shardsMBps }) => shardsMBps ?? 0) || undefined,
   }
   return { result, floors }
 }
@@ -112,6 +122,17 @@ const measureDirect = (scratch: string): number | undefined => {
   } finally {
     closeSync(file)
   }
+}
+
+const measureShards = (scratch: string, seconds: number): number | undefined => {
+  const script = fileURLToPath(new URL('shard-files.js', import.meta.url))
+  const env = { ...process.env, UV_THREADPOOL_SIZE: '24' }
+  // Without O_DIRECT it fails, and there is no such floor.
+  const { status, stdout } = spawnSync(process.execPath, [script, scratch, String(seconds)], {
+    env,
+    encoding: 'utf8',
+  })
+  return status === 0 ? Number(stdout) : undefined
 }
 
 const measureMd5 = (): number => {

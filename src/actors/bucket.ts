@@ -329,7 +329,11 @@ const commits = (
   return {
     createBucket: (m) => committed(partition.createBucket(m.name, m, limitsOf(roster, m))),
     deleteBucket: (m) => committed(partition.deleteBucket({ bucket: m.name }, limitsOf(roster, m))),
-    put: (m) => committed(partition.putVersion({ ...m, isValid: () => areCurrent(roster, m.sessions) })),
+    put({ bucket: name, incarnation, key, facts, data, conditions, deadlineMs, sessions }) {
+      const isValid = (): boolean => areCurrent(roster, sessions)
+      const request = { bucket: name, incarnation, key, facts, data, conditions, deadlineMs, isValid }
+      return committed(partition.putVersion(request))
+    },
     delete: (m) =>
       committed(partition.deleteVersion({ ...m.address, conditions: m.conditions, ...limitsOf(roster, m) })),
     createUpload(m) {

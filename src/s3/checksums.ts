@@ -214,7 +214,8 @@ export const createUploadBody = (request: S3Request, algorithm?: ChecksumAlgorit
       `Checksum Type mismatch occurred, expected checksum Type: ${algorithm.toLowerCase()}, actual checksum Type: ${claimed.toLowerCase()}`,
     )
   }
-  return { size, chunks, ...createCheckedSeal(request, claim, claimed ?? algorithm) }
+  const { digests, seal } = createCheckedSeal(request, claim, claimed ?? algorithm)
+  return { size, chunks, digests, seal }
 }
 
 /** Compares a body that was read whole, an XML document, with the digests the client named. Throws as an upload does. */

@@ -23,11 +23,15 @@ export const addressOf = (request: S3Request): ObjectAddress => {
 /** Where a part lies is known only to an open reading: HEAD opens one too when it is asked for a part. */
 type FindPart = (partNumber: number) => Promise<ByteRange | undefined>
 
+const NO_PAIRS: Pairs = []
+
 interface Selection {
   /** Absent: the whole object, answered 200. */
   readonly range?: ByteRange
   readonly headers: Pairs
 }
+
+const WHOLE: Selection = { headers: NO_PAIRS }
 
 const selectPart = async (text: string, version: VersionRecord, findPart: FindPart): Promise<Selection> => {
   const partNumber = parsePartNumber(text)
@@ -55,7 +59,7 @@ const select = async (request: S3Request, version: VersionRecord, findPart: Find
     return selectPart(part, version, findPart)
   }
   const range = isRangeWanted(headers, version) ? parseRange(wanted, version.size) : undefined
-  return range === undefined ? { headers: [] } : { headers: [], range }
+  return range === undefined ? WHOLE : { headers: NO_PAIRS, range }
 }
 
 const notModified = (version: VersionRecord): S3Response => ({
@@ -71,14 +75,18 @@ const describe = (
   request: S3Request,
   version: VersionRecord,
   { range, headers }: Selection,
-): { status: number; headers: (readonly [string, string])[] } => {
+): { status: number; headers: Pairs } => {
   const own = versionHeaders(request, version)
-  const described = headers.length === 0 ? own.slice() : [...own, ...headers]
-  if (range !== undefined) described.push(['content-range', contentRange(range, version.size)])
-  else if (request.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
-    described.push(...checksumHeaders(version.checksum))
+  if (range !== undefined) {
+    return {
+      status: 206,
+      headers: [...own, ...headers, ['content-range', contentRange(range, version.size)]],
+    }
   }
-  return { status: range === undefined ? 200 : 206, headers: described }
+  const isAskedFor = request.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
+  const checksum = isAskedFor ? checksumHeaders(version.checksum) : NO_PAIRS
+  const isPlain = headers.length === 0 && checksum.length === 0
+  return { status: 200, headers: isPlain ? own : [...own, ...headers, ...checksum] }
 }
 
 export const getObject: Handler = async (request, { engine }) => {
@@ -108,8 +116,8 @@ export const headObject: Handler = async (request, { engine }) => {
     if (!isModified(request.headers, version)) return notModified(version)
     const selection = await select(request, version, findPart)
     const { status, headers } = describe(request, version, selection)
-    headers.push(['content-length', String(selection.range?.length ?? version.size)])
-    return { status, headers }
+    const length = String(selection.range?.length ?? version.size)
+    return { status, headers: [...headers, ['content-length', length]] }
   }
   const address = addressOf(request)
   const part = queryOf(request, 'partNumber') ?? ''

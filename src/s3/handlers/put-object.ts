@@ -16,9 +16,11 @@ export const putObject: Handler = async (request, { engine }) => {
     )
   }
   const { bucket, key, identity } = request
-  const target = { bucket, key, owner: identity.canonicalId, ...objectHeadersOf(request) }
+  const { headers, metadata } = objectHeadersOf(request)
+  const target = { bucket, key, owner: identity.canonicalId, headers, metadata }
   const body = createUploadBody(request)
-  const version = await engine.objects.put({ ...target, ...writeConditions(request.headers) }, body)
+  const { conditions } = writeConditions(request.headers)
+  const version = await engine.objects.put(conditions ? { ...target, conditions } : target, body)
   return {
     status: 200,
     headers: [['etag', `"${version.etag}"`], ...checksumHeaders(version.checksum)],

@@ -10,12 +10,17 @@ const TRAILERS_MAX = 4096
 const SIZE_DIGITS_MAX = 13
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
 const SIZE = new RegExp(`^([0-9a-fA-F]+)(?:;${TOKEN}(?:=(?:${TOKEN}|"[\\x21\\x23-\\x5b\\x5d-\\x7e]*"))?)*$`)
-/** What such a line can begin with. */
-const SIZE_BEGUN = /^[0-9a-fA-F]+(?:;[\x21-\x7e]*)?$/
 const TRAILER = new RegExp(`^${TOKEN}:[\\t\\x20-\\x7e\\x80-\\xff]*$`)
+
+/** Chunks of less are moved together, so that a piece full of them is not thousands of views. */
+const SMALL_BYTES = 1024
 
 const CR = 13
 const LF = 10
+const SEMICOLON = 59
+
+const isHexDigit = (byte: number): boolean =>
+  (byte >= 48 && byte <= 57) || ((byte | 32) >= 97 && (byte | 32) <= 102)
 
 type State = 'size' | 'data' | 'data-end' | 'trailers' | 'done'
 
@@ -23,6 +28,8 @@ export class ChunkedDecoder {
   private state: State = 'size'
   private line = ''
   private sawReturn = false
+  /** Behind the digits of a size. */
+  private isExtension = false
   /** Of the chunk, or of the two bytes behind its data. */
   private left = 0
   private trailerBytes = 0
@@ -31,20 +38,34 @@ export class ChunkedDecoder {
     return this.state === 'done'
   }
 
-  /** `emit` gets views of the piece. Returns how much of it was taken: all, or up to the coding's end. Throws `BadRequest`. */
+  /**
+   * `emit` gets views of the piece, whose bytes may have been moved within what was taken. Returns how much that is: all,
+   * or up to the coding's end. Throws `BadRequest`.
+   */
   push(piece: Uint8Array, emit: (data: Uint8Array) => void): number {
     let at = 0
+    /** Data that was found and not handed on: from `start` to `end`. */
+    let start = 0
+    let end = 0
     while (at < piece.length && this.state !== 'done') {
-      if (this.state === 'data') {
-        const length = Math.min(this.left, piece.length - at)
-        emit(piece.subarray(at, at + length))
-        at += length
-        this.left -= length
-        if (this.left === 0) this.state = 'data-end'
-      } else {
+      if (this.state !== 'data') {
         this.takeByte(piece[at++]!)
+        continue
       }
+      const length = Math.min(this.left, piece.length - at)
+      if (length < SMALL_BYTES && end > start) {
+        piece.copyWithin(end, at, at + length)
+        end += length
+      } else {
+        if (end > start) emit(piece.subarray(start, end))
+        start = at
+        end = at + length
+      }
+      at += length
+      this.left -= length
+      if (this.left === 0) this.state = 'data-end'
     }
+    if (end > start) emit(piece.subarray(start, end))
     return at
   }
 
@@ -58,13 +79,19 @@ export class ChunkedDecoder {
       this.takeLine(line)
     } else if (byte === CR) {
       this.sawReturn = true
-    } else {
+    } else if (this.line.length < LINE_MAX && this.canFollow(byte)) {
       this.line += String.fromCharCode(byte)
-      const isSize = this.state === 'size' && SIZE_BEGUN.test(this.line)
-      if (this.line.length > LINE_MAX || !(isSize || this.state === 'trailers')) {
-        throw badRequest('A line of the chunked coding is none, or too long.')
-      }
+    } else {
+      throw badRequest('A line of the chunked coding is none, or too long.')
     }
+  }
+
+  /** A line that nothing can make right any more is not waited for. */
+  private canFollow(byte: number): boolean {
+    if (this.state !== 'size') return this.state === 'trailers'
+    if (this.line === '') this.isExtension = false
+    else if (byte === SEMICOLON) this.isExtension = true
+    return this.isExtension ? byte > 32 && byte < 127 : isHexDigit(byte)
   }
 
   private takeLine(line: string): void {

@@ -59,9 +59,17 @@ test('what is not the coding to the letter is refused', async () => {
   }
 })
 
+test('many small chunks of one piece come out as one', () => {
+  const views: Uint8Array[] = []
+  const decoder = new ChunkedDecoder()
+  decoder.push(Buffer.from('1\r\nx\r\n'.repeat(10_000)), (view) => views.push(view))
+  assert.is(views.length, 1)
+  assert.is(Buffer.from(views[0]!).toString(), 'x'.repeat(10_000))
+})
+
 const encode = (random: Random) => {
   const chunks = Array.from({ length: random.below(8) }, () =>
-    Buffer.from(random.bytes(1 + random.below(300))),
+    Buffer.from(random.bytes(1 + random.below(random.below(3) === 0 ? 3000 : 300))),
   )
   const parts = chunks.flatMap((chunk) => [
     `${chunk.length.toString(16)}${random.below(4) === 0 ? ';ext="v"' : ''}\r\n`,
@@ -79,7 +87,7 @@ test(
   seeded(20_000, (random) => {
     for (let round = 0; round < 500; round++) {
       const { body, text } = encode(random)
-      const lengths = Array.from({ length: 200 }, () => 1 + random.below(random.below(2) === 0 ? 3 : 200))
+      const lengths = Array.from({ length: 200 }, () => 1 + random.below(random.below(2) === 0 ? 3 : 4000))
       const decoded = decode(`${text}rest`, lengths)
       assert.ok(decoded.isDone)
       assert.is(decoded.taken, text.length)

@@ -14,6 +14,10 @@ export interface AnswerIds {
 
 const NOTHING = Buffer.alloc(0)
 
+/** Behind such a head nothing may come: it would be read as the next answer. */
+const isHeadOnly = ({ status }: S3Response, method: string): boolean =>
+  method === 'HEAD' || status === 204 || status === 304
+
 const fieldsOf = (response: S3Response, ids: AnswerIds, length: number | undefined): string[] => {
   const fields = ['x-amz-request-id', ids.id, 'x-amz-id-2', ids.hostId, 'Server', 'Moraine']
   let hasLength = length !== undefined
@@ -102,7 +106,7 @@ const sendStream = async (exchange: Exchange, begun: BegunStream): Promise<void>
  */
 export const respond = async (exchange: Exchange, answer: S3Response, ids: AnswerIds): Promise<void> => {
   const { status, body } = answer
-  const isHead = exchange.request.method === 'HEAD'
+  const isHead = isHeadOnly(answer, exchange.request.method)
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
     const bytes = typeof body === 'string' ? Buffer.from(body) : (body ?? NOTHING)
     const fields = fieldsOf(answer, ids, body === undefined ? undefined : bytes.length)

@@ -299,6 +299,28 @@ test(
 )
 
 test(
+  'a status that has no body gets none, whatever a handler gives: it would pass for the next answer',
+  deadline(5000, async () => {
+    let answer: S3Response = { status: 204, headers: [], body: '' }
+    const at = await start({ dispatch: async () => answer })
+    for (const status of [204, 304]) {
+      const { body, counts } = streamOf([Buffer.from('HTTP/1.1 200 OK\r\n\r\n')])
+      for (const given of ['HTTP/1.1 200 OK\r\n\r\n', body]) {
+        answer = { status, headers: [], body: given }
+        const wire = new Wire(at.port)
+        wire.send(signed(at, 'GET', '/b/k').repeat(2))
+        for (let i = 0; i < 2; i++) assert.is((await wire.answer('HEAD')).status, status)
+        wire.send(signed(at, 'GET', '/b/k').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+        assert.is((await wire.answer('HEAD')).status, status)
+        assert.is(wire.buffer.length, 0)
+        wire.close()
+      }
+      assert.equal(counts(), { released: 0, closed: 3 })
+    }
+  }),
+)
+
+test(
   'closing lets what is under way finish, answers the rest 503, and leaves no socket',
   deadline(10_000, async () => {
     const { dispatch, finish } = gated()

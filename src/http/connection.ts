@@ -52,6 +52,8 @@ export class Connection implements ExchangeHost {
   private pending: Buffer | undefined
   private deadlineMs: number
   private hasHeadBegun = false
+  /** What is pending is looked at in a turn of its own. */
+  private isNextDue = false
   /** The client has said all it will ever say. */
   private hasEnded = false
   /** Nothing that comes from here on is read. */
@@ -83,7 +85,7 @@ export class Connection implements ExchangeHost {
 
   /** Called now and then: ends a connection that rests, or brings its head, for too long. */
   check(nowMs: number): void {
-    if (nowMs < this.deadlineMs || this.exchange || this.lingering) return
+    if (nowMs < this.deadlineMs || this.exchange || this.isNextDue) return
     if (this.pending === undefined) this.socket.destroy()
     else {
       this.pending = undefined
@@ -120,8 +122,9 @@ export class Connection implements ExchangeHost {
     if (!rest || this.isOver) return
     if (this.pending) rest = Buffer.concat([this.pending, rest])
     this.pending = rest
-    if (this.exchange || this.body) {
-      if (rest.length >= PIPELINED_MAX) this.socket.pause()
+    if (this.exchange || this.isNextDue) {
+      // What comes while the client is written to would also pass for its taking something.
+      if (rest.length >= PIPELINED_MAX || this.isWriting) this.socket.pause()
     } else {
       this.readHead()
     }
@@ -158,6 +161,10 @@ export class Connection implements ExchangeHost {
     // An empty line before a request is from a client that ended its last body with one.
     let start = 0
     while (start + 1 < piece.length && piece[start] === CR && piece[start + 1] === LF) start += 2
+    if (start === piece.length) {
+      this.pending = undefined
+      return
+    }
     const end = piece.indexOf(HEAD_END, start, 'latin1')
     const length = end < 0 ? piece.length : end
     if (length > limits.headerBytesMax) {
@@ -192,6 +199,9 @@ export class Connection implements ExchangeHost {
       this.pending = undefined
       this.pending = this.takeBody(this.body, pending)
     }
+    // From here on the body decides whether the socket is read.
+    if (this.body && this.hasEnded) this.body.breakOff()
+    else if (this.body && !this.body.isPaused) this.readOn()
     this.options.onExchange(exchange)
   }
 
@@ -240,23 +250,44 @@ export class Connection implements ExchangeHost {
       this.body.drop()
       this.body.resume()
     } else if (this.pending) {
-      this.readHead()
+      // Many small requests in one piece must not keep everybody else waiting.
+      this.isNextDue = true
+      setImmediate(this.next)
+      return
     }
-    if (this.hasEnded && !this.exchange) this.socket.destroySoon()
+    if (this.hasEnded) this.socket.destroySoon()
+    else this.readOn()
+  }
+
+  /** The request behind the last one, which has been here for some time. */
+  private readonly next = (): void => {
+    this.isNextDue = false
+    if (this.isOver) return
+    this.readHead()
+    if (this.exchange) {
+      if (!this.body) this.readOn()
+    } else if (this.hasEnded) this.socket.destroySoon()
+    else this.readOn()
+  }
+
+  /** Reads the socket, unless enough waits behind an exchange. */
+  private readOn(): void {
+    const isFull = this.exchange && this.pending && this.pending.length >= PIPELINED_MAX
+    if (!isFull && this.socket.isPaused()) this.socket.resume()
   }
 
   /** Between two requests. */
   private rest(): void {
     this.deadlineMs = this.options.coarseNowMs() + this.options.limits.keepAliveMs
-    if (this.socket.isPaused()) this.socket.resume()
   }
 
   private onEnd(): void {
     this.hasEnded = true
     this.body?.breakOff()
     if (this.lingering) this.endLinger()
-    else if (!this.exchange) this.socket.destroySoon()
     // What it asked for it still gets.
+    else if (this.isNextDue) return
+    else if (!this.exchange) this.socket.destroySoon()
     else if (!this.pending) this.exchange.isLast = true
   }
 

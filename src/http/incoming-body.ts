@@ -21,6 +21,8 @@ export interface Tap {
 
 /** Waits at most before anybody reads. */
 const AHEAD_MAX = 64 * KiB
+/** What a piece costs beside its bytes: one that waits may hold a single byte. */
+export const PIECE_BYTES = 256
 
 export class IncomingBody {
   readonly length: BodyLength
@@ -31,7 +33,7 @@ export class IncomingBody {
   private ahead: Uint8Array[] = []
   private aheadBytes = 0
   private isDropped = false
-  private isPaused = false
+  private isHeldBack = false
   private hasBroken = false
   private readonly deliver = (data: Uint8Array): void => {
     if (this.isDropped) return
@@ -40,7 +42,7 @@ export class IncomingBody {
       return
     }
     this.ahead.push(data)
-    this.aheadBytes += data.length
+    this.aheadBytes += data.length + PIECE_BYTES
     if (this.aheadBytes >= AHEAD_MAX) this.pause()
   }
 
@@ -60,6 +62,11 @@ export class IncomingBody {
     return this.hasBroken
   }
 
+  /** The socket is not to be read. */
+  get isPaused(): boolean {
+    return this.isHeldBack
+  }
+
   /** From now on pieces go to `sink`, those that waited at once. */
   read(sink: BodySink): void {
     this.sink = sink
@@ -73,14 +80,14 @@ export class IncomingBody {
   }
 
   pause(): void {
-    if (this.isPaused || this.isComplete) return
-    this.isPaused = true
+    if (this.isHeldBack || this.isComplete) return
+    this.isHeldBack = true
     this.tap.pause()
   }
 
   resume(): void {
-    if (!this.isPaused || this.isComplete) return
-    this.isPaused = false
+    if (!this.isHeldBack || this.isComplete) return
+    this.isHeldBack = false
     this.tap.resume()
   }
 
@@ -89,6 +96,7 @@ export class IncomingBody {
     this.isDropped = true
     this.sink = undefined
     this.ahead = []
+    this.pause()
   }
 
   /** Bytes of the connection. Returns how many were the body's; throws `BadRequest` for a coding that is broken. */

@@ -51,6 +51,9 @@ export const createHttpServer = (options: HttpOptions): HttpServer => {
   const server = createServer({
     // A client that has said all it wanted to say may still listen.
     allowHalfOpen: true,
+    // A socket that is paused takes one piece more and stops. With room for many, a client could send a byte now and then
+    // for days, and each would pass for its taking something of its answer.
+    highWaterMark: 1,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: PROBE_AFTER_MS,

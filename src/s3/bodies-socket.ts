@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { type MoraineError, refusal } from '../base/errors.ts'
 import { discardBytes } from '../base/memory.ts'
 import { KiB, SECOND } from '../base/units.ts'
-import type { IncomingBody } from '../http/incoming-body.ts'
+import { type IncomingBody, PIECE_BYTES } from '../http/incoming-body.ts'
 import type { BodySource } from './bodies.ts'
 import { incompleteBody } from './bodies-chunked.ts'
 
@@ -80,7 +80,7 @@ export const createSocketSource = (
       return
     }
     ready.push(piece)
-    readyBytes += piece.length
+    readyBytes += piece.length + PIECE_BYTES
     if (readyBytes >= AHEAD_MAX) body.pause()
   }
 
@@ -103,7 +103,7 @@ export const createSocketSource = (
       const piece = ready.shift()
       if (piece) {
         inUse = piece
-        readyBytes -= piece.length
+        readyBytes -= piece.length + PIECE_BYTES
         if (readyBytes === 0) body.resume()
         return Promise.resolve(piece)
       }

@@ -17,7 +17,7 @@ import {
 import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('threads of the store, killed')
-const LIMIT_MS = 600_000
+const LIMIT_MS = 1_200_000
 const PLACES = ['gateways', 'metadata', 'storage', 'upkeep', 'codec'] as const
 type Place = (typeof PLACES)[number]
 /** Between two kills, so that there is something to lose. */

@@ -136,7 +136,7 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
   test('a mailbox is bounded by bytes, and its occupancy is seen from outside', async (world) => {
     const system = await world.open([actor('a')])
     const a = world.ref('root/a')
-    const busy = a.ask('work', { name: 'w', delayMs: 100 }, SOON)
+    const busy = a.ask('work', { name: 'w', delayMs: 1000 }, SOON)
     await untilTrue(world, async () => (await system.inspect()).actors[0]!.mailbox.messages === 0)
     const big = () => ({ value: new Uint8Array(3_000_000) })
     assert.is(a.tell('echo', big()), true)

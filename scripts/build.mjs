@@ -1,17 +1,19 @@
 // Builds everything into dist/: TypeScript by tsc, the codec kernels by asc. Prints nothing when all is well.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const run = (script, ...args) => {
-  const done = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], {
-    cwd: root,
-    stdio: 'inherit',
+const run = (script, ...args) =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, 'node_modules', script), ...args], {
+      cwd: root,
+      stdio: 'inherit',
+    })
+    child.on('close', (code) => (code === 0 ? resolve() : process.exit(code ?? 1)))
   })
-  if (done.status !== 0) process.exit(done.status ?? 1)
-}
 
 /** Removes outputs whose source is gone, so that a deleted test does not run on. */
 const sweep = (directory) => {
@@ -25,7 +27,7 @@ const sweep = (directory) => {
 
 mkdirSync(join(root, 'dist', 'src', 'codec'), { recursive: true })
 sweep(join(root, 'dist'))
-run('typescript/bin/tsc', '-p', '.')
+const jobs = [() => run('typescript/bin/tsc', '-p', '.')]
 if (existsSync(join(root, 'src/codec/assembly'))) {
   for (const name of readdirSync(join(root, 'src/codec/assembly')).filter((file) =>
     /^kernel.*\.ts$/.test(file),
@@ -35,8 +37,7 @@ if (existsSync(join(root, 'src/codec/assembly'))) {
       ? ['--initialMemory', '2', '--maximumMemory', '2']
       : ['--importMemory', '--sharedMemory', '--maximumMemory', '65536', '--enable', 'threads']
     const features = name.includes('relaxed') ? ['--enable', 'relaxed-simd'] : []
-    run(
-      'assemblyscript/bin/asc.js',
+    const args = [
       `src/codec/assembly/${name}`,
       '--outFile',
       `dist/src/codec/${name.replace('.ts', '.wasm')}`,
@@ -51,7 +52,13 @@ if (existsSync(join(root, 'src/codec/assembly'))) {
       '--enable',
       'simd',
       ...features,
-    )
+    ]
+    jobs.push(() => run('assemblyscript/bin/asc.js', ...args))
   }
 }
+// asc takes seconds for each kernel, on one core.
+const work = async () => {
+  for (let job = jobs.shift(); job; job = jobs.shift()) await job()
+}
+await Promise.all(Array.from({ length: availableParallelism() }, work))
 writeFileSync(join(root, 'dist', '.built'), '')

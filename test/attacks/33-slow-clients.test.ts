@@ -12,7 +12,7 @@ import {
   Wire,
 } from '../support/http-gateway.ts'
 import { signHeader } from '../support/http-signing.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { assert, deadline, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('attack 33')
 const open: TestGateway[] = []
@@ -213,6 +213,56 @@ test(
     wire.close()
     await until(() => held.closed && at.gateway.inFlight() === 0)
     assert.is(held.released, held.taken)
+  }),
+)
+
+test(
+  'wherever clients leave, nothing stays under way and nothing is held',
+  seeded(30_000, async (random) => {
+    let held = 0
+    async function* stream(): AsyncGenerator<Chunk> {
+      for (let i = 0; i < 4; i++) {
+        held++
+        yield { bytes: new Uint8Array(500_000), release: () => void held-- }
+      }
+    }
+    let opened = 0
+    const at = await start({
+      dispatch: async (request) => {
+        if (request.method === 'PUT') await request.body.whole(1e6)
+        if (request.method === 'PUT') return { status: 200, headers: [] }
+        opened++
+        return {
+          status: 200,
+          headers: [],
+          body: { length: 2_000_000, stream: stream(), close: () => void opened-- },
+        }
+      },
+    })
+    const expecting = { host: at.host, 'content-length': '5', expect: '100-continue' }
+    const requests = [
+      get(at),
+      `${put(at, 70_000)}${'x'.repeat(70_000)}`,
+      `${headText(signHeader({ method: 'PUT', target: '/b/k', headers: expecting }))}hello`,
+      `PUT /b/k HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`,
+      'PUT /b/k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX',
+      'BAD\r\n\r\n',
+    ]
+    const visit = async (): Promise<void> => {
+      const wire = new Wire(at.port)
+      let text = ''
+      for (let i = random.below(6); i >= 0; i--) text += requests[random.below(requests.length)]
+      const [cut, end] = [random.below(text.length), 1 + random.below(text.length)]
+      wire.send(text.slice(0, Math.min(cut, end)))
+      await sleep(random.below(20))
+      wire.send(text.slice(Math.min(cut, end), end))
+      await sleep(random.below(40))
+      wire.socket[(['destroy', 'resetAndDestroy', 'end', 'pause'] as const)[random.below(4)]!]()
+      await sleep(random.below(40))
+      wire.close()
+    }
+    for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 15 }, visit))
+    await until(() => at.gateway.inFlight() === 0 && held === 0 && opened === 0)
   }),
 )
 

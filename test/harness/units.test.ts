@@ -1,8 +1,8 @@
-// The order in which the test run takes its units, and that those which are to be alone are.
+// The order in which the test run takes its units, and how many of them at a time.
 import { readdirSync } from 'node:fs'
 import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ALONE, runInLanes, SECONDS, type Unit, unitsOf } from '../support/units.ts'
+import { runInLanes, SECONDS, type Unit, unitsOf } from '../support/units.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('units')
@@ -26,28 +26,24 @@ test('every suite is in one unit, and the slowest units come first', () => {
 
 test('what is said of a unit is said of one that there is', () => {
   const names = new Set(units.map(({ name }) => name))
-  for (const name of [...SECONDS.keys(), ...ALONE]) assert.ok(names.has(name), name)
+  for (const name of SECONDS.keys()) assert.ok(names.has(name), name)
 })
 
 test(
-  'so many units run side by side, and those that are to be alone after all others and one by one',
+  'so many units run side by side, each once',
   deadline(5_000, async () => {
-    const [alone = ''] = ALONE
-    const running = new Set<string>()
-    const order: string[] = []
+    let running = 0
     let most = 0
+    const order: string[] = []
     const run = async ({ name }: Unit): Promise<void> => {
-      running.add(name)
       order.push(name)
-      most = Math.max(most, running.size)
+      most = Math.max(most, ++running)
       await new Promise(setImmediate)
-      if (ALONE.has(name)) assert.equal([...running], [name])
-      running.delete(name)
+      running--
     }
-    await runInLanes(unitsOf([...suites]), 3, run)
+    await runInLanes(units, 3, run)
     assert.is(most, 3)
-    assert.equal([...order].sort(), units.map(({ name }) => name).sort())
-    assert.ok(order.indexOf(alone) >= order.length - ALONE.size)
+    assert.equal(order.sort(), units.map(({ name }) => name).sort())
   }),
 )
 

@@ -32,12 +32,6 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/lost-block', 11],
 ])
 
-/** Units that would be disturbed by others beside them, or disturb those. They run one by one, after all others. */
-export const ALONE: ReadonlySet<string> = new Set([
-  // One of its tests wants a page of a listing within milliseconds.
-  'conformance',
-])
-
 export interface Unit {
   readonly name: string
   readonly suites: readonly string[]
@@ -60,20 +54,15 @@ export const unitsOf = (suites: readonly string[]): Unit[] => {
 /** One lane more than there are cores: many tests wait for what they do not compute. Not many more, as they share a disk. */
 export const laneCount = (): number => Math.min(availableParallelism() + 1, 4)
 
-/** Runs `action` for each unit, `lanes` at a time, then for those that are to be alone. */
+/** Runs `action` for each unit, `lanes` at a time. */
 export const runInLanes = async (
   units: readonly Unit[],
   lanes: number,
   action: (unit: Unit) => Promise<void>,
 ): Promise<void> => {
-  const isAlone = ({ name }: Unit): boolean => ALONE.has(name)
-  for (const [waiting, width] of [
-    [units.filter((unit) => !isAlone(unit)), lanes],
-    [units.filter(isAlone), 1],
-  ] as const) {
-    const lane = async (): Promise<void> => {
-      for (let unit = waiting.shift(); unit; unit = waiting.shift()) await action(unit)
-    }
-    await Promise.all(Array.from({ length: width }, lane))
+  const waiting = [...units]
+  const lane = async (): Promise<void> => {
+    for (let unit = waiting.shift(); unit; unit = waiting.shift()) await action(unit)
   }
+  await Promise.all(Array.from({ length: lanes }, lane))
 }

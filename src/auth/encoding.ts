@@ -1,5 +1,5 @@
-// Percent encoding as SigV4 wants it, on byte strings: strings whose every character is one byte (latin1), as node:http
-// hands out targets and headers. So nothing is lost or guessed before the signature over it was checked; only then is a
+// Percent encoding as SigV4 wants it, on byte strings: strings whose every character is one byte (latin1), as
+// targets and headers come. So nothing is lost or guessed before the signature over it was checked; only then is a
 // byte string read as UTF-8.
 import { Buffer } from 'node:buffer'
 import { refusal } from '../base/errors.ts'

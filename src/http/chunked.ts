@@ -1,6 +1,6 @@
 // The chunked transfer coding of RFC 9112, 7.1, as a state machine over pieces of any size. What S3 calls aws-chunked
 // travels inside it and is none of its business. Extensions and trailers are read past, not believed; lines have a bound.
-import { badRequest } from './head.ts'
+import { badRequest, ONCE } from './head.ts'
 
 /** Of a size with its extension, or of a trailing field. */
 const LINE_MAX = 256
@@ -10,7 +10,7 @@ const TRAILERS_MAX = 4096
 const SIZE_DIGITS_MAX = 13
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
 const SIZE = new RegExp(`^([0-9a-fA-F]+)(?:;${TOKEN}(?:=(?:${TOKEN}|"[\\x21\\x23-\\x5b\\x5d-\\x7e]*"))?)*$`)
-const TRAILER = new RegExp(`^${TOKEN}:[\\t\\x20-\\x7e\\x80-\\xff]*$`)
+const TRAILER = new RegExp(`^(${TOKEN}):[\\t\\x20-\\x7e\\x80-\\xff]*$`)
 
 /** Chunks of less are moved together, so that a piece full of them is not thousands of views. */
 const SMALL_BYTES = 1024
@@ -107,7 +107,9 @@ export class ChunkedDecoder {
       this.state = 'done'
     } else {
       this.trailerBytes += line.length
-      if (this.trailerBytes > TRAILERS_MAX || !TRAILER.test(line)) {
+      const name = TRAILER.exec(line)?.[1]?.toLowerCase()
+      // What decides about a request cannot come behind it.
+      if (this.trailerBytes > TRAILERS_MAX || name === undefined || ONCE.has(name)) {
         throw badRequest('A trailing header is none, or too long.')
       }
     }

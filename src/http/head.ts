@@ -35,7 +35,7 @@ const METHODS: ReadonlySet<string> = new Set([
   'TRACE',
 ])
 /** These decide who is asked by whom for what: twice is once too many. */
-const ONCE: ReadonlySet<string> = new Set([
+export const ONCE: ReadonlySet<string> = new Set([
   'host',
   'authorization',
   'content-length',

@@ -1,6 +1,6 @@
 // Headers that belong to an object: what of a request is kept with it, and how it is given back.
 //
-// node:http hands header values over as one character per byte and writes them the same way. Records hold text: values
+// Header values come as one character per byte and are written the same way. Records hold text: values
 // are read as UTF-8 where they are UTF-8. User metadata beyond ASCII goes back as RFC 2047 encoded words, as S3's does;
 // standard headers go back as the bytes that came.
 import { Buffer } from 'node:buffer'

@@ -51,6 +51,7 @@ test('what is not the coding to the letter is refused', async () => {
     '5;a b',
     `5;${'x'.repeat(256)}`,
     `0\r\n${'x'.repeat(257)}`,
+    '0\r\nContent-Length: 3',
   )
   cases.push(`0\r\n${`${'x'.repeat(200)}\r\n`.repeat(30)}`)
   for (const text of cases) {

@@ -23,11 +23,6 @@ type Place = (typeof PLACES)[number]
 /** Between two kills, so that there is something to lose. */
 const SERVICE_MS = 30
 const HOWS: readonly How[] = ['throw', 'exit', 'terminate']
-/**
- * Not from outside: when Node 20 is ended in the middle of parsing a request's body, its parser aborts the whole process
- * (`v8::ToLocalChecked Empty MaybeLocal`). We end no thread from outside that still turns.
- */
-const GATEWAY_HOWS: readonly How[] = ['throw', 'exit']
 /** A thread takes a second and two hundred megabytes to run out of memory. */
 const OUT_OF_MEMORY = 7
 const HOLDERS = 4
@@ -64,11 +59,7 @@ const restartsBeside = (
   return Object.fromEntries(others.map((place) => [place, count(place)]))
 }
 
-const howOf = (place: Place, kill: number): How => {
-  if (kill === OUT_OF_MEMORY) return 'memory'
-  const hows = place === 'gateways' ? GATEWAY_HOWS : HOWS
-  return hows[kill % hows.length]!
-}
+const howOf = (kill: number): How => (kill === OUT_OF_MEMORY ? 'memory' : HOWS[kill % HOWS.length]!)
 
 /** Ends a thread of each of these places, and waits for service. `sharing`: places that live on one of these threads, too. */
 const kill = async (
@@ -78,7 +69,7 @@ const kill = async (
   sharing: readonly Place[],
 ): Promise<void> => {
   const before = await server.actors()
-  for (const place of places) await server.order({ kind: 'end', place, how: howOf(place, number) })
+  for (const place of places) await server.order({ kind: 'end', place, how: howOf(number) })
   await server.untilServes(places, before)
   const dead = [...places, ...sharing]
   assert.equal(restartsBeside(dead, await server.actors()), restartsBeside(dead, before))

@@ -16,9 +16,9 @@ const MEMORY_MB_MAX = 1024
 const DECLARED_BYTES = GiB
 /** From each of 200 uploads: 20 GiB, half as much again on the disks, and all of it removed at the end. */
 const SENT_BYTES = 100 * MiB
-/** The suite sends for a minute, as much as fits; scripts/slow-clients.mjs until all of it is sent. */
+/** The suite sends for half a minute, as much as fits; scripts/slow-clients.mjs until all of it is sent. */
 const isInFull = process.env['MORAINE_FULL_SIZE'] === '1'
-const SENDING_MS_MAX = isInFull ? 3_600_000 : 60_000
+const SENDING_MS_MAX = isInFull ? 3_600_000 : 30_000
 const LIMIT_MS = SENDING_MS_MAX + 340_000
 let server: ServerProcess
 let signer: Signer

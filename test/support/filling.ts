@@ -25,6 +25,8 @@ export interface Filler {
   send(method: string, path: string, options?: SendOptions): Promise<Answer>
   /** PUTs objects of the kind until the store has said nothing but 507 for `fullMs`. Resolves to how many it took. */
   fill(kind: Kind, prefix: string, fullMs: number): Promise<number>
+  /** Resolves when an object of the kind, which is deleted again, was taken; rejects when none was for so long. */
+  untilTaken(kind: Kind, limitMs: number): Promise<void>
   /** Rejects with the first of `count` objects that does not read as it was written. */
   readBack(kind: Kind, prefix: string, count: number): Promise<void>
   /** DeleteObjects, a thousand at a time. */
@@ -98,6 +100,10 @@ export const createFiller = async (target: Target): Promise<Filler> => {
       }
       await Promise.all(Array.from({ length: LANES }, lane))
       return refused
+    },
+    async untilTaken(kind, limitMs) {
+      if (!(await putOne(kind, 'probe', 0, limitMs))) throw new Error(`nothing was taken for ${limitMs} ms`)
+      await send('DELETE', '/probe/0')
     },
     async readBack(kind, prefix, count) {
       let next = 0

@@ -24,17 +24,31 @@ export interface Mismatch {
   readonly port: number
 }
 
-/** What clients sign by default, or proxies put in its place. */
+/** What clients sign by default, proxies put in its place, and pages sign that let a browser upload. */
 const CONTENT_TYPES = [
   '',
   'application/octet-stream',
   'binary/octet-stream',
   'application/x-www-form-urlencoded',
-  'application/x-www-form-urlencoded; charset=utf-8',
   'application/xml',
+  'application/json',
+  'application/pdf',
+  'application/zip',
+  'application/gzip',
   'text/plain',
-  'text/plain;charset=UTF-8',
+  'text/html',
+  'text/csv',
+  'image/jpeg',
+  'image/png',
+  'image/webp',
+  'image/gif',
+  'video/mp4',
+  'audio/mpeg',
 ]
+
+/** The same type with and without a character set, as clients spell it. */
+const spellings = (type: string): readonly string[] =>
+  type === '' ? [type] : [type, `${type}; charset=utf-8`, `${type};charset=UTF-8`, `${type};charset=utf-8`]
 
 /** Where a client's region comes from when nobody set it. */
 const REGIONS = ['us-east-1', 'us-west-2', 'eu-west-1', 'eu-central-1', 'auto', 'default', 'local', 'garage']
@@ -83,6 +97,10 @@ function* pathAttempts({ request, parts }: Mismatch): Generator<Attempt> {
     "the path was signed with an encoded '+' for a space",
     { ...parts, path: parts.path.replaceAll('%20', '%2B') },
   ]
+  yield [
+    "the path was signed with a space for an encoded '+'",
+    { ...parts, path: parts.path.replaceAll('%2B', '%20') },
+  ]
 }
 
 function* queryAttempts({ request, claim, parts }: Mismatch): Generator<Attempt> {
@@ -93,13 +111,22 @@ function* queryAttempts({ request, claim, parts }: Mismatch): Generator<Attempt>
     { ...parts, query: canonicalQuery(parseQuery(request.query, 'literal'), except) },
   ]
   yield ["the query was signed with '+' for spaces", { ...parts, query: parts.query.replaceAll('%20', '+') }]
+  yield [
+    "the query was signed with an encoded '+' for a space",
+    { ...parts, query: parts.query.replaceAll('%20', '%2B') },
+  ]
+  yield [
+    "the query was signed with a space for an encoded '+'",
+    { ...parts, query: parts.query.replaceAll('%2B', '%20') },
+  ]
 }
 
 function* contentTypeAttempts(mismatch: Mismatch): Generator<Attempt> {
   if (!mismatch.claim.signedHeaders.includes('content-type')) return
   const sent = mismatch.request.headers.get('content-type') ?? ''
   const bare = sent.split(';', 1)[0]!.trim()
-  for (const type of new Set([bare, bare.toLowerCase(), ...CONTENT_TYPES])) {
+  const types = [bare, bare.toLowerCase(), ...CONTENT_TYPES].flatMap(spellings)
+  for (const type of new Set(types)) {
     if (type === sent) continue
     yield [
       `the Content-Type was changed after signing: signed as '${type}'`,

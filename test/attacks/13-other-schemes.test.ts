@@ -130,6 +130,21 @@ test(
         { 'content-type': 'application/json' },
         'Content-Type was changed',
       ],
+      [
+        { host: at.host, 'content-type': 'image/jpeg' },
+        { 'content-type': 'application/x-www-form-urlencoded' },
+        "signed as 'image/jpeg'",
+      ],
+      [
+        { host: at.host, 'content-type': 'application/json' },
+        { 'content-type': 'application/json;charset=utf-8' },
+        "signed as 'application/json'",
+      ],
+      [
+        { host: at.host, 'content-type': 'text/html; charset=utf-8' },
+        { 'content-type': 'text/html;charset=UTF-8' },
+        "signed as 'text/html; charset=utf-8'",
+      ],
     ] as const
     for (const [signed, sent, cause] of cases) {
       const answer = await put(signed, sent)
@@ -138,6 +153,17 @@ test(
     }
     const space = await call(at, 'GET', '/b?prefix=a+b', { signedQuery: 'prefix=a%2Bb' })
     assert.match(textIn(space), 'where it means a space')
+    for (const [sent, signed, cause] of [
+      ['a%20b', 'a+b', "with '+' for spaces"],
+      ['a%20b', 'a%2Bb', "with an encoded '+' for a space"],
+      ['a%2Bb', 'a%20b', "with a space for an encoded '+'"],
+    ] as const) {
+      const inQuery = await call(at, 'GET', `/b?prefix=${sent}`, { signedQuery: `prefix=${signed}` })
+      assert.match(textIn(inQuery), `the query was signed ${cause}`)
+      if (signed === 'a+b') continue
+      const inPath = await call(at, 'GET', `/b/${sent}`, { signedPath: `/b/${signed}` })
+      assert.match(textIn(inPath), `the path was signed ${cause}`)
+    }
   }),
 )
 

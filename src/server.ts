@@ -19,11 +19,13 @@ import { systemRandom } from './base/prng.ts'
 import { SECOND } from './base/units.ts'
 import { CODEC_RESERVED_BYTES } from './codec/index.ts'
 import type { Config } from './config.ts'
+import { connectionsWithin, descriptorsMax } from './descriptors.ts'
 import { type ActorRef, child } from './runtime/actor.ts'
 import { createArena } from './runtime/arena.ts'
 import { createEvents } from './runtime/events.ts'
 import { createSystem, type System, type SystemView } from './runtime/system.ts'
 import { type CodecShare, type GatewayProtocol, gateway } from './s3/actor.ts'
+import { GATEWAY_LIMITS } from './s3/gateway.ts'
 import { checkPort } from './s3/port.ts'
 import { nodeFiles } from './storage/files-node.ts'
 import { createLevelLock, noLock } from './storage/lock.ts'
@@ -136,6 +138,7 @@ const startSystem = async (
   const { host, port, domain, rootCredentials } = config
   const gatewayArgs = {
     ...{ gateway: 0, codec: codecShare(memory ? 0 : cores), host, port, ports },
+    connectionsMax: connectionsWithin(GATEWAY_LIMITS.connectionsMax, descriptorsMax()),
     ...(domain !== undefined && { domain }),
     ...(rootCredentials && { rootKeys: rootCredentials }),
   }

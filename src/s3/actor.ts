@@ -35,6 +35,7 @@ export interface GatewayArgs {
   /** 0 for any; the one that was taken is kept in `ports`. */
   readonly port: number
   readonly ports: SharedArrayBuffer
+  readonly connectionsMax: number
   readonly domain?: string
   /** Given by the operator: it counts instead of the stored one. */
   readonly rootKeys?: KeyPair
@@ -57,7 +58,8 @@ const INSPECT_LIMIT = { withinMs: 10 * SECOND }
 
 export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
   mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
-  async setup(context, { gateway: number, codec, host, port, ports, domain, rootKeys }) {
+  async setup(context, args) {
+    const { gateway: number, codec, host, port, ports, connectionsMax, domain, rootKeys } = args
     const facts = context.workerData as StoreFacts
     const taken = new Int32Array(ports)
     const { parts, reading } = connectGateway(context, facts, await openCoder(context, codec))
@@ -80,6 +82,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
         actors: () => context.ref<InspectorProtocol>(PATHS.inspector).ask('actors', {}, INSPECT_LIMIT),
       }),
       region: facts.region,
+      limits: { connectionsMax },
       ...(domain !== undefined && { domain }),
       clock: context.clock,
       random: context.random,

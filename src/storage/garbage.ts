@@ -10,6 +10,7 @@ import { assert } from '../base/errors.ts'
 import type { OpenFile } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
 import type { DiskContext } from './disk-context.ts'
+import { isTooManyOpen } from './disk-errors.ts'
 import { freePath, volumePath, volumesPath } from './layout.ts'
 import { isNotThere } from './shard-files.ts'
 import { ENTRY_ALIGNMENT } from './unit.ts'
@@ -132,7 +133,8 @@ export const createGarbage = (
       await context.syncFile(file)
       if (isNameToo) await context.syncDirectory(volumesPath(root))
     } catch (error) {
-      failed.set(volume, error)
+      // A directory that could not be opened was not synced in vain, and the disk goes on: the next time will tell.
+      if (!isTooManyOpen(error)) failed.set(volume, error)
       throw error
     }
   }

@@ -39,6 +39,9 @@ test(
       ['EROFS', 'DISK_READ_ONLY'],
       ['ENODEV', 'DISK_GONE'],
       ['EACCES', 'DISK_IO'],
+      // Of the process, not of the disk: nobody starts a disk anew for it.
+      ['EMFILE', 'MAILBOX_FULL'],
+      ['ENFILE', 'MAILBOX_FULL'],
     ] as const
     for (const [code, fault] of cases) {
       const { files, disk } = await makeDisk()
@@ -193,6 +196,23 @@ test(
     release()
     assert.is((await reading).read.status, 'ok')
     assert.is((await readUnit(disk, sealed, 0, 0)).read.status, 'missing')
+    await disk.close()
+  }),
+)
+
+test(
+  'what could not be noted as free for want of descriptors is noted the next time',
+  deadline(LIMIT_MS, async () => {
+    const { files, disk } = await makeDisk()
+    const packed = makeBody(100)
+    const place = await writeShard(disk, packed, 0)
+    const entry = { ...place!, bytes: entryBytesOf(packed.plan.lastPayloadBytes) }
+    const effect = { kind: 'error', code: 'EMFILE' } as const
+    for (const operation of ['open', 'syncDirectory'] as const) {
+      files.inject({ operation, path: operation === 'open' ? '.free' : 'volumes', effect })
+      await rejectsWith('MAILBOX_FULL', () => disk.freePacked([entry]))
+    }
+    await disk.freePacked([entry])
     await disk.close()
   }),
 )

@@ -187,7 +187,11 @@ const textOf = (path: string, name: string, value: unknown): string => {
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'number') return String(value)
   const isList = Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string')
-  if (name === 'disks' && isList) return value.join(',')
+  if (name === 'disks' && isList) {
+    const split = value.find((one: string) => one.includes(','))
+    if (split === undefined) return value.join(',')
+    throw invalid(`the configuration file ${path} names ${quote(split)} in "disks", where no comma can be`)
+  }
   throw invalid(`the configuration file ${path} has a value for ${quote(name)} that is no text and no number`)
 }
 

@@ -129,6 +129,8 @@ test('a configuration file that is none is refused', async () => {
   await refuses(`--config ${file({ config: 'x' })}`, /"config", which is no setting/)
   await refuses(`--config ${file({ port: true })}`, /"port"/)
   await refuses(`--config ${file({ disks: [1] })}`, /"disks"/)
+  // A flag would read it as two directories, of which one may be anywhere.
+  await refuses(`--config ${file({ disks: ['/mnt/a,1', '/mnt/b'] })}`, /"\/mnt\/a,1" in "disks"/)
 })
 
 test('root credentials come from the environment, together, and are never quoted', async () => {

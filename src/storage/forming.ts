@@ -11,8 +11,11 @@ const parentOf = (root: string): string => root.slice(0, Math.max(1, root.lastIn
 /** Makes the directory, and those above it; the new names are durable when it resolves. */
 export const makeRoot = async (files: FileSystem, root: string): Promise<void> => {
   const parent = parentOf(root)
-  if (parent !== root && (await files.stat(parent)) === undefined) await makeRoot(files, parent)
-  if (await files.makeDirectory(root)) await files.syncDirectory(parent)
+  const above = parent === root ? undefined : await files.stat(parent)
+  if (parent !== root && above === undefined) await makeRoot(files, parent)
+  if (!(await files.makeDirectory(root))) return
+  // Above its disks an operator may have a link, of ./data to a larger disk: that one is followed.
+  await files.syncDirectory(above?.kind === 'other' ? `${parent}/.` : parent)
 }
 
 /**

@@ -94,7 +94,10 @@ export const inspectDirectory = async (files: FileSystem, root: string): Promise
     stat = await files.stat(root)
     if (stat === undefined) return { root, content: { kind: 'absent' } }
     if (stat.kind !== 'directory') {
-      return { root, content: { kind: 'unusable', reason: 'it is not a directory' } }
+      return {
+        root,
+        content: { kind: 'unusable', reason: 'it is not a directory (and no link is followed)' },
+      }
     }
     const { device, inode } = stat
     return { root, device, inode, content: await readContent(files, root) }

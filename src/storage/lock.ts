@@ -6,7 +6,7 @@
 // does. A start that is refused must leave everything as it was, so what it did is taken back.
 import type { ClassicLevel } from 'classic-level'
 import { fault } from '../base/errors.ts'
-import type { FileSystem } from '../base/files.ts'
+import { FileError, type FileSystem } from '../base/files.ts'
 import { readSmallFile } from './identity-file.ts'
 import { LOCK_NAME } from './layout.ts'
 
@@ -93,10 +93,14 @@ export const createLevelLock =
     const path = `${root}/${LOCK_NAME}`
     const snapshot = await takeSnapshot(files, path)
     const refuse = async (error: unknown): Promise<never> => {
+      // What the file system says is clearer than any word of ours.
+      if (error instanceof FileError) throw error
       if (!isLocked(error)) throw fault('DISK_IO', `${root} cannot be locked`, {}, error)
       await restoreLog(files, path, snapshot)
       throw fault('STORE_IN_USE', `${root} is in use by another Moraine`, {}, error)
     }
+    // LevelDB would make it, but not say why it cannot.
+    if (snapshot === undefined) await files.makeDirectory(path)
     const level = await openLevel(path)
       .catch((error: unknown) => {
         if (isLocked(error) || snapshot === undefined) throw error

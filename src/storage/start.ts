@@ -105,7 +105,7 @@ const makeMissing = async (files: FileSystem, root: string, undo: Undo): Promise
 
 const describe = (error: unknown, root: string): unknown => {
   const code = (error as { code?: string }).code ?? ''
-  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOSPC'].includes(code)) return error
+  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOENT', 'ENOSPC'].includes(code)) return error
   return fault('DISK_READ_ONLY', `${root} cannot be written to (${code})`, { system: code }, error)
 }
 
@@ -148,8 +148,23 @@ const nextSession = async ({ filesOf }: StartRequest, { disks }: OpenPlan): Prom
   return 1 + Math.max(0, ...(await Promise.all(seen)))
 }
 
-const openStore = async (request: StartRequest, plan: OpenPlan): Promise<void> => {
+const openStore = async (
+  request: StartRequest,
+  plan: OpenPlan,
+  seen: readonly DirectoryState[],
+): Promise<void> => {
+  for (const { root, content } of seen) {
+    const isWhole = content.kind === 'disk' && content.key !== undefined
+    if (isWhole || !plan.disks.some((disk) => disk.root === root)) continue
+    request.log.warn('disk.identity-damaged', { root, isRestored: true })
+  }
   for (const { root, reason } of plan.out) request.log.warn('disk.out', { root, reason })
+  // Of a disk that no directory was given for nothing else would say that it is away.
+  if (request.roots.length < plan.table.disks.length) {
+    const positions = plan.missing.map(({ position }) => position + 1).join(', ')
+    const given = request.roots.length
+    request.log.warn('disks.missing', { positions, disks: plan.table.disks.length, directories: given })
+  }
   await applyOpen(request.filesOf, plan)
   for (const { root, identity } of plan.change?.joined ?? []) {
     request.log.info('disk.joining', { root, disk: identity.number })
@@ -160,6 +175,7 @@ const openStore = async (request: StartRequest, plan: OpenPlan): Promise<void> =
 const apply = async (
   request: StartRequest,
   plan: Exclude<StartPlan, { kind: 'refuse' }>,
+  seen: readonly DirectoryState[],
   held: Pick<StartedStore, 'relock' | 'release'>,
 ): Promise<StartedStore> => {
   const { storeId, key, table } = plan
@@ -169,7 +185,7 @@ const apply = async (
     return { storeId, key, table, isNew: true, disks, ...none, ...held }
   }
   const session = await nextSession(request, plan)
-  await openStore(request, plan)
+  await openStore(request, plan, seen)
   const { disks, missing, out, unreadableSets, change } = plan
   const pending = change === undefined ? {} : { change }
   return {
@@ -199,9 +215,10 @@ export const startStore = async (request: StartRequest): Promise<StartedStore> =
   const undo = new Undo()
   let locks: Map<string, StoreLock>
   let plan: StartPlan
+  let again: readonly DirectoryState[]
   try {
     locks = await lockAll(request, rootsToLock(first, seen), undo)
-    const again = await inspectAll(request)
+    again = await inspectAll(request)
     plan = planFrom(request, again)
     if (plan.kind === 'refuse') throw plan.error
     const wanted = new Set(rootsToLock(first, seen))
@@ -214,7 +231,7 @@ export const startStore = async (request: StartRequest): Promise<StartedStore> =
   }
   const held = holdLocks(request.takeLock, locks)
   try {
-    return await apply(request, plan, held)
+    return await apply(request, plan, again, held)
   } catch (error) {
     await held.release()
     throw error

@@ -1,9 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FileSystem } from '../../src/base/files.ts'
+import { FileError, type FileSystem } from '../../src/base/files.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
+import { type LogFields, silentLog } from '../../src/base/log.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { nodeFiles } from '../../src/storage/files-node.ts'
@@ -181,7 +191,13 @@ test(
       await flipByte(files, path, position)
     }
     await files.remove('/d5/disk.json')
-    const again = await startTestStore(files, six)
+    const warnings: unknown[] = []
+    const warn = (event: string, fields?: LogFields): void => void warnings.push([event, fields?.['root']])
+    const again = await startTestStore(files, six, { log: { ...silentLog, warn } })
+    assert.equal(
+      warnings,
+      ['/d2', '/d3', '/d4', '/d5'].map((root) => ['disk.identity-damaged', root]),
+    )
     assert.equal([numbersOf(again), again.key], [[1, 2, 3, 4, 5, 6], store.key])
     assert.equal(await listTree(files), before)
     await flipByte(files, '/d2/disk.json', 100)
@@ -513,6 +529,73 @@ test(
           assert.is(lockElsewhere(root), 'STORE_IN_USE', `${name} at ${at}`)
           await lock.release()
         }
+      }
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'a store lies where a link leads, as long as no disk is a link itself',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    const request = { takeLock: createLevelLock(nodeFiles) }
+    const refused = async (roots: readonly string[], code: string, words: string): Promise<void> => {
+      const error = await rejectsWith(code, () => startTestStore(nodeFiles, roots, request))
+      assert.ok(error.message.includes(words), error.message)
+    }
+    try {
+      mkdirSync(join(root, 'large'))
+      symlinkSync(join(root, 'large'), join(root, 'data'))
+      symlinkSync(join(root, 'nowhere'), join(root, 'torn'))
+      const roots = [1, 2].map((i) => join(root, 'data', `d${i}`))
+      for (const isNew of [true, false]) {
+        const store = await startTestStore(nodeFiles, roots, request)
+        assert.is(store.isNew, isNew)
+        await store.release()
+      }
+      assert.equal(readdirSync(join(root, 'large')).sort(), ['d1', 'd2'])
+      await refused([join(root, 'data')], 'DISK_FORMAT', 'no link is followed')
+      await refused([join(root, 'torn', 'd1')], 'DISK_READ_ONLY', '/torn/d1 cannot be written to (ENOENT)')
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'disks that no directory was given for are named',
+  deadline(LIMIT_MS, async () => {
+    const { files } = await makeStore()
+    const warnings: unknown[] = []
+    const warn = (event: string, fields?: unknown): void => void warnings.push([event, fields])
+    await startTestStore(files, six.slice(0, 4), { log: { ...silentLog, warn } })
+    assert.equal(warnings, [['disks.missing', { positions: '5, 6', disks: 6, directories: 4 }]])
+  }),
+)
+
+test(
+  'a directory that nobody may write to is named with the reason, whether it was locked before or not',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    const isReadOnly = (path: string): Promise<never> => Promise.reject(new FileError('write', path, 'EROFS'))
+    const readOnly: FileSystem = { ...nodeFiles, makeDirectory: isReadOnly, remove: isReadOnly }
+    const takeLock = createLevelLock(readOnly)
+    try {
+      for (const isLocked of [false, true]) {
+        if (isLocked) {
+          await (await createLevelLock(nodeFiles)(root)).release()
+          // It does not open, and nothing of it can be thrown away.
+          writeFileSync(join(root, 'lock', 'CURRENT'), 'x')
+        }
+        const before = listReal(root)
+        const error = await rejectsWith('DISK_READ_ONLY', () =>
+          startTestStore(nodeFiles, [root], { takeLock }),
+        )
+        assert.is(error.message, `${root} cannot be written to (EROFS)`)
+        // LevelDB, which does not go through these files, found them as writable as ever.
+        if (!isLocked) assert.equal(listReal(root), before)
       }
     } finally {
       rmSync(root, { recursive: true, force: true })

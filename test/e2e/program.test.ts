@@ -1,12 +1,14 @@
 // The program as scripts and service managers know it: flags, exit codes, the ready line, signals, and starts that must
 // fail with a clear message and leave everything as it was.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { type ClientRequest, request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { createSigner } from '../../bench/load/presign.ts'
+import type { SystemView } from '../../src/runtime/system.ts'
 import { emptyDirectory, snapshotOf } from '../support/disk-damage.ts'
+import { waitForRedundancy } from '../support/redundancy.ts'
 import { createS3Client, readObject } from '../support/s3-client.ts'
 import {
   createTemporaryDirectory,
@@ -128,6 +130,50 @@ test(
       assert.is(answer.status, 200)
       assert.type(await answer.json(), 'object')
     }
+    const { actors } = (await (
+      await fetch(server.endpoint + presign('GET', '/-/actors'))
+    ).json()) as SystemView
+    const paths = [
+      'storage/disk-0',
+      'storage/disk-5',
+      'metadata/bucket-0',
+      'upkeep/repairer',
+      'gateways/gateway-0',
+    ]
+    for (const path of paths) {
+      const actor = actors.find((found) => found.path === `root/${path}`)
+      assert.equal([typeof actor?.thread, actor?.state, actor?.restarts], ['string', 'up', 0], path)
+      assert.ok((actor?.mailbox.messagesMax ?? 0) > 0 && (actor?.mailbox.bytesMax ?? 0) > 0, path)
+    }
+  }),
+)
+
+test(
+  'disks are listed, and one that is missing is replaced by the directory that the operator names',
+  deadline(LIMIT_MS, async () => {
+    const server = await start()
+    const { data } = server
+    await putBucket(server)
+    await server.stop()
+    const run = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await runProgram([...args, '--data', data])
+      assert.is(code, 0, stderr)
+      return stdout
+    }
+    const listed = (): Promise<string> => run('disk', 'list')
+    assert.match(await listed(), new RegExp(`^position 1  number 1  set 0  ${data}/d1\n`))
+    await refusesToStart(
+      ['disk', 'replace', `${data}/d3`, '--data', data],
+      2,
+      /no disk of the store is missing/,
+    )
+    rmSync(join(data, 'd3'), { recursive: true })
+    assert.match(await listed(), /^position 3 {2}number 3 {2}set 0 {2}missing$/m)
+    mkdirSync(join(data, 'd3'))
+    assert.match(await run('disk', 'replace', `${data}/d3`), /position 3/)
+    const again = await start({ data, credentials: server.credentials })
+    await waitForRedundancy(again, LIMIT_MS)
+    assert.match(await listed(), new RegExp(`^position 3  number 7  set 0  ${data}/d3$`, 'm'))
   }),
 )
 

@@ -7,7 +7,7 @@ import { refusal } from '../base/errors.ts'
 import type { S3Request, S3Response } from '../s3/exchange.ts'
 
 export interface AdminDependencies {
-  /** Whether requests are served: not while starting, draining or without enough disks. */
+  /** Whether requests are taken: not while draining. Without enough disks they are, and are answered 503 one by one. */
   isReady(): boolean
   redundancy(): Promise<Redundancy>
   /** Path, thread, state, mailbox and restarts of each actor; any JSON value. */

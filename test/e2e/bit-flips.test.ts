@@ -96,21 +96,22 @@ for (const [what, kind] of [
   )
 }
 
-for (const [what, kind, event] of [
-  ['the journal', /^journal\//, /"segment-(damaged|unreadable|repaired)"/],
+for (const [what, kind, flips, event] of [
+  // One whole copy of each frame is enough for a start: whether it meets the damaged one is chance.
+  ['the journal', /^journal\//, 300, undefined],
   // LevelDB drops what is damaged in its log without a word, and a start makes up for it from the journal.
-  ['an index', /^index\/.*\.(ldb|log)$/, undefined],
-  ['the manifest of an index', /^index\/.*\/(MANIFEST|CURRENT)/, /"index-/],
-  ['disk.json', /^disk\.json$/, /"disk\.identity-damaged"/],
-  ['store.key', /^store\.key$/, /"disk\.identity-damaged"/],
-  ['session', /^session$/, /"disk-rolled-back"/],
+  ['an index', /^index\/.*\.(ldb|log)$/, 4, undefined],
+  ['the manifest of an index', /^index\/.*\/(MANIFEST|CURRENT)/, 4, /"index-/],
+  ['disk.json', /^disk\.json$/, 4, /"disk\.identity-damaged"/],
+  ['store.key', /^store\.key$/, 4, /"disk\.identity-damaged"/],
+  ['session', /^session$/, 4, /"disk-rolled-back"/],
 ] as const) {
   test(
-    `${what}: found at the start, logged, and everything reads right`,
+    `${what}: ${event ? 'found at the start, logged' : 'no matter'}, and everything reads right`,
     deadline(LIMIT_MS, async () => {
       const server = await filled()
       const disks = disksOf(server).filter((disk) => filesIn(disk).some((name) => kind.test(name)))
-      damage(disks.slice(0, 1), kind, 4)
+      damage(disks.slice(0, 1), kind, flips)
       const again = await start(server)
       await readAll(createS3Client(again))
       const Body = bodyOf(99, 40 * KiB)

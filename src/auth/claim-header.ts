@@ -6,6 +6,7 @@ import { queryToSign, type WireRequest } from './canonical.ts'
 import {
   ALGORITHM,
   ALGORITHM_4A,
+  ANY_SIGNATURE,
   argument,
   type Claim,
   type ClaimParsers,
@@ -56,8 +57,6 @@ const findComponents = (text: string): Components | Malformed => {
   }
   return { credential, signedHeaders, signature }
 }
-
-const ANY_SIGNATURE = '0'.repeat(SIGNATURE_LENGTH)
 
 /** Finds the components with a memory of what a client says before its signature, which mostly is the last of them. */
 const createComponentReader = (): ((text: string) => Components) => {

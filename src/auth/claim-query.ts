@@ -7,6 +7,7 @@ import { queryToSign, type WireRequest } from './canonical.ts'
 import {
   ALGORITHM,
   ALGORITHM_4A,
+  ANY_SIGNATURE,
   type Claim,
   type ClaimParsers,
   credentialMalformed,
@@ -194,5 +195,3 @@ export const createQueryClaims = (parsers: ClaimParsers): QueryClaims => {
     }
   }
 }
-
-const ANY_SIGNATURE = '0'.repeat(SIGNATURE_LENGTH)

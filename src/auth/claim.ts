@@ -130,6 +130,9 @@ export const sameDay = (day: string, today: string, fail: Fail): void => {
 
 const SIGNATURE_DIGITS = /^[0-9a-f]{64}$/
 
+/** Stands for one where what is before it is read alone. */
+export const ANY_SIGNATURE = '0'.repeat(SIGNATURE_LENGTH)
+
 /**
  * The 64 digits of a signature when `text` ends in `name` and them. They change with every request, and what is before
  * them hardly ever does: a client repeats it, so that it need be read once.

@@ -2,13 +2,10 @@
 // cannot carry, is refused here, behind everybody who might have let it through.
 import { createMemo } from '../base/memo.ts'
 import { SECOND } from '../base/units.ts'
+import { isFieldName, isFieldValue, NAMES_MAX } from './fields.ts'
 
 /** Names with their values, one after another: `[name, value, name, value, …]`. */
 export type Fields = readonly string[]
-
-const NAMES_MAX = 1024
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
@@ -40,7 +37,7 @@ const statusLine = createMemo(128, (status: number) => {
 
 /** With its colon. Throws `TypeError` for what is no name. */
 const nameText = createMemo(NAMES_MAX, (name: string) => {
-  if (!TOKEN.test(name)) throw new TypeError(`${JSON.stringify(name)} is no header name`)
+  if (!isFieldName(name)) throw new TypeError(`${JSON.stringify(name)} is no header name`)
   return `${name}: `
 })
 
@@ -51,7 +48,7 @@ export const answerHead = (status: number, fields: Fields, nowMs: number, closin
   let head = statusLine(status)
   for (let i = 0; i < fields.length; i += 2) {
     const value = fields[i + 1]!
-    if (NO_VALUE.test(value))
+    if (!isFieldValue(value))
       throw new TypeError(`${JSON.stringify(value.slice(0, 256))} cannot be the value of ${fields[i]}`)
     head += `${nameText(fields[i]!)}${value}\r\n`
   }

@@ -1,5 +1,6 @@
 // The chunked transfer coding of RFC 9112, 7.1, as a state machine over pieces of any size. What S3 calls aws-chunked
 // travels inside it and is none of its business. Extensions and trailers are read past, not believed; lines have a bound.
+import { isFieldValue, TOKEN } from './fields.ts'
 import { badRequest, ONCE } from './head.ts'
 
 /** Of a size with its extension, or of a trailing field. */
@@ -8,9 +9,8 @@ const LINE_MAX = 256
 const TRAILERS_MAX = 4096
 /** 2^52 and less: no chunk is as long. */
 const SIZE_DIGITS_MAX = 13
-const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
 const SIZE = new RegExp(`^([0-9a-fA-F]+)(?:;${TOKEN}(?:=(?:${TOKEN}|"[\\x21\\x23-\\x5b\\x5d-\\x7e]*"))?)*$`)
-const TRAILER = new RegExp(`^(${TOKEN}):[\\t\\x20-\\x7e\\x80-\\xff]*$`)
+const TRAILER = new RegExp(`^(${TOKEN}):`)
 
 /** Chunks of less are moved together, so that a piece full of them is not thousands of views. */
 const SMALL_BYTES = 1024
@@ -107,7 +107,7 @@ export class ChunkedDecoder {
       this.state = 'done'
     } else {
       this.trailerBytes += line.length
-      const name = TRAILER.exec(line)?.[1]?.toLowerCase()
+      const name = isFieldValue(line) ? TRAILER.exec(line)?.[1]?.toLowerCase() : undefined
       // What decides about a request cannot come behind it.
       if (this.trailerBytes > TRAILERS_MAX || name === undefined || ONCE.has(name)) {
         throw badRequest('A trailing header is none, or too long.')

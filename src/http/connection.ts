@@ -238,7 +238,7 @@ export class Connection implements ExchangeHost {
       this.hasStallTimer = false
       this.socket.setTimeout(0)
     }
-    exchange.settle()
+    exchange.onSettled()
     if (exchange.isLast || this.isOver) {
       this.isOver = true
       this.socket.destroySoon()
@@ -300,6 +300,6 @@ export class Connection implements ExchangeHost {
     this.lingering?.timer.cancel()
     this.lingering = undefined
     this.exchange = undefined
-    exchange.settle()
+    exchange.onSettled()
   }
 }

@@ -31,14 +31,13 @@ export class Exchange {
   isLast: boolean
   /** The head is decided; it cannot be taken back. */
   hasBegun = false
-  /** Called once, when the exchange has settled. */
+  /** Called once by the connection, when the exchange has settled. */
   onSettled: () => void = () => undefined
   readonly request: RequestHead
   /** Undefined when the request has none. */
   readonly body: IncomingBody | undefined
   private readonly host: ExchangeHost
   private head: string | undefined
-  private hasSettled = false
   private readonly onFlushed = (): void => this.host.flushed(this)
 
   constructor(request: RequestHead, body: IncomingBody | undefined, host: ExchangeHost) {
@@ -68,9 +67,8 @@ export class Exchange {
 
   /** The whole answer; `bytes` may not change until it has settled. Throws `TypeError` for a field that cannot be sent. */
   send(status: number, fields: Fields, bytes: Uint8Array): void {
-    const head = this.begin(status, fields)
+    const head = this.makeHead(status, fields)
     const { socket } = this.host
-    this.head = undefined
     if (bytes.length <= JOINED_MAX) {
       socket.write(joined(head, bytes), this.onFlushed)
     } else {
@@ -83,12 +81,8 @@ export class Exchange {
   }
 
   /** The head of an answer that follows in pieces: it goes out with the first. Throws as `send` does. */
-  begin(status: number, fields: Fields): string {
-    const { host } = this
-    const head = answerHead(status, fields, host.nowMs(), this.isLast ? CLOSE : host.keepAlive)
-    this.hasBegun = true
-    this.head = head
-    return head
+  begin(status: number, fields: Fields): void {
+    this.head = this.makeHead(status, fields)
   }
 
   /** `done` is called when the socket has taken the piece, or never will. */
@@ -123,10 +117,10 @@ export class Exchange {
     this.host.socket.destroy()
   }
 
-  /** The connection's to call, however often. */
-  settle(): void {
-    if (this.hasSettled) return
-    this.hasSettled = true
-    this.onSettled()
+  private makeHead(status: number, fields: Fields): string {
+    const { host } = this
+    const head = answerHead(status, fields, host.nowMs(), this.isLast ? CLOSE : host.keepAlive)
+    this.hasBegun = true
+    return head
   }
 }

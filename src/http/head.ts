@@ -3,6 +3,7 @@
 // https://www.rfc-editor.org/rfc/rfc9112
 import { type MoraineError, refusal } from '../base/errors.ts'
 import { createMemo } from '../base/memo.ts'
+import { isFieldName, isFieldValue, NAMES_MAX } from './fields.ts'
 
 export interface RequestHead {
   readonly method: string
@@ -19,8 +20,6 @@ export type BodyLength = number | 'chunked'
 
 /** No client sends half as many. */
 const HEADERS_MAX = 256
-/** Names that are remembered with their lower case. */
-const NAMES_MAX = 1024
 /** Below 2^53: beyond it a number is not one number any more. */
 const LENGTH_DIGITS_MAX = 15
 
@@ -42,10 +41,8 @@ export const ONCE: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'x-amz-content-sha256',
 ])
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** A path; the asterisk and the absolute form are HTTP, though nothing here is called so. */
 const TARGET = /^(?:\/|\*$|[A-Za-z]+:\/\/)[\x21-\x7e]*$/
-const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const DIGITS = /^[0-9]+$/
 
 export const badRequest = (message = 'An error occurred when parsing the HTTP request.'): MoraineError =>
@@ -57,7 +54,7 @@ export const headTooLarge = (): MoraineError =>
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
 
 /** A field name in lower case, '' for what is none: clients use few, over and over. */
-const nameOf = createMemo(NAMES_MAX, (sent: string) => (TOKEN.test(sent) ? sent.toLowerCase() : ''))
+const nameOf = createMemo(NAMES_MAX, (sent: string) => (isFieldName(sent) ? sent.toLowerCase() : ''))
 
 /** The part of `text` without blanks around it. */
 const trimmed = (text: string, from: number, to: number): string => {
@@ -80,7 +77,7 @@ const parseFields = (text: string, from: number): Map<string, string> => {
       throw refusal('RequestHeaderSectionTooLarge', 'Your request has too many headers.')
     const name = nameOf(text.slice(at, colon))
     const value = trimmed(text, colon + 1, end)
-    if (name === '' || NO_VALUE.test(value)) throw badRequest()
+    if (name === '' || !isFieldValue(value)) throw badRequest()
     const before = headers.get(name)
     if (before === undefined) headers.set(name, value)
     else if (ONCE.has(name)) throw badRequest(`The header ${name} must appear once.`)

@@ -28,7 +28,7 @@ export interface HttpServer {
 /** Connections the kernel keeps for us while we are busy; past node's own 511 it would reset some of a burst. */
 const BACKLOG = 4096
 /** Beyond `connectionsMax` so many more are told so; the ones after them are dropped. */
-const SURPLUS_MAX = 256
+export const SURPLUS_MAX = 256
 const PROBE_AFTER_MS = 30 * SECOND
 
 export const createHttpServer = (options: HttpOptions): HttpServer => {

@@ -3,7 +3,7 @@
 // `--lanes N` sets how many units (see support/units.ts) run side by side; 1 shows the output of each as it comes.
 //
 // Each unit runs in a process of its own, so that a crash or a leaked thread of one is counted there and nowhere else. What
-// it says is kept until it ends and printed in one piece. A process that ends without uvu's summary counts as one
+// it says is kept until it ends and printed in one piece; the failures are repeated at the close. A process that ends without uvu's summary counts as one
 // failure, and so does one that does not end: a leaked thread or socket keeps it alive. A test whose foreign client is not
 // installed says so in a line of its own and is counted as skipped; MORAINE_REQUIRE_CLIENTS=1 makes it fail instead.
 import { spawn } from 'node:child_process'
@@ -23,6 +23,8 @@ const SLOW_SUITES = new Set([
 ])
 /** Far above any unit's real time; only what hangs meets it. */
 const UNIT_LIMIT_MS = 25 * 60_000
+/** How much of a failed unit's output the close repeats. */
+const REPEATED_CHARS = 12_000
 const here = dirname(fileURLToPath(import.meta.url))
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, lanes: { type: 'string' } },
@@ -42,9 +44,11 @@ interface Outcome {
   readonly passed: number
   readonly failed: number
   readonly skipped: number
+  /** All that the unit said, in the order in which it came. */
+  readonly told: string
 }
 
-const outcomeOf = (output: string, code: number | null): Outcome => {
+const outcomeOf = (output: string, code: number | null): Omit<Outcome, 'told'> => {
   const count = (label: string): number | undefined => {
     const found = new RegExp(`${label}:\\s+(\\d+)`).exec(output)
     return found ? Number(found[1]) : undefined
@@ -54,6 +58,12 @@ const outcomeOf = (output: string, code: number | null): Outcome => {
   // uvu's total leaves skipped tests out.
   const failed = total === undefined ? 1 : total - passed
   return { passed, skipped: count('Skipped') ?? 0, failed: code !== 0 && failed <= 0 ? 1 : failed }
+}
+
+/** What to repeat of a failed unit: from its first failed test on, or the end of one that told of none. */
+const failureIn = (told: string): string => {
+  const start = told.indexOf('FAIL  ')
+  return start < 0 ? told.slice(-REPEATED_CHARS) : told.slice(start, start + REPEATED_CHARS)
 }
 
 const runUnit = ({ name, suites: its }: Unit): Promise<Outcome> =>
@@ -67,8 +77,8 @@ const runUnit = ({ name, suites: its }: Unit): Promise<Outcome> =>
     let told = ''
     let output = ''
     const tell = (text: string): void => {
-      if (lanes > 1) told += text
-      else process.stdout.write(text)
+      told += text
+      if (lanes === 1) process.stdout.write(text)
     }
     tell(`\n${name}\n`)
     child.stderr.setEncoding('utf8').on('data', tell)
@@ -83,20 +93,23 @@ const runUnit = ({ name, suites: its }: Unit): Promise<Outcome> =>
     child.on('close', (code) => {
       clearTimeout(limit)
       tell(`${name} took ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`)
-      process.stdout.write(told)
-      resolve(outcomeOf(output, code))
+      if (lanes > 1) process.stdout.write(told)
+      resolve({ ...outcomeOf(output, code), told })
     })
   })
 
 let passed = 0
 let failed = 0
 let skipped = 0
+const failures: string[] = []
 await runInLanes(unitsOf(suites), lanes, async (unit) => {
   const outcome = await runUnit(unit)
   passed += outcome.passed
   failed += outcome.failed
   skipped += outcome.skipped
+  if (outcome.failed > 0) failures.push(outcome.told)
 })
+for (const told of failures) process.stdout.write(`\nfailed:\n${failureIn(told)}\n`)
 if (suites.length === 0) failed = 1
 if (skipped > 0) process.stdout.write(`\n${skipped} skipped: what they need is not installed here`)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)

@@ -1,6 +1,6 @@
 // Disks that lose their contents, come back, and lie on other devices: objects stay whole, writes go on, and what is
 // missing is rebuilt until any two others may go.
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { KiB, MiB } from '../../src/base/units.ts'
@@ -121,8 +121,7 @@ needsOtherDevice(
     await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
     await inParallel(range(0, 12), 4, (index) => put(client, index))
     await first.stop()
-    const elsewhere = join(memoryDirectory, `moraine-test-${process.pid}`)
-    mkdirSync(elsewhere)
+    const elsewhere = mkdtempSync(join(memoryDirectory, 'moraine-test-'))
     try {
       const moved = [...disks.slice(0, 5), elsewhere]
       const second = await start({ disks: moved, credentials: first.credentials })
@@ -133,7 +132,7 @@ needsOtherDevice(
       assert.ok(second.stderr().includes(elsewhere))
       assert.equal(filesIn(elsewhere), [])
     } finally {
-      emptyDirectory(elsewhere)
+      rmSync(elsewhere, { recursive: true })
     }
   }),
 )

@@ -8,18 +8,25 @@ import { createPrng, type Random } from '../../src/base/prng.ts'
 export { assert }
 export const suite = uvuSuite
 
-/** Fails the test by name when it has not settled within `limitMs`; uvu itself would end the whole run without a name. */
+/**
+ * Fails the test by name when it has not settled within `limitMs`, or when what it began and does not look at yet rejects: uvu
+ * itself would end the whole run without a name.
+ */
 export const deadline =
   (limitMs: number, body: () => Promise<void>): Callback =>
   async () => {
     let timer: NodeJS.Timeout | undefined
+    let onStray: ((cause: unknown) => void) | undefined
     const limit = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`not settled within ${limitMs} ms`)), limitMs)
+      onStray = reject
+      process.on('unhandledRejection', onStray)
     })
     try {
       await Promise.race([body(), limit])
     } finally {
       clearTimeout(timer)
+      if (onStray) process.off('unhandledRejection', onStray)
     }
   }
 

@@ -4,14 +4,13 @@ import type { SharedMemory } from '../base/wasm.ts'
 import { divide, multiply, powerOfTwo } from './galois.ts'
 import type { Kernel, LostPair, Product } from './kernel.ts'
 
-/** Products by coefficient and byte: 64 KiB, made once per thread at import. */
-const PRODUCTS = new Uint8Array(65_536)
-for (let c = 0; c < 256; c++) {
-  for (let byte = 0; byte < 256; byte++) PRODUCTS[c * 256 + byte] = multiply(c, byte)
-}
+/** By coefficient, its products with every byte; made when a coefficient is first met, since few threads ever need one. */
+const ROWS: Uint8Array[] = []
+const productsOf = (coefficient: number): Uint8Array =>
+  (ROWS[coefficient] ??= Uint8Array.from({ length: 256 }, (_, byte) => multiply(coefficient, byte)))
 
 const addProduct = (into: Uint8Array, coefficient: number, input: Uint8Array): void => {
-  const products = PRODUCTS.subarray(coefficient * 256, (coefficient + 1) * 256)
+  const products = productsOf(coefficient)
   for (let i = 0; i < into.length; i++) into[i]! ^= products[input[i]!]!
 }
 

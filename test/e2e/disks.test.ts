@@ -37,6 +37,7 @@ const check = async (client: S3Client, index: number, size = sizeOf(index)): Pro
   const found = await readObject(client, BUCKET, `${index}`)
   assert.is(sha256(found), sha256(bodyOf(index, size)), `object ${index}`)
 }
+const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs))
 const range = (first: number, count: number): number[] =>
   Array.from({ length: count }, (_, index) => first + index)
 
@@ -53,22 +54,28 @@ test(
 
     let isOver = false
     const during: number[] = []
-    const writing = (async () => {
+    const writing = async (): Promise<void> => {
       for (let index = 1000; !isOver; index++) {
         await put(client, index)
         during.push(index)
       }
-    })()
-    const reading = (async () => {
+    }
+    const reading = async (): Promise<void> => {
       for (let turn = 0; !isOver; turn++) await check(client, before[turn % before.length] ?? 0)
-    })()
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    for (const number of [2, 5]) emptyDirectory(disk(number))
-    await new Promise((resolve) => setTimeout(resolve, 1500))
-    const countAtLoss = during.length
-    await new Promise((resolve) => setTimeout(resolve, 2500))
-    isOver = true
-    await Promise.all([writing, reading])
+    }
+    const losing = async (): Promise<number> => {
+      try {
+        await pause(500)
+        for (const number of [2, 5]) emptyDirectory(disk(number))
+        await pause(1500)
+        const countAtLoss = during.length
+        await pause(2500)
+        return countAtLoss
+      } finally {
+        isOver = true
+      }
+    }
+    const [countAtLoss] = await Promise.all([losing(), writing(), reading()])
     assert.ok(during.length > countAtLoss, 'writes go on')
     await inParallel([...before, ...during], 8, (index) => check(client, index))
 

@@ -14,9 +14,13 @@ import {
 import { join, relative } from 'node:path'
 import type { Random } from '../../src/base/prng.ts'
 
-/** Removes all that is in the directory and leaves the directory itself: the same inode on the same device. */
+/**
+ * Removes all that is in the directory and leaves the directory itself: the same inode on the same device. A server that runs
+ * puts new files into directories while they are being removed: each is tried again until none came in between.
+ */
 export const emptyDirectory = (directory: string): void => {
-  for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true, force: true })
+  const tenaciously = { recursive: true, force: true, maxRetries: 50, retryDelay: 2 }
+  for (const name of readdirSync(directory)) rmSync(join(directory, name), tenaciously)
 }
 
 /** Every file below the directory, as paths relative to it, in order. */

@@ -2,6 +2,7 @@
 import type { FileSystem } from '../../src/base/files.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { createPrng, type Random } from '../../src/base/prng.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { noLock } from '../../src/storage/lock.ts'
 import { type StartedStore, type StartRequest, startStore } from '../../src/storage/start.ts'
 
@@ -21,6 +22,20 @@ export const startTestStore = (
     partitions: 2,
     ...options,
   })
+
+/** A formed store with data in it, as far as a start can see. */
+export const formTestStore = async (roots = diskRoots(6)) => {
+  const files = createMemoryFiles()
+  const store = await startTestStore(files, roots)
+  return { files, store }
+}
+
+export const numbersOf = (store: StartedStore): number[] => store.disks.map(({ identity }) => identity.number)
+
+/** The directory stays, as that of a disk that was lost or wiped. */
+export const emptyRoot = async (files: ReturnType<typeof createMemoryFiles>, root: string): Promise<void> => {
+  for (const name of await files.list(root)) files.removeTree(`${root}/${name}`)
+}
 
 /** Every path and its bytes: two equal listings mean that nothing was touched. */
 export const listTree = async (files: FileSystem, path = ''): Promise<Record<string, string>> => {

@@ -26,6 +26,7 @@ const AGAIN_AFTER_MS = 250
 /** Of `reader`, whose own end ends them all. */
 export const createReadingLeases = (reader: Address, clock: Clock): ReadingLeases => {
   let last = 0
+  let isClosed = false
   const unsaid = new Map<number, BucketRef>()
   let timer: Timer | undefined
   const say = (bucket: BucketRef, lease: number): boolean =>
@@ -43,7 +44,8 @@ export const createReadingLeases = (reader: Address, clock: Clock): ReadingLease
     if (unsaid.size > 0) timer ??= clock.setTimer(AGAIN_AFTER_MS, sayAgain)
   }
   const end = (bucket: BucketRef, lease: number): void => {
-    if (say(bucket, lease)) return
+    // A reading may be cut off after its reader has ended, and nobody is there any more to take its end in.
+    if (isClosed || say(bucket, lease)) return
     unsaid.set(lease, bucket)
     arm()
   }
@@ -56,6 +58,9 @@ export const createReadingLeases = (reader: Address, clock: Clock): ReadingLease
       })
     },
     end,
-    close: () => timer?.cancel(),
+    close() {
+      isClosed = true
+      timer?.cancel()
+    },
   }
 }

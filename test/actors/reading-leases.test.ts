@@ -65,4 +65,26 @@ test(
   }),
 )
 
+test(
+  'nothing is said or tried again once the reader has ended, also of readings that are cut off after it',
+  deadline(1000, async () => {
+    const clock = new SimulatedClock()
+    const leases = createReadingLeases(READER, clock)
+    const { ref, ended, state } = createBucket(async (lease) => ({ version: {}, lease }))
+    const { lease } = await leases.open(ref, ADDRESS)
+    leases.close()
+    state.hasRoom = false
+    leases.end(ref, lease!)
+    assert.is(clock.timers, 0)
+    const others = createReadingLeases(READER, clock)
+    others.end(ref, (await others.open(ref, ADDRESS)).lease!)
+    assert.is(clock.timers, 1)
+    others.close()
+    assert.is(clock.timers, 0)
+    state.hasRoom = true
+    await clock.advance(10_000)
+    assert.equal(ended, [])
+  }),
+)
+
 test.run()

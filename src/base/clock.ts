@@ -35,6 +35,45 @@ export const systemClock: Clock = {
   },
 }
 
+/** A clock whose timers end with their owner: `close` cancels those that are pending, and from then on none is set. */
+export interface OwnClock extends Clock {
+  close(): void
+}
+
+const NO_TIMER: Timer = { cancel: () => undefined }
+
+export const createOwnClock = (clock: Clock): OwnClock => {
+  const pending = new Set<Timer>()
+  let isClosed = false
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    setTimer(delayMs, action, keepsAlive) {
+      if (isClosed) return NO_TIMER
+      const timer = clock.setTimer(
+        delayMs,
+        () => {
+          pending.delete(timer)
+          action()
+        },
+        keepsAlive,
+      )
+      pending.add(timer)
+      return {
+        cancel() {
+          pending.delete(timer)
+          timer.cancel()
+        },
+      }
+    },
+    close() {
+      isClosed = true
+      for (const timer of pending) timer.cancel()
+      pending.clear()
+    },
+  }
+}
+
 /** Resolves after at least `delayMs` on `clock`. */
 export const sleep = (clock: Clock, delayMs: number): Promise<void> =>
   new Promise((resolve) => void clock.setTimer(delayMs, resolve, true))

@@ -2,7 +2,7 @@
 // somebody's process: it installs no global handler, never ends the process, and `close` leaves no thread and no timer.
 //
 // Invariant: every path of the tree leads to its actor from the first moment to the last, whatever restarts meanwhile.
-import { type Clock, systemClock } from '../base/clock.ts'
+import { type Clock, createOwnClock, systemClock } from '../base/clock.ts'
 import { asMoraineError, assert, type MoraineError } from '../base/errors.ts'
 import { type Log, silentLog } from '../base/log.ts'
 import { type Random, systemRandom } from '../base/prng.ts'
@@ -83,8 +83,9 @@ const HANG_MS = 10 * SECOND
 
 /** Resolves when the whole tree is up. Rejects with the fault, and leaves nothing, when the root gave up before that. */
 export const createSystem = async (options: SystemOptions): Promise<System> => {
+  const clock = createOwnClock(options.clock ?? systemClock)
   const environment = {
-    clock: options.clock ?? systemClock,
+    clock,
     random: options.random ?? systemRandom,
     log: options.log ?? silentLog,
   }
@@ -108,7 +109,10 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     threads: options.threads ?? {},
     hangMs: options.hangMs ?? HANG_MS,
   })
-  assert(threads.isEmpty || environment.clock === systemClock, 'only one thread can have a clock of its own')
+  assert(
+    threads.isEmpty || (options.clock ?? systemClock) === systemClock,
+    'only one thread can have a clock of its own',
+  )
   const { root, viewOf } = buildTree(options.spec, placed, hub, threads, environment)
 
   let settleClosed: (error: MoraineError | undefined) => void
@@ -119,6 +123,7 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     await hub.within(withinMs, root.end(cause))
     await threads.close()
     hub.close()
+    clock.close()
     settleClosed(cause)
   }
   let closing: Promise<void> | undefined

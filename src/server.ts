@@ -12,7 +12,7 @@ import type { StoreEvent } from './actors/store-events.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { type Patience, planThreads, tree } from './actors/tree.ts'
 import type { KeyPair } from './auth/root.ts'
-import { fault, unavailable } from './base/errors.ts'
+import { MoraineError, unavailable } from './base/errors.ts'
 import type { FileSystem } from './base/files.ts'
 import type { Log } from './base/log.ts'
 import { systemRandom } from './base/prng.ts'
@@ -47,7 +47,7 @@ export interface Server {
   readonly region: string
   /** `isStored`: made at the first start and kept with the store, not given by the operator. */
   readonly credentials: KeyPair & { readonly isStored: boolean }
-  /** Settles when the store has ended: resolved after `close`, rejected when the root supervisor gave up. */
+  /** Settles when the store has ended: resolved after `close`, rejected with what was too much for the root supervisor. */
   readonly closed: Promise<void>
   /** What happens in the store, as it happens; completes when it has ended. */
   readonly events: Observable<StoreEvent>
@@ -207,6 +207,12 @@ const checkServed = async (buckets: readonly ActorRef<BucketProtocol>[]): Promis
   if (failures.length === buckets.length) throw failures[0]
 }
 
+/** What the supervisors could not mend, with its own code: whoever started the store must look at that. */
+const gaveUp = (error: MoraineError): MoraineError => {
+  const { kind, code, message, detail } = error
+  return new MoraineError(kind, code, `the root supervisor gave up: ${message}`, detail, error)
+}
+
 const serverOf = async (
   { system, config, facts, ports, started }: RunningParts,
   log: Log,
@@ -221,7 +227,7 @@ const serverOf = async (
   const keys = config.rootCredentials ?? (await findRootKeys(buckets, facts, log))
   const closed = system.closed.then(async (error) => {
     await started.release()
-    if (error) throw fault('STORE_IN_USE', 'the root supervisor gave up', {}, error)
+    if (error) throw gaveUp(error)
   })
   // Who does not look at `closed` has not missed an error: `close` and every request tell it, too.
   closed.catch(() => undefined)

@@ -3,16 +3,23 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { silentLog } from '../../src/base/log.ts'
+import { MINUTE } from '../../src/base/units.ts'
 import { createStore, type Store, type StoreEvent, type StoreOptions } from '../../src/index.ts'
+import { configOf } from '../../src/options.ts'
+import { startServer } from '../../src/server.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('library')
 const LIMIT_MS = 30_000
 
-const clientOf = ({ endpoint, region, credentials }: Store): S3Client =>
+type Served = Pick<Store, 'endpoint' | 'region' | 'credentials'>
+
+const clientOf = ({ endpoint, region, credentials }: Served): S3Client =>
   new S3Client({ endpoint, region, credentials, forcePathStyle: true })
 
-const roundTrip = async (store: Store, text: string): Promise<string> => {
+const roundTrip = async (store: Served, text: string): Promise<string> => {
   const s3 = clientOf(store)
   try {
     await s3.send(new CreateBucketCommand({ Bucket: 'bucket' }))
@@ -150,6 +157,27 @@ test(
     } finally {
       rmSync(parent, { recursive: true, force: true })
     }
+  }),
+)
+
+test(
+  'a store that gives up says what it could not mend, and has ended',
+  deadline(LIMIT_MS, async () => {
+    const memory = createMemoryFiles()
+    const disks = [1, 2, 3].map((number) => `/memory/d${number}`)
+    const once = {
+      intensity: { restartsMax: 0, periodMs: MINUTE },
+      backoff: { minMs: 1, maxMs: 1, jitter: 0 },
+    }
+    const server = await startServer(configOf({ disks }, disks), { log: silentLog, memory, patience: once })
+    let isComplete = false
+    server.events.subscribe({ complete: () => (isComplete = true) })
+    memory.removeTree('/memory/d1')
+    const error = await rejectsWith('DISK_GONE', () => server.closed)
+    assert.match(error.message, /^the root supervisor gave up: disk 1/)
+    assert.ok(isComplete)
+    await server.close()
+    await rejectsWith('ECONNREFUSED', () => roundTrip(server, 'nobody'))
   }),
 )
 

@@ -12,7 +12,7 @@ import { createStoreClient, type StoreClient } from '../../bench/load/store-clie
 import { KiB } from '../../src/base/units.ts'
 import type { ActorView, SystemView } from '../../src/runtime/system.ts'
 import { type Order, SABOTEUR_CORES, SABOTEUR_SOCKET, type Told } from './saboteur-orders.ts'
-import { REPOSITORY, type ServerProcess, startProcess } from './server-process.ts'
+import { PROGRAM, REPOSITORY, type ServerProcess, startProcess } from './server-process.ts'
 
 const SUPPORT = new URL('./', import.meta.url)
 const programOf = (name: string): string => new URL(name, SUPPORT).pathname
@@ -34,11 +34,17 @@ export interface StormedServer extends ServerProcess {
   close(): Promise<void>
 }
 
+/** Supervisors that put up with whatever the test does, or the program as it is. */
+export type Temper = 'patient' | 'as it is'
+
+const commandOf = (temper: Temper): string[] =>
+  temper === 'patient' ? [programOf('patient-server.js')] : [PROGRAM, 'serve']
+
 /** The program with a saboteur in each of its threads, laid out as on a machine with `cores` cores. */
-export const startStormed = async (cores: number): Promise<StormedServer> => {
+export const startStormed = async (cores: number, temper: Temper = 'patient'): Promise<StormedServer> => {
   const path = join(tmpdir(), `moraine-saboteur-${randomBytes(6).toString('hex')}`)
   const server = await startProcess({
-    command: [process.execPath, '--import', programOf('saboteur.js'), programOf('patient-server.js')],
+    command: [process.execPath, '--import', programOf('saboteur.js'), ...commandOf(temper)],
     environment: {
       [SABOTEUR_SOCKET]: path,
       [SABOTEUR_CORES]: String(cores),

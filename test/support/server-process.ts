@@ -38,6 +38,10 @@ export interface StartOptions {
   readonly prefix?: readonly string[]
   /** What stands for `node bin/moraine.cjs serve`; `npm start --` for example. */
   readonly command?: readonly string[]
+  /** Where it runs, when that is not this repository. */
+  readonly cwd?: string
+  /** For a start that does more than to start. */
+  readonly startLimitMs?: number
 }
 
 export interface ServerProcess {
@@ -85,7 +89,7 @@ export const createCredentials = (): Credentials => ({
 /** Runs the program to its end: for commands, and for starts that must fail. */
 export const runProgram = async (
   args: readonly string[],
-  options: { environment?: Readonly<Record<string, string>>; prefix?: readonly string[] } = {},
+  options: Pick<StartOptions, 'environment' | 'prefix'> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> => {
   const { child, stdout, stderr, ended } = launch([process.execPath, PROGRAM, ...args], options)
   const limit = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS)
@@ -105,6 +109,7 @@ export const startProcess = async (options: StartOptions = {}): Promise<ServerPr
       ...['--port', String(options.port ?? 0), ...place, ...(options.flags ?? [])],
     ],
     {
+      ...options,
       environment: {
         ...options.environment,
         ...(pair && {
@@ -112,7 +117,6 @@ export const startProcess = async (options: StartOptions = {}): Promise<ServerPr
           MORAINE_ROOT_SECRET_KEY: pair.secretAccessKey,
         }),
       },
-      prefix: options.prefix ?? [],
     },
   )
   const endpoint = await ready
@@ -143,6 +147,8 @@ export const startProcess = async (options: StartOptions = {}): Promise<ServerPr
   }
 }
 
+type LaunchOptions = Pick<StartOptions, 'environment' | 'prefix' | 'cwd' | 'startLimitMs'>
+
 interface Launched {
   readonly child: ChildProcess
   readonly ended: Promise<Ending>
@@ -153,17 +159,14 @@ interface Launched {
 
 const launch = (
   args: readonly string[],
-  {
-    environment = {},
-    prefix = [],
-  }: { environment?: Readonly<Record<string, string>>; prefix?: readonly string[] },
+  { environment = {}, prefix = [], cwd = REPOSITORY, startLimitMs = START_LIMIT_MS }: LaunchOptions,
 ): Launched => {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MORAINE_'))
   const [command = '', ...rest] = [...prefix, ...args]
   const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...Object.fromEntries(inherited), ...environment },
-    cwd: REPOSITORY,
+    cwd,
   })
   running.add(child)
   const stdout = keep(child.stdout)
@@ -178,8 +181,8 @@ const launch = (
   const ready = new Promise<string>((resolve, reject) => {
     const limit = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new Error(`not ready within ${START_LIMIT_MS} ms: ${stdout()}${stderr()}`))
-    }, START_LIMIT_MS)
+      reject(new Error(`not ready within ${startLimitMs} ms: ${stdout()}${stderr()}`))
+    }, startLimitMs)
     child.stdout?.on('data', () => {
       // The line that follows proves that the access key has been printed as well.
       const found = /^ready (http\S+)\naccess key: \S+\n/m.exec(stdout())

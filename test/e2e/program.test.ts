@@ -1,9 +1,12 @@
 // The program as scripts and service managers know it: flags, exit codes, the ready line, signals, and starts that must
 // fail with a clear message and leave everything as it was.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { type ClientRequest, request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { createSigner } from '../../bench/load/presign.ts'
 import type { SystemView } from '../../src/runtime/system.ts'
@@ -318,6 +321,39 @@ test(
       assert.unreachable('the server outlived npm')
     } catch (error) {
       assert.match(String((error as { cause?: unknown }).cause), /ECONNREFUSED/)
+    }
+  }),
+)
+
+/** A test process that starts a server through npm and tells where. */
+const TESTER = `
+  import { startProcess } from ${JSON.stringify(new URL('../support/server-process.js', import.meta.url).href)}
+  const { endpoint, data } = await startProcess({ command: ['npm', 'start', '--'] })
+  process.stdout.write(JSON.stringify({ endpoint, data }) + '\\n')`
+
+test(
+  'a test process that is killed takes its servers with it',
+  deadline(LIMIT_MS, async () => {
+    const tester = spawn(process.execPath, ['--input-type=module', '-e', TESTER], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      const [line] = (await once(createInterface({ input: tester.stdout }), 'line')) as [string]
+      const { endpoint, data } = JSON.parse(line) as { endpoint: string; data: string }
+      const isLive = (): Promise<boolean> =>
+        fetch(`${endpoint}/-/health/live`).then(
+          ({ ok }) => ok,
+          () => false,
+        )
+      assert.ok(await isLive())
+      tester.kill('SIGKILL')
+      const endMs = performance.now() + LIMIT_MS / 2
+      while (performance.now() < endMs && (await isLive()))
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      assert.not.ok(await isLive(), `it lives on: ${endpoint}`)
+      rmSync(data, { recursive: true })
+    } finally {
+      tester.kill('SIGKILL')
     }
   }),
 )

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { type EmbeddingReport, KINDS } from '../support/embedding-report.ts'
+import { endWithUs } from '../support/lifeline.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('embedding')
@@ -23,9 +24,9 @@ const embed = async (kind: string): Promise<EmbeddingReport> => {
   const child = spawn(process.execPath, [PROGRAM, kind, reportPath], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: temporary },
+    detached: true,
   })
-  const onExit = (): void => void child.kill('SIGKILL')
-  process.once('exit', onExit)
+  endWithUs(child)
   try {
     const [stdout, stderr, [code]] = await Promise.all([
       text(child.stdout),
@@ -35,7 +36,6 @@ const embed = async (kind: string): Promise<EmbeddingReport> => {
     assert.equal([stdout, stderr, code], ['', '', 0])
     return JSON.parse(readFileSync(reportPath, 'utf8')) as EmbeddingReport
   } finally {
-    process.off('exit', onExit)
     rmSync(directory, { recursive: true, force: true })
   }
 }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { endWithUs, killGroup } from './lifeline.ts'
 
 export const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url))
 export const PROGRAM = join(REPOSITORY, 'bin', 'moraine.cjs')
@@ -74,7 +75,6 @@ export const createTemporaryDirectory = (label = 'test'): string => {
 }
 
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
   for (const directory of directories) {
     // A test that ran as root may have left a directory that cannot be removed; the next boot empties it.
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
@@ -92,7 +92,7 @@ export const runProgram = async (
   options: Pick<StartOptions, 'environment' | 'prefix'> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> => {
   const { child, stdout, stderr, ended } = launch([process.execPath, PROGRAM, ...args], options)
-  const limit = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS)
+  const limit = setTimeout(() => killGroup(child), START_LIMIT_MS)
   const { code } = await ended
   clearTimeout(limit)
   return { code, stdout: stdout(), stderr: stderr() }
@@ -121,8 +121,9 @@ export const startProcess = async (options: StartOptions = {}): Promise<ServerPr
   )
   const endpoint = await ready
   const stopWith = async (name: NodeJS.Signals): Promise<Ending> => {
-    child.kill(name)
-    const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
+    if (name === 'SIGKILL') killGroup(child)
+    else child.kill(name)
+    const limit = setTimeout(() => killGroup(child), STOP_LIMIT_MS)
     const ending = await ended
     clearTimeout(limit)
     return ending
@@ -167,7 +168,9 @@ const launch = (
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...Object.fromEntries(inherited), ...environment },
     cwd,
+    detached: true,
   })
+  endWithUs(child)
   running.add(child)
   const stdout = keep(child.stdout)
   const stderr = keep(child.stderr)
@@ -180,7 +183,7 @@ const launch = (
   })
   const ready = new Promise<string>((resolve, reject) => {
     const limit = setTimeout(() => {
-      child.kill('SIGKILL')
+      killGroup(child)
       reject(new Error(`not ready within ${startLimitMs} ms: ${stdout()}${stderr()}`))
     }, startLimitMs)
     child.stdout?.on('data', () => {

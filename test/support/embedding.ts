@@ -16,8 +16,8 @@ const GiB = 2 ** 30
 const LARGE_BYTES = 8 * 2 ** 20
 /** Of each slow upload, before it stalls. */
 const FIRST_BYTES = 2 ** 20
-/** Far more than the arena below holds stripes of: some wait for memory when the store is closed. */
-const SLOW_CLIENTS = 24
+/** Uploads, and as many downloads. */
+const SLOW_CLIENTS = 8
 /** The kernel takes a moment to be done with a thread that has ended, and Node with our own end of a connection. */
 const LOOKS_MAX = 200
 

@@ -14,13 +14,21 @@ import {
 import { join, relative } from 'node:path'
 import type { Random } from '../../src/base/prng.ts'
 
-/**
- * Removes all that is in the directory and leaves the directory itself: the same inode on the same device. A server that runs
- * puts new files into directories while they are being removed: each is tried again until none came in between.
- */
+/** A server may have put a new file into a directory between its listing and its removal. */
+const removeWhileUsed = (path: string): void => {
+  for (;;) {
+    try {
+      rmSync(path, { recursive: true, force: true })
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error
+    }
+  }
+}
+
+/** Removes all that is in the directory and leaves the directory itself: the same inode on the same device. */
 export const emptyDirectory = (directory: string): void => {
-  const tenaciously = { recursive: true, force: true, maxRetries: 50, retryDelay: 2 }
-  for (const name of readdirSync(directory)) rmSync(join(directory, name), tenaciously)
+  for (const name of readdirSync(directory)) removeWhileUsed(join(directory, name))
 }
 
 /** Every file below the directory, as paths relative to it, in order. */

@@ -8,6 +8,7 @@ import { createListenersMemory } from './actors/disk-listeners.ts'
 import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
+import { createServedMemory } from './actors/served-partitions.ts'
 import type { StoreEvent } from './actors/store-events.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { type Patience, planThreads, tree } from './actors/tree.ts'
@@ -122,6 +123,7 @@ export const factsOf = (
       partitions: table.partitions,
       roster: roster.shared,
       listeners: createListenersMemory(table.partitions),
+      served: createServedMemory(table.partitions),
     },
     ...(memory && { memory }),
   }

@@ -3,17 +3,17 @@
 import { crc32 } from 'node:zlib'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { createMemo } from '../base/memo.ts'
-import { MiB } from '../base/units.ts'
 import { type ActorRef, type Behavior, type Context, child, type Protocol } from '../runtime/actor.ts'
-import { type DiskView, placeWrite, requireWritable } from '../storage/placement.ts'
+import { placeWrite, requireWritable } from '../storage/placement.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { StripeCoder } from './coder.ts'
 import type { DiskProtocol } from './disk.ts'
 import type { GatewayParts, WriteTargets } from './gateway-parts.ts'
+import { diskViews } from './readiness.ts'
 import type { ReadDependencies } from './reading.ts'
 import { createReadingLeases } from './reading-leases.ts'
 import type { RepairerProtocol } from './repairer.ts'
-import { attachRoster, type Roster } from './roster.ts'
+import { attachRoster } from './roster.ts'
 import { storePublisher } from './store-events.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './store-facts.ts'
 
@@ -22,20 +22,6 @@ export const partitionOf = (bucket: string, partitions: number): number => crc32
 
 /** Buckets whose partition need not be computed for every request. */
 const PARTITIONS_REMEMBERED = 1024
-
-const diskViews = (roster: Roster): DiskView[] =>
-  roster
-    .rows()
-    .filter(({ number }) => number !== 0)
-    .map(({ number, set, state, totalMiB, freeMiB }) => ({
-      number,
-      set,
-      capacityBytes: totalMiB * MiB,
-      freeBytes: freeMiB * MiB,
-      isReachable: state !== 'out' && state !== 'read-only',
-      isSlow: state === 'slow',
-      hasRoom: state === 'up' || state === 'slow',
-    }))
 
 /** Does nothing but end with this life of its gateway, whose own address outlives it: leases of readings are this one's. */
 const reader: Behavior<Record<never, never>, Record<never, never>> = {

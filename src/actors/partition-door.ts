@@ -8,6 +8,7 @@ import { SECOND } from '../base/units.ts'
 import type { Context, Handlers } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { Roster } from './roster.ts'
+import { attachServed } from './served-partitions.ts'
 import type { StoreFacts } from './store-facts.ts'
 
 /** A start that fails with one of these has found the disks as they are, and nothing broken in itself. */
@@ -46,6 +47,8 @@ export interface PartitionDoorOptions {
 export const createPartitionDoor = (options: PartitionDoorOptions): PartitionDoor => {
   const { context, facts, roster, partition, openPartition } = options
   const { clock, log } = context
+  const served = attachServed(facts.served)
+  served.set(partition, false)
   let isClosed = false
   let isOpening = false
   /** A disk came or went while it was being opened. */
@@ -59,6 +62,7 @@ export const createPartitionDoor = (options: PartitionDoorOptions): PartitionDoo
     if (reason?.message !== message)
       log.error('partition-not-served', { partition, code: error.code, message })
     reason = unavailable('PARTITION_SHUT', message, { partition })
+    served.set(partition, false)
     timer = clock.setTimer(RETRY_MS, again)
   }
   const attempt = async (): Promise<void> => {
@@ -78,6 +82,7 @@ export const createPartitionDoor = (options: PartitionDoorOptions): PartitionDoo
     timer?.cancel()
     try {
       current = await openPartition()
+      served.set(partition, !isClosed)
       if (reason) log.info('partition-served', { partition })
       reason = undefined
     } catch (thrown) {
@@ -97,6 +102,7 @@ export const createPartitionDoor = (options: PartitionDoorOptions): PartitionDoo
   let current: Handlers<BucketProtocol> = shutHandlers
   context.defer(async () => {
     isClosed = true
+    served.set(partition, false)
     timer?.cancel()
     await opening
   })

@@ -19,6 +19,8 @@ export interface StoreFacts {
   readonly roster: SharedArrayBuffer
   /** Partitions that are told of disks that come and go: see disk-listeners.ts. */
   readonly listeners: SharedArrayBuffer
+  /** Partitions that are served: see served-partitions.ts. */
+  readonly served: SharedArrayBuffer
   /** Directory of each slot. */
   readonly roots: readonly string[]
   /** Only of a store in memory, whose actors are all on one thread; else the machine's own. */

@@ -1,5 +1,5 @@
 // The administration paths, `/-/…`: health for load balancers, redundancy and actors for the operator, all in JSON.
-// Liveness and readiness answer without credentials and say one word; everything that shows what is inside needs the root
+// Liveness and readiness answer without credentials and say no more than a load balancer needs; everything that shows what is inside needs the root
 // identity, and a stranger does not even learn which pages there are. The gateway has checked the signature, and keeps
 // `/-/` of a bucket's virtual host for the bucket; no bucket can be named `-`, so nothing is hidden.
 import type { Redundancy } from '../actors/inspector.ts'
@@ -7,8 +7,8 @@ import { refusal } from '../base/errors.ts'
 import type { S3Request, S3Response } from '../s3/exchange.ts'
 
 export interface AdminDependencies {
-  /** Whether requests are taken: not while draining. Without enough disks they are, and are answered 503 one by one. */
-  isReady(): boolean
+  /** Why no client should be sent here now, in a few words for anyone; undefined when every request can be served. */
+  whyNotReady(): string | undefined
   redundancy(): Promise<Redundancy>
   /** Path, thread, state, mailbox and restarts of each actor; any JSON value. */
   actors(): Promise<unknown>
@@ -23,10 +23,10 @@ interface Page {
   answer(): Promise<S3Response> | S3Response
 }
 
-export const createAdmin = ({ isReady, redundancy, actors }: AdminDependencies): AdminHandler => {
+export const createAdmin = ({ whyNotReady, redundancy, actors }: AdminDependencies): AdminHandler => {
   const pages = new Map<string, Page>([
     ['health/live', { isOpen: true, answer: () => formatJson(200, { status: 'live' }) }],
-    ['health/ready', { isOpen: true, answer: () => formatReadiness(isReady()) }],
+    ['health/ready', { isOpen: true, answer: () => formatReadiness(whyNotReady()) }],
     ['health/redundancy', { isOpen: false, answer: async () => formatJson(200, await redundancy()) }],
     ['actors', { isOpen: false, answer: async () => formatJson(200, await actors()) }],
   ])
@@ -41,9 +41,9 @@ export const createAdmin = ({ isReady, redundancy, actors }: AdminDependencies):
   }
 }
 
-const formatReadiness = (isReady: boolean): S3Response => {
-  if (isReady) return formatJson(200, { status: 'ready' })
-  const answer = formatJson(503, { status: 'not ready' })
+const formatReadiness = (reason: string | undefined): S3Response => {
+  if (reason === undefined) return formatJson(200, { status: 'ready' })
+  const answer = formatJson(503, { status: 'not ready', reason })
   return { ...answer, headers: [...answer.headers, ['Retry-After', '1']] }
 }
 

@@ -14,6 +14,7 @@ import {
 import { connectGateway } from '../actors/connect-gateway.ts'
 import { createEngine } from '../actors/gateway-engine.ts'
 import type { InspectorProtocol } from '../actors/inspector.ts'
+import { createReadiness } from '../actors/readiness.ts'
 import { findRootKeys } from '../actors/root-keys.ts'
 import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
 import { createAdmin } from '../admin/admin.ts'
@@ -65,6 +66,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
     const { parts, reading } = connectGateway(context, facts, await openCoder(context, codec))
     const keys = rootKeys ?? (await findRootKeys(parts.buckets, facts, context.log))
     const root = rootCredential(facts.storeId, keys)
+    const whyNotReady = createReadiness(facts)
     let isDraining = false
     const server = createGateway({
       dispatch: createDispatch({
@@ -76,7 +78,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
       authorize: authorizeRequest,
       findCredential: (accessKeyId) => (accessKeyId === root.accessKeyId ? root : undefined),
       adminHandler: createAdmin({
-        isReady: () => !isDraining,
+        whyNotReady: () => (isDraining ? 'the server is draining' : whyNotReady()),
         redundancy: () =>
           context.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, INSPECT_LIMIT),
         actors: () => context.ref<InspectorProtocol>(PATHS.inspector).ask('actors', {}, INSPECT_LIMIT),

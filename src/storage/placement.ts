@@ -2,9 +2,9 @@
 // number from the write id, the largest wins, and a disk with twice the capacity wins twice as often. Nothing
 // depends on the answer being the same tomorrow: the places of every shard are kept in its version's record.
 import { crc32 } from 'node:zlib'
-import { assert, type MoraineError } from '../base/errors.ts'
+import { assert, codeOf, type MoraineError } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
-import { geometryOf, whyNotWritable } from './geometry.ts'
+import { geometryOf, isReadable, whyNotWritable } from './geometry.ts'
 import { planStripes } from './stripes.ts'
 
 /** A disk as a writer sees it now. */
@@ -128,4 +128,22 @@ export const placeWrite = (
 /** Throws as `placeWrite` does, for what is written to no shard but to the journal: its reserve is not for bodies. */
 export const requireWritable = (m: number, disks: readonly DiskView[]): void => {
   firstWritable(bySet(disks), 0, m)
+}
+
+/**
+ * Why a store with these disks does not serve, in a few words for anyone; undefined when everything can be read and new versions
+ * can be written. A lack of room is no such reason: reads are answered, and so is the DELETE that makes room.
+ */
+export const whyNotServing = (m: number, disks: readonly DiskView[]): string | undefined => {
+  const isReadableSet = ([, members]: [number, DiskView[]]): boolean =>
+    isReadable(members.length, m, members.filter((disk) => disk.isReachable).length)
+  if (!bySet(disks).every(isReadableSet)) return 'too few disks can be reached to read everything'
+  try {
+    requireWritable(m, disks)
+    return undefined
+  } catch (error) {
+    if (codeOf(error) === 'DISK_FULL') return undefined
+    if (codeOf(error) === 'TOO_FEW_DISKS') return 'too few disks can be reached to write'
+    throw error
+  }
 }

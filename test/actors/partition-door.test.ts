@@ -181,6 +181,9 @@ test(
     assert.is(await statusOf(second, 'GET', `/${NAMES[0]}`), 503)
     assert.is(await statusOf(second, 'GET', `/${NAMES[1]}`), 200)
     assert.is(await statusOf(second, 'GET', '/-/health/redundancy'), 200)
+    const ready = await fetch(`${second.endpoint}/-/health/ready`)
+    assert.is(ready.status, 503)
+    assert.match(await ready.text(), '1 of 2 partitions of the metadata cannot be served')
     await second.close()
 
     await takeOldest(memory, disks, 1)

@@ -30,7 +30,7 @@ interface Stage {
 }
 
 const start = async (
-  changes: { isReady?: boolean; redundancy?: () => Promise<Redundancy>; domain?: string } = {},
+  changes: { whyNotReady?: string; redundancy?: () => Promise<Redundancy>; domain?: string } = {},
 ): Promise<Stage> => {
   const gateway = createGateway({
     dispatch: async () => ({ status: 299, headers: [] }),
@@ -40,7 +40,7 @@ const start = async (
     ...(changes.domain !== undefined && { domain: changes.domain }),
     authorize: () => undefined,
     adminHandler: createAdmin({
-      isReady: () => changes.isReady ?? true,
+      whyNotReady: () => changes.whyNotReady,
       redundancy: changes.redundancy ?? (async () => STATE),
       actors: async () => [{ path: 'root' }],
     }),
@@ -77,10 +77,11 @@ test(
 test(
   'a server that is not ready is alive all the same',
   deadline(2000, async () => {
-    const { get } = await start({ isReady: false })
+    const { get } = await start({ whyNotReady: 'it is a test' })
     assert.is((await get('/-/health/live')).status, 200)
     const ready = await get('/-/health/ready')
     assert.equal([ready.status, ready.headers.get('retry-after')], [503, '1'])
+    assert.equal(await ready.json(), { status: 'not ready', reason: 'it is a test' })
   }),
 )
 

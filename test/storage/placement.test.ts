@@ -1,7 +1,13 @@
 import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { GiB, MiB } from '../../src/base/units.ts'
-import { type DiskView, placeWrite, rankDisks, requireWritable } from '../../src/storage/placement.ts'
+import {
+  type DiskView,
+  placeWrite,
+  rankDisks,
+  requireWritable,
+  whyNotServing,
+} from '../../src/storage/placement.ts'
 import { randomWriteId } from '../support/stripes.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
@@ -101,6 +107,26 @@ test('sets win in proportion to their capacity', () => {
   let larger = 0
   for (let i = 0; i < 4_000; i++) larger += placeWrite(randomWriteId(random), MiB, 1, disks).set
   assert.ok(larger > 2_850 && larger < 3_150, `${larger} of 4000, 3000 expected`)
+})
+
+test('a store serves while every set can be read and one can be written; a full one does', () => {
+  const check = (picture: string, m: number, words: RegExp | undefined): void => {
+    const reason = whyNotServing(m, draw(picture))
+    if (words === undefined) assert.is(reason, undefined, picture)
+    else assert.match(reason ?? '', words, picture)
+  }
+  check('oooooo', 2, undefined)
+  check('oxooxo', 2, undefined)
+  check('osssxx', 2, undefined)
+  check('oxxxoo', 2, /to read/)
+  // Two of four with a parity of two: whole in every read, and a new version would have nothing to lose.
+  check('ooxx', 2, /to write/)
+  check('ox', 1, /to write/)
+  check('x', 0, /to read/)
+  check('ffffff', 2, undefined)
+  check('ooofxx', 2, undefined)
+  check('oooo ooxx', 1, /to read/)
+  check('oooo ooox', 1, undefined)
 })
 
 test.run()

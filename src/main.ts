@@ -10,7 +10,7 @@ import { createLineLog } from './cli/log.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
 import { watchSignals } from './cli/signals.ts'
 import { isHelpAsked, readCommandLine } from './config.ts'
-import { listDisks, readRootKeys, replaceDisk } from './offline.ts'
+import { formatDisk, listDisks, readRootKeys, replaceDisk } from './offline.ts'
 import { startServer } from './server.ts'
 
 /** How the operator called this program, so that what is printed can be copied. */
@@ -46,9 +46,7 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
     return EXIT_OK
   }
   if (command.name === 'disk list') {
-    for (const { position, number, set, root } of await listDisks(config.disks)) {
-      terminal.write(`position ${position}  number ${number}  set ${set}  ${root ?? 'missing'}\n`)
-    }
+    for (const disk of await listDisks(config.disks)) terminal.write(`${formatDisk(disk)}\n`)
     return EXIT_OK
   }
   if (command.name === 'disk replace') {

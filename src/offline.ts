@@ -9,7 +9,8 @@ import type { FileSystem } from './base/files.ts'
 import type { DiskNumber } from './base/ids.ts'
 import { systemRandom } from './base/prng.ts'
 import { peekConfig } from './metadata/peek.ts'
-import { nodeFiles } from './storage/files-node.ts'
+import { whyOut } from './storage/directory-role.ts'
+import { nodeFiles, whyNotWritable as whyNotWritableHere } from './storage/files-node.ts'
 import { applyJoin } from './storage/forming.ts'
 import { whyNotAdoptable } from './storage/identity.ts'
 import type { DiskTable } from './storage/identity-file.ts'
@@ -86,15 +87,44 @@ export interface ListedDisk {
   readonly set: number
   /** Undefined when none of the directories holds the disk. */
   readonly root: string | undefined
+  /** Why a running store does without it, as far as that can be seen from beside it. */
+  readonly reason?: string
 }
 
-/** The disks of the store in these directories, and where each was found. */
-export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]> => {
-  const { table, rootOf } = await readStore(roots)
-  return table.disks.map(({ position, number, set }) => {
-    return { position: position + 1, number, set, root: rootOf.get(number) }
+/** The disks of the store in these directories, in the order of their positions, and where each was found. */
+export const listDisks = async (
+  roots: readonly string[],
+  whyNotWritable = whyNotWritableHere,
+): Promise<ListedDisk[]> => {
+  const { states, table, rootOf } = await readStore(roots)
+  const held = new Set(rootOf.values())
+  const reasonFor = async (root: string | undefined, position: number): Promise<string | undefined> => {
+    if (root !== undefined) {
+      const code = await whyNotWritable(root)
+      return code === undefined ? undefined : `cannot be written to (${code})`
+    }
+    const expected = states[position]
+    // A directory that is not there says no more than that the disk is missing.
+    if (!expected || held.has(expected.root) || expected.content.kind === 'absent') return undefined
+    return whyOut(expected)
+  }
+  const listed = table.disks.map(async ({ position, number, set }): Promise<ListedDisk> => {
+    const root = rootOf.get(number)
+    const reason = await reasonFor(root, position)
+    return { position: position + 1, number, set, root, ...(reason !== undefined && { reason }) }
   })
+  return (await Promise.all(listed)).sort((a, b) => a.position - b.position)
 }
+
+/** One disk a line, for the operator and for scripts: what is wrong with it comes last. */
+export const formatDisk = ({ position, number, set, root, reason }: ListedDisk): string =>
+  [
+    `position ${position}`,
+    `number ${number}`,
+    `set ${set}`,
+    root ?? 'missing',
+    ...(reason === undefined ? [] : [reason]),
+  ].join('  ')
 
 /**
  * Says, for the operator, that the empty directory `target` takes the place of a disk that is missing: on whichever

@@ -9,11 +9,12 @@ import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import { createServedMemory } from './actors/served-partitions.ts'
+import { attachClaims, createClaimsMemory } from './actors/slot-claims.ts'
 import type { StoreEvent } from './actors/store-events.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { type Patience, planThreads, tree } from './actors/tree.ts'
 import type { KeyPair } from './auth/root.ts'
-import { MoraineError, unavailable } from './base/errors.ts'
+import { MoraineError } from './base/errors.ts'
 import type { FileSystem } from './base/files.ts'
 import type { Log } from './base/log.ts'
 import { systemRandom } from './base/prng.ts'
@@ -81,24 +82,10 @@ export const startServer = async (config: Config, dependencies: ServerDependenci
     partitions: dependencies.partitions ?? Math.max(1, Math.floor(cores / CORES_PER_PARTITION)),
   })
   try {
-    checkReadable(started)
     return await startSystem(config, dependencies, started, cores)
   } catch (error) {
     await started.release()
     throw error
-  }
-}
-
-/** With more than m disks of a set away nothing in it can be trusted to be the newest: said at once, with where to look. */
-const checkReadable = ({ table, missing, unreadableSets }: StartedStore): void => {
-  for (const set of unreadableSets) {
-    const size = table.disks.filter((disk) => disk.set === set).length
-    const positions = missing.filter((disk) => disk.set === set).map(({ position }) => position + 1)
-    throw unavailable(
-      'TOO_FEW_DISKS',
-      `the store cannot start without its disks at positions ${positions.join(', ')}: ${size - table.m} of ${size} must be there`,
-      { set, missing: positions.join(',') },
-    )
   }
 }
 
@@ -111,6 +98,10 @@ export const factsOf = (
   // A disk of the table that no directory was given for is out, not retired.
   const roster = createRoster(Math.max(roots.length, started.table.disks.length))
   assignSlots(roster, roots, started)
+  const claims = createClaimsMemory(roster.slots)
+  for (const { root } of [...started.disks, ...(started.change?.joined ?? [])]) {
+    attachClaims(claims).set(roots.indexOf(root), true)
+  }
   const { storeId, key: storeKey, table, session } = started
   return {
     ...{
@@ -123,6 +114,7 @@ export const factsOf = (
       partitions: table.partitions,
       roster: roster.shared,
       listeners: createListenersMemory(table.partitions),
+      claims,
       served: createServedMemory(table.partitions),
     },
     ...(memory && { memory }),
@@ -187,7 +179,7 @@ const codecShare = (cores: number): CodecShare => ({
   threads: cores === 0 ? 0 : Math.min(16, Math.max(1, cores - 1)),
 })
 
-/** Present disks are in the slots where they were found; those that are missing belong into the slots that are left. */
+/** Present disks are in the slots where they were found; those that are missing belong where they were, else into a slot that is left. */
 const assignSlots = (
   roster: Roster,
   roots: readonly string[],
@@ -195,9 +187,12 @@ const assignSlots = (
 ): void => {
   const setOf = new Map(table.disks.map(({ number, set }) => [number, set]))
   const found = new Map(disks.map(({ root, identity }) => [root, identity.number]))
-  const waiting = [...missing]
+  const isTaken = (slot: number): boolean => found.has(roots[slot] ?? '')
+  const waiting = missing.filter(({ position }) => isTaken(position))
   for (let slot = 0; slot < roster.slots; slot++) {
-    const number = found.get(roots[slot] ?? '') ?? waiting.shift()?.number
+    const number =
+      found.get(roots[slot] ?? '') ??
+      (missing.find(({ position }) => position === slot) ?? waiting.shift())?.number
     if (number !== undefined) roster.assign(slot, { number, set: setOf.get(number) ?? 0 })
   }
 }

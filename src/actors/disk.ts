@@ -20,6 +20,7 @@ import type { FramePiece } from './frame-memory.ts'
 import type { KeeperProtocol } from './keeper.ts'
 import { findInSlot, openSlot } from './open-slot.ts'
 import { attachRoster, type Roster } from './roster.ts'
+import { attachClaims, type SlotClaims } from './slot-claims.ts'
 import { storePublisher } from './store-events.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 import { type SlabRange, viewOf } from './stripe-buffer.ts'
@@ -124,19 +125,21 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
     const listeners = attachListeners(facts.listeners)
+    const claims = attachClaims(facts.claims)
     const announce = (): void => {
       for (const partition of listeners.partitions()) {
         context.ref<BucketProtocol>(PATHS.bucket(partition)).tell('diskChanged', {})
       }
     }
     roster.setState(slot, 'out')
-    const opened = await openSlot(facts, roster, slot, context.log)
+    const opened = claims.isClaimed(slot) ? await openSlot(facts, roster, slot, context.log) : undefined
     const keeper = context.ref<KeeperProtocol>(PATHS.keeper)
     if (!opened) {
+      claims.set(slot, false)
       announce()
       keeper.tell('diskOut', { slot })
       context.every(LOOK_EVERY_MS, 'look', {})
-      return outHandlers(facts, roster, slot, keeper)
+      return outHandlers(facts, roster, claims, slot, keeper)
     }
     const { disk: here, set } = opened
     const pace = createDiskPace(roster, slot, context.clock, context.log)
@@ -202,6 +205,7 @@ const createReport = (here: Disk, roster: Roster, slot: number, pace: DiskPace):
 const outHandlers = (
   facts: StoreFacts,
   roster: Roster,
+  claims: SlotClaims,
   slot: number,
   keeper: ActorRef<KeeperProtocol>,
 ): Handlers<DiskProtocol> => {
@@ -223,10 +227,10 @@ const outHandlers = (
     restoreSegment: isOut,
     removeSegment: isOut,
     async look() {
-      // Found: the supervisor starts this actor again, and the new one opens the disk.
-      if (await findInSlot(facts, roster, slot))
-        throw fault('DISK_GONE', 'a disk is back in its slot', { slot })
-      keeper.tell('diskOut', { slot })
+      const isFound = (await findInSlot(facts, roster, slot)) !== undefined
+      // Found, and locked: the supervisor starts this actor again, and the new one opens the disk.
+      if (isFound && claims.isClaimed(slot)) throw fault('DISK_GONE', 'a disk is back in its slot', { slot })
+      keeper.tell(isFound ? 'claim' : 'diskOut', { slot })
     },
   }
 }

@@ -4,10 +4,11 @@ import { codeOf } from '../base/errors.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import type { Behavior, Context } from '../runtime/actor.ts'
 import type { SystemView } from '../runtime/system.ts'
+import type { TableDisk } from '../storage/identity-file.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { KeeperProtocol, SlotNote } from './keeper.ts'
 import type { RepairerProtocol } from './repairer.ts'
-import { attachRoster, type RosterRow } from './roster.ts'
+import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 
 /** Full redundancy: nothing waits, every disk is present and every partition served. */
@@ -15,6 +16,8 @@ export interface Redundancy {
   /** What does not lie where it should: exact, from the counters in the commits. */
   readonly waiting: { readonly shards: number; readonly bytes: number }
   readonly disks: readonly DiskPresence[]
+  /** Most often empty. */
+  readonly unused: readonly UnusedDirectory[]
   /** Partitions whose buckets answer 503: what waits there is not known. Most often empty. */
   readonly notServed: readonly PartitionNote[]
 }
@@ -26,13 +29,20 @@ export interface PartitionNote {
 }
 
 export interface DiskPresence {
-  /** In the order of the configuration, from 1. */
+  /** As `moraine disk list` has it: from 1, in the order in which the directories were given when the store was made. */
   readonly position: number
-  readonly directory: string
+  /** Where the disk is, or where it is looked for; null when no directory is given for it: `message` says so. */
+  readonly directory: string | null
   /** `out`: counts for nothing until it is back or replaced. */
   readonly state: 'present' | 'out'
   /** What an operator should know of it. */
   readonly message?: string
+}
+
+/** A directory that was given, and holds no disk of the store, nor is needed for one. */
+export interface UnusedDirectory {
+  readonly directory: string
+  readonly message: string
 }
 
 const MESSAGES: Readonly<Partial<Record<RosterRow['state'], string>>> = {
@@ -41,12 +51,37 @@ const MESSAGES: Readonly<Partial<Record<RosterRow['state'], string>>> = {
   'read-only': 'the disk is read-only',
   slow: 'the disk lags behind its peers and is passed over',
 }
+const NO_DIRECTORY = 'no directory is given for this disk'
+const NOT_NEEDED = 'the directory holds no disk of this store, and none is missing'
 
-const presenceOf = ({ slot, state }: RosterRow, directory: string, note?: string): DiskPresence => {
-  const message = note ?? MESSAGES[state]
+interface Seen {
+  readonly facts: StoreFacts
+  readonly roster: Roster
+  readonly disks: readonly TableDisk[]
+  readonly notes: readonly SlotNote[]
+}
+
+/** Each disk of the table, in the order of the table, beside the directories that have none. */
+const presence = ({ facts, roster, disks, notes }: Seen): Pick<Redundancy, 'disks' | 'unused'> => {
+  const noteOf = (slot: number): string | undefined => notes.find((note) => note.slot === slot)?.message
+  const inTable = [...disks].sort((a, b) => a.position - b.position)
+  const numbers = new Set<number>(disks.map(({ number }) => number))
   return {
-    ...{ position: slot + 1, directory, state: state === 'out' ? 'out' : 'present' },
-    ...(message !== undefined && { message }),
+    disks: inTable.map(({ position, number }): DiskPresence => {
+      const row = roster.find(number)
+      const directory = (row && facts.roots[row.slot]) ?? null
+      const state = row?.state ?? 'out'
+      const message = row && directory !== null ? (noteOf(row.slot) ?? MESSAGES[state]) : NO_DIRECTORY
+      return {
+        ...{ position: position + 1, directory, state: state === 'out' ? 'out' : 'present' },
+        ...(message !== undefined && { message }),
+      }
+    }),
+    unused: roster.rows().flatMap(({ slot, number }) => {
+      const directory = facts.roots[slot]
+      if (directory === undefined || numbers.has(number)) return []
+      return [{ directory, message: noteOf(slot) ?? NOT_NEEDED }]
+    }),
   }
 }
 
@@ -69,15 +104,8 @@ export const inspector: Behavior<InspectorProtocol, InspectorArgs> = {
     return {
       actors: () => inspect(),
       redundancy: async () => {
-        const { waiting, notes, notServed } = await lookAround(context, facts.partitions)
-        return {
-          waiting,
-          notServed,
-          disks: roster.rows().map((row) => {
-            const note = notes.find(({ slot }) => slot === row.slot)
-            return presenceOf(row, facts.roots[row.slot] ?? 'no directory is given for it', note?.message)
-          }),
-        }
+        const { waiting, notServed, disks, notes } = await lookAround(context, facts.partitions)
+        return { waiting, notServed, ...presence({ facts, roster, disks, notes }) }
       },
     }
   },
@@ -88,7 +116,7 @@ const LOOK_LIMIT = { withinMs: 10 * SECOND }
 const lookAround = async (
   context: Context<InspectorProtocol>,
   partitions: number,
-): Promise<Pick<Redundancy, 'waiting' | 'notServed'> & { notes: readonly SlotNote[] }> => {
+): Promise<Pick<Redundancy, 'waiting' | 'notServed'> & Pick<Seen, 'disks' | 'notes'>> => {
   const notServed: PartitionNote[] = []
   const buckets = Array.from({ length: partitions }, async (_, partition) => {
     try {
@@ -100,7 +128,7 @@ const lookAround = async (
     }
   })
   const damaged = context.ref<RepairerProtocol>(PATHS.repairer).ask('waiting', {}, LOOK_LIMIT)
-  const notes = context.ref<KeeperProtocol>(PATHS.keeper).ask('notes', {}, LOOK_LIMIT)
+  const overview = context.ref<KeeperProtocol>(PATHS.keeper).ask('overview', {}, LOOK_LIMIT)
   const all = await Promise.all([damaged, ...buckets])
   return {
     waiting: {
@@ -108,6 +136,6 @@ const lookAround = async (
       bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
     },
     notServed,
-    notes: await notes,
+    ...(await overview),
   }
 }

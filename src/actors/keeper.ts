@@ -10,8 +10,9 @@ import type { DiskNumber } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { DISKS_ENTRY } from '../metadata/configuration.ts'
 import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
+import { identify } from '../storage/directory-role.ts'
 import { applyJoin, writeIdentity, writeTable } from '../storage/forming.ts'
-import { identify, unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
+import { unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
 import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
 import type { StartedStore } from '../storage/start.ts'
@@ -21,6 +22,7 @@ import type { DiskProtocol } from './disk.ts'
 import { createDiskSessions, type DiskSessions, type SeenDisk } from './disk-sessions.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
+import { attachClaims, type SlotClaims } from './slot-claims.ts'
 import { bucketRefs, filesOf, PATHS, type StoreFacts } from './store-facts.ts'
 
 export interface KeeperProtocol {
@@ -28,14 +30,16 @@ export interface KeeperProtocol {
   begin(m: Record<string, never>): Promise<void>
   /** The disk of this slot is out; what lies in its directory may be taken in. Said again as long as it is. */
   diskOut(m: { slot: number }): Promise<void>
+  /** A disk of the store lies in this slot, whose directory is not locked: once it is, the disk is opened. Said again until then. */
+  claim(m: { slot: number }): Promise<void>
   /** A disk is there: its table may be an older one. */
   diskIn(m: { slot: number }): Promise<void>
   /** All that should be on a disk that was an older copy was looked at, and is there. */
   diskVerified(m: { disk: DiskNumber }): Promise<void>
   /** The repairer begins anew and knows of no such disk any more. */
   tellSuspects(m: Record<string, never>): void
-  /** Why the disk of a slot stays out, for the operator. */
-  notes(m: Record<string, never>): readonly SlotNote[]
+  /** The table, and why the disks of slots stay out, for the operator. */
+  overview(m: Record<string, never>): { disks: readonly TableDisk[]; notes: readonly SlotNote[] }
 }
 
 export interface SlotNote {
@@ -54,14 +58,19 @@ const START = -1
 
 export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
   mailbox: { messagesMax: 256, bytesMax: 64 * KiB },
-  // An operator who asks does not wait for a change; changes wait for each other in `guarded`.
-  interleave: { begin: 1, diskOut: 1, diskIn: 1, diskVerified: 1, notes: 4 },
+  // An operator who asks does not wait for a change; changes wait for each other in `guarded`. Nor does a disk that is back: the
+  // change may wait for it.
+  interleave: { begin: 1, diskOut: 1, claim: 1, diskIn: 1, diskVerified: 1, overview: 4 },
   async setup(context, args) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
     const table = await newestTable(facts, args.table)
     const keeping = new Keeping(context, facts, roster, table, args)
-    for (const { root, reason } of args.out) keeping.note(facts.roots.indexOf(root), reason)
+    for (const { root, reason } of args.out) {
+      const slot = facts.roots.indexOf(root)
+      // After a restart of this actor it may long be back.
+      if (roster.row(slot).state === 'out') keeping.note(slot, reason)
+    }
     await keeping.recordSessions(roster.rows())
     keeping.begin()
     return {
@@ -71,10 +80,11 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
           await keeping.finish()
         }),
       diskOut: ({ slot }) => keeping.guarded(slot, () => keeping.lookAt(slot)),
+      claim: ({ slot }) => keeping.claim(slot),
       diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
       diskVerified: ({ disk }) => keeping.guarded(START, () => keeping.verified(disk)),
       tellSuspects: () => keeping.tellSuspects(),
-      notes: () => keeping.notes(),
+      overview: () => keeping.overview(),
     }
   },
 }
@@ -104,6 +114,9 @@ class Keeping {
   #isReconciled = false
   readonly #notes = new Map<number, string>()
   #notBeforeMs = 0
+  readonly #claims: SlotClaims
+  /** Of slots whose directories could not be locked. */
+  readonly #claimNotBeforeMs = new Map<number, number>()
   #retry: Timer | undefined
   #last: Promise<void> = Promise.resolve()
   readonly #sessions: DiskSessions
@@ -124,6 +137,7 @@ class Keeping {
     this.#roster = roster
     this.#args = args
     this.#table = table
+    this.#claims = attachClaims(facts.claims)
     const { change } = args
     this.#change = change?.from.version === table.version ? change : undefined
     context.defer(() => this.#retry?.cancel())
@@ -191,8 +205,9 @@ class Keeping {
     this.#context.self.tell('begin', {})
   }
 
-  notes(): SlotNote[] {
-    return [...this.#notes].map(([slot, message]) => ({ slot, message }))
+  overview(): { disks: readonly TableDisk[]; notes: readonly SlotNote[] } {
+    const notes = [...this.#notes].map(([slot, message]) => ({ slot, message }))
+    return { disks: this.#table.disks, notes }
   }
 
   /** Says why a slot stays out: once in the log, always to who asks. */
@@ -224,6 +239,22 @@ class Keeping {
     }
   }
 
+  /** Locks the directory of a slot before its disk is opened. One that cannot be is tried again now and then: its cause may go away. */
+  async claim(slot: number): Promise<void> {
+    const root = this.#facts.roots[slot]!
+    const nowMs = this.#context.clock.monotonicMs()
+    if (this.#roster.row(slot).state !== 'out' || nowMs < (this.#claimNotBeforeMs.get(slot) ?? nowMs)) return
+    try {
+      await this.#args.relock(root)
+    } catch (error) {
+      this.#claimNotBeforeMs.set(slot, nowMs + RETRY_MS)
+      this.note(slot, `${(error as Error).message}: its disk is out`)
+      return
+    }
+    this.#claims.set(slot, true)
+    this.#disk(slot).tell('look', {})
+  }
+
   async lookAt(slot: number): Promise<void> {
     const row = this.#roster.row(slot)
     const lost = this.#table.disks.find(({ number }) => number === row.number)
@@ -246,6 +277,8 @@ class Keeping {
     if (found?.storeId !== storeId || member === undefined) return false
     const isMember = state.content.kind === 'disk' && state.content.identity.phase === 'member'
     if (!isMember) {
+      await this.#args.relock(state.root)
+      this.#claims.set(slot, true)
       await writeIdentity(filesOf(this.#facts), state.root, this.#identityOf(member), storeKey)
       this.#disk(slot).tell('look', {})
     }
@@ -290,6 +323,7 @@ class Keeping {
     for (const [i, { root, identity }] of change.joined.entries()) {
       const slot = this.#facts.roots.indexOf(root)
       this.#count(slot, change.left[i]!, change.to.disks.find(({ number }) => number === identity.number)!)
+      this.#claims.set(slot, true)
       this.#notes.delete(slot)
       this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
       this.#disk(slot).tell('look', {})

@@ -19,6 +19,8 @@ export interface StoreFacts {
   readonly roster: SharedArrayBuffer
   /** Partitions that are told of disks that come and go: see disk-listeners.ts. */
   readonly listeners: SharedArrayBuffer
+  /** Slots whose directories are locked: see slot-claims.ts. */
+  readonly claims: SharedArrayBuffer
   /** Partitions that are served: see served-partitions.ts. */
   readonly served: SharedArrayBuffer
   /** Directory of each slot. */

@@ -5,6 +5,7 @@
 // readable by their owner alone, because object data, the journal and store.key are nobody else's.
 import * as fs from 'node:fs'
 import { FileError, type FileStat, type FileSystem, type OpenFile, type OpenMode } from '../base/files.ts'
+import { LOCK_NAME } from './layout.ts'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants
 /** Absent from the constants where the system has none. */
@@ -238,4 +239,23 @@ export const nodeFiles: FileSystem = {
       await closeFd(fd, path)
     }
   },
+}
+
+/** Of a disk, by its name: its directory, and the lock in it, which a store takes first. */
+const WRITTEN_FIRST = ['', `${LOCK_NAME}/`, `${LOCK_NAME}/LOCK`]
+
+/** What the system has against this process writing to a disk's directory; undefined when nothing can be seen. Touches nothing. */
+export const whyNotWritable = async (root: string): Promise<string | undefined> => {
+  for (const name of WRITTEN_FIRST) {
+    try {
+      const path = `${root}/${name}`
+      await call<void>('access', path, (done) =>
+        fs.access(path, fs.constants.W_OK, done as fs.NoParamCallback),
+      )
+    } catch (error) {
+      // What is not there yet will be made.
+      if (codeOfSystem(error) !== 'ENOENT') return codeOfSystem(error)
+    }
+  }
+  return undefined
 }

@@ -57,10 +57,26 @@ export const applyForm = async (filesOf: FilesOf, plan: FormPlan): Promise<Plann
   return members
 }
 
-/** Brings present disks up to date: an older table, the last step of forming or joining, a damaged disk.json or key. */
-export const applyOpen = async (filesOf: FilesOf, plan: OpenPlan): Promise<void> => {
+/**
+ * Brings present disks up to date: an older table, the last step of forming or joining, a damaged disk.json or key. Resolves to
+ * those where it could not be done.
+ */
+export const applyOpen = async (
+  filesOf: FilesOf,
+  plan: OpenPlan,
+): Promise<{ root: string; error: unknown }[]> => {
   const stale = plan.disks.filter((disk) => disk.isStale)
-  await Promise.all(stale.map(({ root, identity }) => writeIdentity(filesOf(root), root, identity, plan.key)))
+  const written = await Promise.all(
+    stale.map(async ({ root, identity }) => {
+      try {
+        await writeIdentity(filesOf(root), root, identity, plan.key)
+        return []
+      } catch (error) {
+        return [{ root, error }]
+      }
+    }),
+  )
+  return written.flat()
 }
 
 const removeTree = async (files: FileSystem, path: string): Promise<void> => {

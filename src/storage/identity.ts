@@ -4,9 +4,9 @@
 // A store is formed only where nothing is. A disk is what its disk.json says it is, wherever it is mounted. The highest
 // version of the table of disks counts. An empty directory may be a mount point whose disk is absent, so it
 // is taken in by itself only when it lies on the device of a disk of this store that is present.
-import { assert, type FaultCode, fault, type MoraineError } from '../base/errors.ts'
+import { assert, type FaultCode, fault, type MoraineError, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
-import type { DiskIds } from './disk-context.ts'
+import { identify, isVacant, whyNotFormable, whyOut } from './directory-role.ts'
 import { isReadable, parityOf, setDisksOf } from './geometry.ts'
 import type { DiskIdentity, DiskTable, StoreKey, TableDisk } from './identity-file.ts'
 import type { DirectoryState } from './inspect.ts'
@@ -146,16 +146,6 @@ const newTable = (options: StartOptions): DiskTable => {
   }
 }
 
-const whyNotFormable = (state: DirectoryState): string | undefined => {
-  const { root, content } = state
-  if (content.kind === 'foreign') return `${root} is not empty: it holds ${content.name}`
-  if (content.kind === 'unusable') return `${root} cannot be used: ${content.reason}`
-  if (content.kind === 'bare' && (content.hasData || content.isDamaged)) {
-    return `${root} holds data of a store, but its disk.json is missing or damaged`
-  }
-  return undefined
-}
-
 const planForming = (
   options: StartOptions,
   store: { storeId: string; key: Uint8Array; table: DiskTable },
@@ -172,10 +162,8 @@ const planForming = (
 }
 
 const planNewStore = (options: StartOptions): StartPlan => {
-  for (const state of options.directories) {
-    const reason = whyNotFormable(state)
-    if (reason !== undefined) return refuse('DISK_FORMAT', reason)
-  }
+  const reasons = options.directories.flatMap((state) => whyNotFormable(state) ?? [])
+  if (reasons.length > 0) return refuse('DISK_FORMAT', reasons.join('; '))
   try {
     const table = newTable(options)
     return planForming(options, { storeId: options.newId(), key: options.newKey(), table })
@@ -230,47 +218,11 @@ const newestTable = (found: readonly Found[]): DiskTable | RefusePlan => {
   )
 }
 
-/** A member has its directories from before it was one: without any, all it had is gone, though its disk.json is not. */
-const isWiped = (content: DirectoryState['content']): boolean =>
-  content.kind === 'disk' && content.identity.phase === 'member' && !content.hasData
-
-/**
- * Present disks whose disk.json is lost or damaged are known by their key, if their data is there: a wiped disk that only
- * kept its key is none, for it would stand for journal and shards it no longer has.
- */
-export const identify = ({ content }: DirectoryState, storeId: string): DiskIds | undefined => {
-  if (content.kind === 'disk') return isWiped(content) ? undefined : content.identity
-  if (content.kind !== 'bare' || !content.hasData) return undefined
-  return content.key?.storeId === storeId ? content.key : undefined
-}
-
 const isCurrent = (state: DirectoryState, identity: DiskIdentity): boolean =>
   state.content.kind === 'disk' &&
   state.content.key !== undefined &&
   state.content.identity.phase === 'member' &&
   JSON.stringify(state.content.identity.table) === JSON.stringify(identity.table)
-
-const whyOut = (state: DirectoryState): string => {
-  const { root, content } = state
-  switch (content.kind) {
-    case 'absent':
-      return `${root} does not exist: its disk is out`
-    case 'foreign':
-      return `${root} holds ${content.name} and no disk of this store: it stays out`
-    case 'unusable':
-      return `${root} cannot be used: ${content.reason}`
-    case 'disk':
-      return `${root} holds a disk that is no longer part of this store: it stays out`
-    default:
-      return `${root} has lost its identity: it stays out; 'moraine disk replace' takes it in as a new disk`
-  }
-}
-
-/** An empty directory, or what is left of a wiped disk: nothing that anybody could want back. */
-const isVacant = ({ content }: DirectoryState): boolean => {
-  if (content.kind === 'bare') return !content.isDamaged && !(content.hasData && content.key !== undefined)
-  return content.kind === 'disk' && (content.identity.phase === 'joining' || isWiped(content))
-}
 
 interface Vacancy {
   readonly state: DirectoryState
@@ -321,6 +273,39 @@ export const unreadableSetsOf = (table: DiskTable, present: ReadonlySet<string>)
     const count = members.filter((disk) => present.has(disk.id)).length
     return !isReadable(members.length, table.m, count)
   })
+}
+
+/** The same without disks that were found, and could not be used after all. */
+export const planWithout = (plan: OpenPlan, failed: readonly OutDirectory[]): OpenPlan => {
+  const isFailed = (root: string): boolean => failed.some((directory) => directory.root === root)
+  const disks = plan.disks.filter(({ root }) => !isFailed(root))
+  const present = new Set<string>(disks.map(({ identity }) => identity.diskId))
+  return {
+    ...plan,
+    disks,
+    missing: plan.table.disks.filter((disk) => !present.has(disk.id)),
+    out: [...plan.out, ...failed],
+    unreadableSets: unreadableSetsOf(plan.table, present),
+  }
+}
+
+/**
+ * With more than m disks of a set away nothing in it can be trusted to be the newest: throws TOO_FEW_DISKS, with the positions that
+ * are missing and what is wrong with each directory.
+ */
+export const requireReadable = ({ table, missing, out, unreadableSets }: OpenPlan): void => {
+  if (unreadableSets.length === 0) return
+  const isLacking = ({ set }: TableDisk): boolean => unreadableSets.includes(set)
+  const size = table.disks.filter(({ set }) => set === unreadableSets[0]).length
+  const positions = missing.filter(isLacking).map(({ position }) => position + 1)
+  const ofEach = unreadableSets.length === 1 ? '' : ' in each set'
+  const needed = `${size - table.m} of ${size}${ofEach} must be there`
+  const causes = out.map(({ reason }) => `; ${reason}`).join('')
+  throw unavailable(
+    'TOO_FEW_DISKS',
+    `the store cannot start without its disks at positions ${positions.join(', ')}: ${needed}${causes}`,
+    { sets: unreadableSets.join(','), missing: positions.join(',') },
+  )
 }
 
 const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan => {

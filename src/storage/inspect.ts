@@ -33,6 +33,8 @@ export type DirectoryContent =
   | { readonly kind: 'foreign'; readonly name: string }
   | { readonly kind: 'newer'; readonly format: number }
   | { readonly kind: 'unusable'; readonly reason: string }
+  /** Whatever it holds, it cannot be locked: found by a start, never by looking. `message` says which it is, and why. */
+  | { readonly kind: 'unwritable'; readonly message: string }
 
 export interface DirectoryState {
   readonly root: string

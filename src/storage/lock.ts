@@ -64,6 +64,12 @@ const restoreLog = async (files: FileSystem, path: string, snapshot: Snapshot): 
 const isLocked = (error: unknown): boolean =>
   (error as { cause?: { code?: unknown } }).cause?.code === 'LEVEL_LOCKED'
 
+/** What LevelDB heard from the system. */
+const reasonOf = (error: unknown): string => {
+  const { cause } = error as { cause?: unknown }
+  return cause instanceof Error ? ` (${cause.message})` : ''
+}
+
 const openLevel = async (path: string): Promise<ClassicLevel> => {
   // Loaded here: a store in memory has no lock.
   const { ClassicLevel } = await import('classic-level')
@@ -95,7 +101,7 @@ export const createLevelLock =
     const refuse = async (error: unknown): Promise<never> => {
       // What the file system says is clearer than any word of ours.
       if (error instanceof FileError) throw error
-      if (!isLocked(error)) throw fault('DISK_IO', `${root} cannot be locked`, {}, error)
+      if (!isLocked(error)) throw fault('DISK_IO', `${root} cannot be locked${reasonOf(error)}`, {}, error)
       await restoreLog(files, path, snapshot)
       throw fault('STORE_IN_USE', `${root} is in use by another Moraine`, {}, error)
     }

@@ -20,6 +20,7 @@ const identity = { kind: 'root', canonicalId: '0'.repeat(64), displayName: 'root
 const STATE: Redundancy = {
   waiting: { shards: 2, bytes: 2048 },
   disks: [{ position: 1, directory: '/mnt/disk1', state: 'out', message: 'it is not mounted' }],
+  unused: [],
   notServed: [],
 }
 

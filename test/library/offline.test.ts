@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createStore } from '../../src/index.ts'
-import { listDisks, readRootKeys, replaceDisk } from '../../src/offline.ts'
+import { formatDisk, listDisks, readRootKeys, replaceDisk } from '../../src/offline.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('offline')
@@ -49,6 +49,31 @@ test(
     await (await createStore({ disks })).close()
     assert.equal(await rootsOf(), disks)
     assert.is((await listDisks(disks))[1]?.number, 4)
+  }),
+)
+
+test(
+  'a disk that the store has to do without is listed with the reason',
+  deadline(LIMIT_MS, async () => {
+    await (await createStore({ disks })).close()
+    const listed = async (from = disks): Promise<string[]> => (await listDisks(from)).map(formatDisk)
+    const lineOf = (number: number, rest: string): string =>
+      `position ${number}  number ${number}  set 0  ${rest}`
+    const whole = disks.map((disk, index) => lineOf(index + 1, disk))
+    assert.equal(await listed(), whole)
+    assert.equal(await listed([...disks].reverse()), whole)
+    // What a store locks first is no directory any more: so it is for root, too, whom no mode refuses.
+    rmSync(join(disks[1]!, 'lock'), { recursive: true })
+    writeFileSync(join(disks[1]!, 'lock'), '')
+    const unwritable = lineOf(2, `${disks[1]}  cannot be written to (ENOTDIR)`)
+    assert.equal(await listed(), [whole[0], unwritable, whole[2]])
+    rmSync(disks[1]!, { recursive: true })
+    assert.equal(await listed(), [whole[0], lineOf(2, 'missing'), whole[2]])
+    mkdirSync(disks[1]!)
+    assert.equal((await listed())[1], lineOf(2, `missing  ${disks[1]} is empty`))
+    rmSync(disks[1]!, { recursive: true })
+    writeFileSync(disks[1]!, 'a file')
+    assert.match((await listed())[1]!, `missing  ${disks[1]} cannot be used: it is not a directory`)
   }),
 )
 

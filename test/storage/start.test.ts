@@ -1,6 +1,3 @@
-// What a start makes of the directories it is given: a new store, the same one again, disks known by what they hold, or a
-// refusal that touches nothing.
-import type { FileSystem } from '../../src/base/files.ts'
 import { type LogFields, silentLog } from '../../src/base/log.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
@@ -10,6 +7,7 @@ import { crashStates } from '../support/crash-states.ts'
 import { flipByte, readFile, writeFile } from '../support/disks.ts'
 import { createFaultyFiles } from '../support/faulty-files.ts'
 import {
+  checkRefused,
   diskRoots,
   emptyRoot,
   formTestStore,
@@ -17,27 +15,11 @@ import {
   numbersOf,
   startTestStore,
 } from '../support/stores.ts'
-import { assert, deadline, rejectsWith, seeded, suite } from '../support/uvu.ts'
+import { assert, deadline, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('start')
 const LIMIT_MS = 60_000
 const six = diskRoots(6)
-
-/** The start is refused with `code`, its message has `words`, and nothing was touched. */
-const checkRefused = async (
-  files: FileSystem,
-  roots: readonly string[],
-  code: string,
-  words: string,
-  parity?: number,
-): Promise<void> => {
-  const before = await listTree(files)
-  const error = await rejectsWith(code, () =>
-    startTestStore(files, roots, parity === undefined ? {} : { parity }),
-  )
-  assert.ok(error.message.includes(words), error.message)
-  assert.equal(await listTree(files), before)
-}
 
 test(
   'a store is formed where nothing is, and found again',
@@ -50,7 +32,7 @@ test(
     assert.is(again.isNew, false)
     assert.equal(again.table, store.table)
     assert.equal(again.key, store.key)
-    assert.equal([again.missing, again.out, again.unreadableSets, again.change], [[], [], [], undefined])
+    assert.equal([again.missing, again.out, again.change], [[], [], undefined])
   }),
 )
 
@@ -141,9 +123,8 @@ test(
       fewer.missing.map(({ number }) => number),
       [5, 6],
     )
-    assert.equal(fewer.unreadableSets, [])
-    const tooFew = await startTestStore(files, six.slice(0, 3))
-    assert.equal(tooFew.unreadableSets, [0])
+    const words = 'without its disks at positions 4, 5, 6: 4 of 6 must be there'
+    await checkRefused(files, six.slice(0, 3), 'TOO_FEW_DISKS', words)
     await files.rename('/d6', '/away')
     const without = await startTestStore(files, six)
     assert.equal([without.missing.map(({ number }) => number), without.out.length], [[6], 1])

@@ -21,7 +21,7 @@ import type { Scheduler } from '../../src/runtime/scheduler.ts'
 import { createSystem, type System } from '../../src/runtime/system.ts'
 import { factsOf } from '../../src/server.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
-import { noLock } from '../../src/storage/lock.ts'
+import { noLock, type TakeLock } from '../../src/storage/lock.ts'
 import { type StartedStore, startStore } from '../../src/storage/start.ts'
 
 interface EngineProbeProtocol {
@@ -70,6 +70,8 @@ export interface EngineOptions {
   /** Indexes that outlive the store; without them each start finds none. */
   readonly memoryIndexes?: MemoryIndexes
   readonly makeCoder?: MakeCoder
+  /** In memory nobody else is there to lock anything against. */
+  readonly takeLock?: TakeLock
 }
 
 export interface ProbedEngine {
@@ -89,8 +91,9 @@ export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
 export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> => {
   const { files, roots, arena, partitions, parity, memoryIndexes, clock, scheduler } = options
   const { random = systemRandom, log = silentLog, makeCoder = localCoder, movesBytes = true } = options
+  const { takeLock = noLock } = options
   const started = await startStore({
-    ...{ roots, filesOf: () => files, takeLock: noLock, random, log, partitions },
+    ...{ roots, filesOf: () => files, takeLock, random, log, partitions },
     ...(parity !== undefined && { parity }),
   })
   const facts = factsOf({ disks: roots, region: 'us-east-1' }, started, files)

@@ -5,6 +5,7 @@ import { createPrng, type Random } from '../../src/base/prng.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { noLock } from '../../src/storage/lock.ts'
 import { type StartedStore, type StartRequest, startStore } from '../../src/storage/start.ts'
+import { assert, rejectsWith } from './uvu.ts'
 
 export const diskRoots = (count: number): string[] => Array.from({ length: count }, (_, i) => `/d${i + 1}`)
 
@@ -55,4 +56,20 @@ export const listTree = async (files: FileSystem, path = ''): Promise<Record<str
     }
   }
   return all
+}
+
+/** The start is refused with `code`, its message has `words`, and nothing was touched. */
+export const checkRefused = async (
+  files: FileSystem,
+  roots: readonly string[],
+  code: string,
+  words: string,
+  parity?: number,
+): Promise<void> => {
+  const before = await listTree(files)
+  const error = await rejectsWith(code, () =>
+    startTestStore(files, roots, parity === undefined ? {} : { parity }),
+  )
+  assert.ok(error.message.includes(words), error.message)
+  assert.equal(await listTree(files), before)
 }

@@ -1,0 +1,59 @@
+// A disk is opened only where its directory is locked: one that comes back while the store runs as well as one of the start.
+import type { InspectorProtocol } from '../../src/actors/inspector.ts'
+import { PATHS } from '../../src/actors/store-facts.ts'
+import { fault } from '../../src/base/errors.ts'
+import { MiB } from '../../src/base/units.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
+import { noLock, type TakeLock } from '../../src/storage/lock.ts'
+import { createProbeArena, openEngine } from '../support/engine-probe.ts'
+import { eventually } from '../support/memory-tree.ts'
+import { diskRoots, listTree } from '../support/stores.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('slot claims')
+const LIMIT_MS = 90_000
+const PATIENCE_MS = 40_000
+
+test(
+  'a disk that is in use elsewhere when it comes back is not touched, and taken in once it is free',
+  deadline(LIMIT_MS, async () => {
+    const files = createMemoryFiles()
+    const roots = diskRoots(4)
+    const locked: string[] = []
+    let isHeldElsewhere = false
+    const takeLock: TakeLock = (root) => {
+      if (isHeldElsewhere)
+        return Promise.reject(fault('STORE_IN_USE', `${root} is in use by another Moraine`))
+      locked.push(root)
+      return noLock(root)
+    }
+    const open = () =>
+      openEngine({ files, roots, arena: createProbeArena(64 * MiB), partitions: 1, takeLock })
+    await (await open()).system.close()
+    await files.rename('/d2', '/away')
+    locked.splice(0)
+    const { system } = await open()
+    assert.equal(locked, ['/d1', '/d3', '/d4'])
+    const second = async () => {
+      const inspector = system.ref<InspectorProtocol>(PATHS.inspector)
+      return (await inspector.ask('redundancy', {}, { withinMs: 10_000 })).disks[1]
+    }
+    const { position, directory, state } = (await second())!
+    assert.equal([position, directory, state], [2, '/d2', 'out'])
+
+    isHeldElsewhere = true
+    const before = await listTree(files, '/away')
+    await files.rename('/away', '/d2')
+    const message = '/d2 is in use by another Moraine: its disk is out'
+    await eventually('it is said that it is in use', PATIENCE_MS, async () => {
+      return (await second())?.message === message
+    })
+    assert.equal(Object.values(await listTree(files, '/d2')), Object.values(before))
+    isHeldElsewhere = false
+    await eventually('it is back', PATIENCE_MS, async () => (await second())?.state === 'present')
+    assert.equal(locked, ['/d1', '/d3', '/d4', '/d2'])
+    await system.close()
+  }),
+)
+
+test.run()

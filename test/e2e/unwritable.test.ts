@@ -1,0 +1,135 @@
+// Directories that cannot be written to, as an operator meets them: the store goes on without as many as it can do without,
+// says which and why wherever it is asked, and takes them in again; what it cannot do without keeps it from starting.
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { KiB } from '../../src/base/units.ts'
+import { snapshotOf } from '../support/disk-damage.ts'
+import { eventually } from '../support/memory-tree.ts'
+import { readRedundancy, waitForRedundancy } from '../support/redundancy.ts'
+import { bodyOf, createS3Client, readObject, sha256 } from '../support/s3-client.ts'
+import {
+  createTemporaryDirectory,
+  runProgram,
+  type ServerProcess,
+  type StartOptions,
+  startProcess,
+} from '../support/server-process.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('unwritable')
+const LIMIT_MS = 180_000
+const PATIENCE_MS = 60_000
+const BUCKET = 'bucket'
+const running: ServerProcess[] = []
+test.after.each(async () => {
+  for (const server of running.splice(0)) await server.kill()
+})
+
+const start = async (options: StartOptions): Promise<ServerProcess> => {
+  const server = await startProcess(options)
+  running.push(server)
+  return server
+}
+
+/** What a store locks first is no directory any more: so it is for root, too, whom no mode of a file refuses. */
+const spoil = (disk: string): void => {
+  rmSync(join(disk, 'lock'), { recursive: true })
+  writeFileSync(join(disk, 'lock'), '')
+}
+const mend = (disk: string): void => rmSync(join(disk, 'lock'))
+
+const put = (client: S3Client, index: number) =>
+  client.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${index}`, Body: bodyOf(index, 300 * KiB) }))
+const check = async (client: S3Client, index: number): Promise<void> => {
+  assert.is(sha256(await readObject(client, BUCKET, `${index}`)), sha256(bodyOf(index, 300 * KiB)))
+}
+
+const askReady = async (server: ServerProcess): Promise<[status: number, reason: string | undefined]> => {
+  const answer = await fetch(`${server.endpoint}/-/health/ready`)
+  return [answer.status, ((await answer.json()) as { reason?: string }).reason]
+}
+
+test(
+  'a store starts without a directory that cannot be written to, says so everywhere, and takes it in when it can be',
+  deadline(LIMIT_MS, async () => {
+    const data = createTemporaryDirectory('data')
+    const disks = [1, 2, 3, 4, 5, 6].map((number) => join(data, `d${number}`))
+    const first = await start({ disks })
+    const { credentials } = first
+    const writer = createS3Client(first)
+    await writer.send(new CreateBucketCommand({ Bucket: BUCKET }))
+    await put(writer, 1)
+    await first.stop()
+    spoil(disks[2]!)
+    const before = snapshotOf(disks[2]!)
+
+    // In another order: the position of a disk is its own all the same.
+    const server = await start({ disks: [...disks].reverse(), credentials })
+    const message = `${disks[2]} cannot be written to (ENOTDIR): its disk is out`
+    assert.match(server.stderr(), message)
+    const { disks: states } = await readRedundancy(server)
+    assert.equal(
+      states.map(({ position, directory }) => [position, directory]),
+      disks.map((disk, index) => [index + 1, disk]),
+    )
+    assert.equal(states[2], { position: 3, directory: disks[2]!, state: 'out', message })
+    const listed = await runProgram(['disk', 'list', '--disks', disks.join(',')])
+    const line = `position 3  number 3  set 0  ${disks[2]}  cannot be written to (ENOTDIR)`
+    assert.equal(listed.stdout.split('\n')[2], line)
+    assert.equal(await askReady(server), [200, undefined])
+    const client = createS3Client(server, { maxAttempts: 5 })
+    await check(client, 1)
+    await put(client, 2)
+    assert.equal(snapshotOf(disks[2]!), before)
+
+    mend(disks[2]!)
+    await waitForRedundancy(server, PATIENCE_MS)
+    for (const index of [1, 2]) await check(client, index)
+
+    // And with more away than it can do without it is alive, not ready, and ready again with them.
+    for (const disk of disks.slice(0, 3)) renameSync(disk, `${disk}-away`)
+    await eventually('it is not ready', PATIENCE_MS, async () => (await askReady(server))[0] === 503)
+    await eventually('it says why', PATIENCE_MS, async () => {
+      return (await askReady(server))[1] === 'too few disks can be reached to read everything'
+    })
+    assert.is((await fetch(`${server.endpoint}/-/health/live`)).status, 200)
+    for (const disk of disks.slice(0, 3)) renameSync(`${disk}-away`, disk)
+    await eventually('it is ready again', PATIENCE_MS, async () => (await askReady(server))[0] === 200)
+    for (const index of [1, 2]) await check(client, index)
+    await server.stop()
+  }),
+)
+
+test(
+  'where more than the parity cannot be written to, or one at a first start, nothing starts and nothing is touched',
+  deadline(LIMIT_MS, async () => {
+    const data = createTemporaryDirectory('data')
+    const disks = [1, 2, 3, 4].map((number) => join(data, `d${number}`))
+    const refused = async (words: readonly string[]): Promise<void> => {
+      const before = snapshotOf(data)
+      const { code, stdout, stderr } = await runProgram(['serve', '--port', '0', '--disks', disks.join(',')])
+      assert.equal([code, stdout], [1, ''], stderr)
+      const told = stderr.replace(/^\{.*\}\n/gm, '')
+      assert.match(told, /^moraine: [^\n]+\n$/)
+      for (const word of words) assert.match(told, word)
+      assert.equal(snapshotOf(data), before)
+    }
+    mkdirSync(disks[0]!)
+    for (const index of [1, 2]) {
+      mkdirSync(disks[index]!)
+      writeFileSync(join(disks[index]!, 'lock'), '')
+    }
+    await refused(disks.slice(1, 3).map((disk) => `${disk} cannot be written to (ENOTDIR)`))
+    for (const disk of disks.slice(1, 3)) mend(disk)
+    writeFileSync(disks[3]!, '')
+    await refused([`${disks[3]} cannot be used: it is not a directory`])
+    rmSync(disks[3]!)
+    await (await start({ disks })).stop()
+    for (const disk of disks.slice(1)) spoil(disk)
+    const causes = disks.slice(1).map((disk) => `${disk} cannot be written to (ENOTDIR)`)
+    await refused(['its disks at positions 2, 3, 4: 2 of 4 must be there', ...causes])
+  }),
+)
+
+test.run()

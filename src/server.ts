@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import type { Observable } from 'rxjs'
 import type { BucketProtocol } from './actors/bucket.ts'
 import { createListenersMemory } from './actors/disk-listeners.ts'
-import type { InspectorProtocol, Redundancy } from './actors/inspector.ts'
+import type { ActorsView, InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import { createServedMemory } from './actors/served-partitions.ts'
@@ -25,7 +25,7 @@ import { connectionsWithin, descriptorsMax } from './descriptors.ts'
 import { type ActorRef, child } from './runtime/actor.ts'
 import { createArena } from './runtime/arena.ts'
 import { createEvents } from './runtime/events.ts'
-import { createSystem, type System, type SystemView } from './runtime/system.ts'
+import { createSystem, type System } from './runtime/system.ts'
 import { type CodecShare, type GatewayProtocol, gateway } from './s3/actor.ts'
 import { GATEWAY_LIMITS } from './s3/gateway.ts'
 import { checkPort } from './s3/port.ts'
@@ -58,7 +58,7 @@ export interface Server {
   /** Idempotent and bounded; leaves no thread, timer, socket or file. */
   close(): Promise<void>
   redundancy(): Promise<Redundancy>
-  actors(): Promise<SystemView>
+  actors(): Promise<ActorsView>
 }
 
 /** One metadata partition per this many cores: a journal of its own costs syncs of its own. */
@@ -142,7 +142,7 @@ const startSystem = async (
       slots: config.disks.length,
       partitions: facts.partitions,
       gateways: [child(gateway, 'gateway-0', gatewayArgs)],
-      inspector: { inspect: () => system.inspect() },
+      inspector: { inspect: () => system.inspect(), gateways: [PATHS.gateway(0)] },
       events: events.spec,
       keeper: started,
       repairer: { codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES },
@@ -214,7 +214,7 @@ const serverOf = async (
   { system, config, facts, ports, started }: RunningParts,
   log: Log,
 ): Promise<Omit<Server, 'events'>> => {
-  const gatewayRef = system.ref<GatewayProtocol>('root/gateways/gateway-0')
+  const gatewayRef = system.ref<GatewayProtocol>(PATHS.gateway(0))
   const inspectorRef = system.ref<InspectorProtocol>(PATHS.inspector)
   const port = new Int32Array(ports)[0]!
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host

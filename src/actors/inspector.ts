@@ -3,7 +3,9 @@
 import { codeOf } from '../base/errors.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import type { Behavior, Context } from '../runtime/actor.ts'
+import type { PoolThreadView } from '../runtime/pool.ts'
 import type { SystemView } from '../runtime/system.ts'
+import type { ThreadView } from '../runtime/thread.ts'
 import type { TableDisk } from '../storage/identity-file.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { KeeperProtocol, SlotNote } from './keeper.ts'
@@ -85,30 +87,75 @@ const presence = ({ facts, roster, disks, notes }: Seen): Pick<Redundancy, 'disk
   }
 }
 
+/** A thread of the codec pool of a gateway, which alone knows it. */
+export interface CodecThreadView extends PoolThreadView {
+  readonly name: string
+  /** Whose large bodies it codes. */
+  readonly of: string
+}
+
+/** What runs, from the threads to the last actor. */
+export interface ActorsView {
+  /** Those that actors live on, then those of the codec. */
+  readonly threads: readonly (ThreadView | CodecThreadView)[]
+  /** The tree: supervisors and actors, whoever has children before them. */
+  readonly actors: SystemView['tree']
+  readonly deadLetters: number
+  readonly refused: number
+}
+
+/** What a gateway knows that the system does not. */
+export interface CodecThreadsProtocol {
+  codecThreads(m: Record<string, never>): readonly PoolThreadView[]
+}
+
 export interface InspectorProtocol {
-  actors(m: Record<string, never>): Promise<SystemView>
+  actors(m: Record<string, never>): Promise<ActorsView>
   redundancy(m: Record<string, never>): Promise<Redundancy>
 }
 
 export interface InspectorArgs {
   /** Filled in by the composition root once the system is there. */
   inspect(): Promise<SystemView>
+  /** Paths of the actors that have codec threads. */
+  readonly gateways: readonly string[]
 }
 
 export const inspector: Behavior<InspectorProtocol, InspectorArgs> = {
   mailbox: { messagesMax: 64, bytesMax: 64 * KiB },
   interleave: { actors: 4, redundancy: 4 },
-  setup(context, { inspect }) {
+  setup(context, { inspect, gateways }) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
     return {
-      actors: () => inspect(),
+      async actors() {
+        const codec = gateways.map((path) => codecThreadsOf(context, path))
+        const [{ tree, threads, deadLetters, refused }, ...pools] = await Promise.all([inspect(), ...codec])
+        return { threads: [...threads, ...pools.flat()], actors: tree, deadLetters, refused }
+      },
       redundancy: async () => {
         const { waiting, notServed, disks, notes } = await lookAround(context, facts.partitions)
         return { waiting, notServed, ...presence({ facts, roster, disks, notes }) }
       },
     }
   },
+}
+
+/** As for a thread that does not answer: who looks does not wait for long. */
+const CODEC_LIMIT = { withinMs: 1 * SECOND }
+
+const codecThreadsOf = async (
+  context: Context<InspectorProtocol>,
+  gateway: string,
+): Promise<CodecThreadView[]> => {
+  try {
+    const threads = await context.ref<CodecThreadsProtocol>(gateway).ask('codecThreads', {}, CODEC_LIMIT)
+    return threads.map((thread, index) => ({ name: `codec-${index}`, of: gateway, ...thread }))
+  } catch (error) {
+    // Between two lives of its gateway there is no codec; the tree shows that one.
+    context.log.debug('codec-threads-unknown', { gateway, code: codeOf(error) })
+    return []
+  }
 }
 
 const LOOK_LIMIT = { withinMs: 10 * SECOND }

@@ -46,6 +46,7 @@ export const filesOf = (facts: StoreFacts): FileSystem => facts.memory ?? nodeFi
 export const PATHS = {
   disk: (slot: number): string => `root/storage/disk-${slot}`,
   bucket: (partition: number): string => `root/metadata/bucket-${partition}`,
+  gateway: (gateway: number): string => `root/gateways/gateway-${gateway}`,
   inspector: 'root/inspector',
   keeper: 'root/upkeep/keeper',
   repairer: 'root/upkeep/repairer',

@@ -5,7 +5,7 @@
 import { Piscina } from 'piscina'
 import { asMoraineError, assert, unavailable } from '../base/errors.ts'
 import type { PoolOutcome, PoolTask } from './pool-entry.ts'
-import { WORKER_FLAGS } from './thread.ts'
+import { type ThreadView, WORKER_FLAGS } from './thread.ts'
 import { decodeError } from './wire-error.ts'
 
 /** Functions by name, as a module exports them: plain data and shared memory in, plain data out. */
@@ -14,6 +14,8 @@ export type Functions<F> = { [K in keyof F]: (task: never) => unknown }
 export interface Pool<F extends Functions<F>> {
   /** Tasks that run at the same time; 0: inline. */
   readonly threads: number
+  /** Each of its threads; inline there are none. */
+  view(): PoolThreadView[]
   /**
    * Rejects with the function's own error, with MAILBOX_FULL when too many tasks wait, with THREAD_EXITED when its thread
    * dies, and with ACTOR_STOPPED after `close`.
@@ -22,6 +24,8 @@ export interface Pool<F extends Functions<F>> {
   /** Ends the threads; what still waits or runs is rejected. Idempotent. */
   close(): Promise<void>
 }
+
+export type PoolThreadView = Pick<ThreadView, 'state' | 'restarts'>
 
 export interface PoolOptions {
   /** The module that exports the functions. */
@@ -51,6 +55,7 @@ const createThreadPool = <F extends Functions<F>>(options: PoolOptions): Pool<F>
   let isClosed = false
   return {
     threads,
+    view: () => keeper.view(),
     async run(name, task) {
       if (isClosed) throw closedPool()
       const piscina = keeper.current()
@@ -69,6 +74,13 @@ const createThreadPool = <F extends Functions<F>>(options: PoolOptions): Pool<F>
   }
 }
 
+interface Seat {
+  /** Its id; undefined between two of them. */
+  thread: number | undefined
+  hadThread: boolean
+  restarts: number
+}
+
 /**
  * Keeps a piscina that has all its threads. piscina replaces a thread that ends, but never again once one ended before it was
  * ready: then another piscina takes over, at the next task, and the old one ends with what it had.
@@ -80,15 +92,54 @@ class PiscinaKeeper {
   /** All that have threads, with the promise of their end. */
   readonly #all = new Map<Piscina<PoolTask, PoolOutcome>, Promise<void> | undefined>()
   #isClosed = false
+  /** One for each of its threads: piscina has no names for them. */
+  readonly #seats: Seat[]
+  /** Threads that have said that they can work, by their ids. */
+  readonly #ready = new Set<number>()
 
   constructor(options: PoolOptions, queueMax: number) {
     this.#options = options
     this.#queueMax = queueMax
+    this.#seats = Array.from({ length: options.threads }, () => ({
+      thread: undefined,
+      hadThread: false,
+      restarts: 0,
+    }))
     this.#current = this.#open()
+    this.#seat()
+  }
+
+  view(): PoolThreadView[] {
+    this.#seat()
+    return this.#seats.map(({ thread, restarts }) => {
+      const state = thread === undefined ? 'restarting' : this.#ready.has(thread) ? 'up' : 'starting'
+      return { state: this.#isClosed ? 'ended' : state, restarts }
+    })
+  }
+
+  /** Gives the seats of threads that have ended to those that took their place. */
+  #seat(): void {
+    const living = new Set(this.#current?.threads.map(({ threadId }) => threadId))
+    for (const seat of this.#seats) {
+      if (seat.thread !== undefined && living.delete(seat.thread)) continue
+      if (seat.thread !== undefined) this.#ready.delete(seat.thread)
+      seat.thread = undefined
+    }
+    const free = this.#seats.filter(({ thread }) => thread === undefined)
+    for (const thread of living) {
+      const seat = free.shift()
+      if (seat === undefined) return
+      seat.thread = thread
+      if (seat.hadThread) seat.restarts++
+      seat.hadThread = true
+    }
   }
 
   current(): Piscina<PoolTask, PoolOutcome> {
-    this.#current ??= this.#open()
+    if (this.#current === undefined) {
+      this.#current = this.#open()
+      this.#seat()
+    }
     return this.#current
   }
 
@@ -114,6 +165,7 @@ class PiscinaKeeper {
     })
     // What ends a thread that has no task is nobody's error; unheard it would be one of the thread that keeps the pool.
     piscina.on('error', () => undefined)
+    piscina.on('workerCreate', ({ id }: { id: number }) => this.#ready.add(id))
     // piscina replaces the thread, or does not, after it has said so.
     piscina.on('workerDestroy', () => queueMicrotask(() => this.#onThreadEnded(piscina)))
     this.#all.set(piscina, undefined)
@@ -126,6 +178,7 @@ class PiscinaKeeper {
     this.#options.onThreadEnded?.(new Set(living))
     const { length } = piscina.threads
     if (this.#current === piscina && length < this.#options.threads) this.#current = undefined
+    this.#seat()
     if (this.#current === piscina || this.#all.get(piscina)) return
     const ended = length === 0 ? piscina.destroy() : piscina.close()
     this.#all.set(
@@ -142,6 +195,7 @@ const createInlinePool = <F extends Functions<F>>({ module }: PoolOptions): Pool
   let isClosed = false
   return {
     threads: 0,
+    view: () => [],
     async run(name, task) {
       const run = (await loaded)[name]
       if (isClosed) throw closedPool()

@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { asMoraineError, type MoraineError, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
-import type { Decision, RestartType, SupervisorSpec } from './actor.ts'
+import type { Decision, RestartType, Strategy, SupervisorSpec } from './actor.ts'
 import { type Member, type MemberState, NO_OWNER, type Owner } from './member.ts'
 
 export interface Child {
@@ -84,6 +84,10 @@ export class Supervisor implements Member {
         line,
       }
     })
+  }
+
+  get strategy(): Strategy {
+    return this.#spec.strategy
   }
 
   /** Restarts of the child `path` since the system started. */

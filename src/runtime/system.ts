@@ -7,15 +7,15 @@ import { asMoraineError, assert, type MoraineError } from '../base/errors.ts'
 import { type Log, silentLog } from '../base/log.ts'
 import { type Random, systemRandom } from '../base/prng.ts'
 import { SECOND } from '../base/units.ts'
-import type { ActorRef, ActorSpec, Protocol, SupervisorSpec } from './actor.ts'
+import type { ActorRef, ActorSpec, Protocol, Strategy, SupervisorSpec } from './actor.ts'
 import type { Arena } from './arena.ts'
 import { Hub } from './hub.ts'
 import type { Bounds } from './mailbox.ts'
-import type { Member, MemberState } from './member.ts'
+import type { MemberState } from './member.ts'
 import { MAIN_THREAD, type Placed, type Placement, planPlacement } from './placement.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
 import { type Child, type Environment, Supervisor } from './supervisor.ts'
-import type { ThreadOptions } from './thread.ts'
+import type { ThreadOptions, ThreadView } from './thread.ts'
 import { Threads } from './threads.ts'
 
 export interface SystemOptions {
@@ -40,6 +40,7 @@ export interface SystemOptions {
 }
 
 export interface ActorView {
+  readonly kind: 'actor'
   readonly path: string
   readonly thread: string
   readonly state: MemberState
@@ -54,9 +55,25 @@ export interface ActorView {
   readonly isTemporary: boolean
 }
 
+export interface SupervisorView {
+  readonly kind: 'supervisor'
+  readonly path: string
+  readonly strategy: Strategy
+  readonly thread: string
+  readonly state: MemberState
+  /** Its own: how often the one above has started it again. */
+  readonly restarts: number
+}
+
+export type NodeView = SupervisorView | ActorView
+
 export interface SystemView {
-  /** Every actor, in the order of the tree; then those made at run time. */
+  /** Every actor, in the order of the tree. */
   readonly actors: readonly ActorView[]
+  /** The actors with their supervisors: in the order in which they start, whoever has children before them. */
+  readonly tree: readonly NodeView[]
+  /** The main thread first. */
+  readonly threads: readonly ThreadView[]
   /** Tells to addresses where nobody lives, since each thread started. */
   readonly deadLetters: number
   /** Tells that found a full mailbox, or whose handler refused. */
@@ -113,7 +130,7 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     threads.isEmpty || (options.clock ?? systemClock) === systemClock,
     'only one thread can have a clock of its own',
   )
-  const { root, viewOf } = buildTree(options.spec, placed, hub, threads, environment)
+  const { root, viewNodes } = buildTree(options.spec, placed, hub, threads, environment)
 
   let settleClosed: (error: MoraineError | undefined) => void
   const closed = new Promise<MoraineError | undefined>((resolve) => {
@@ -160,8 +177,10 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
       )
       const sum = (what: 'deadLetters' | 'refused') =>
         elsewhere.reduce((total, seen) => total + seen[what], 0)
+      const tree = withTemporaries(viewNodes(), [...temporariesHere(), ...temporaries])
       return {
-        actors: [...placed.map(viewOf), ...temporariesHere(), ...temporaries],
+        ...{ actors: tree.filter((node) => node.kind === 'actor'), tree },
+        threads: [{ name: MAIN_THREAD, state: 'up', restarts: 0 }, ...threads.views()],
         deadLetters: hub.deadLetters.count + sum('deadLetters'),
         refused: hub.refusals.count + sum('refused'),
       }
@@ -176,36 +195,56 @@ const buildTree = (
   hub: Hub,
   threads: Threads,
   environment: Environment,
-): { root: Supervisor; viewOf: (actor: Placed) => ActorView } => {
-  const members = new Map<string, Member>()
-  const supervisors: Supervisor[] = []
+): { root: Supervisor; viewNodes: () => NodeView[] } => {
+  /** In the order of the tree. */
+  const views: (() => NodeView)[] = []
+  const supervisors = new Map<string, Supervisor>()
+  const restartsOf = (path: string): number =>
+    supervisors.get(path.slice(0, Math.max(0, path.lastIndexOf('/'))))?.restartsOf(path) ?? 0
   const actor = (path: string, actorSpec: ActorSpec): Child => {
     const { thread } = placed.find((other) => other.path === path)!
     const isHere = thread === MAIN_THREAD
     const member = isHere
       ? hub.createCell(path, actorSpec, threads.occupancyInMain(path))
       : threads.createActor(path, thread)
-    members.set(path, member)
+    views.push((): ActorView => {
+      const { messages = 0, bytes = 0 } = hub.place(path).occupancy ?? {}
+      const { messagesMax, bytesMax } = actorSpec.behavior.mailbox
+      const mailbox = { messages, bytes, messagesMax, bytesMax }
+      const { state } = member
+      return { kind: 'actor', path, thread, state, restarts: restartsOf(path), mailbox, isTemporary: false }
+    })
     return { member, restart: actorSpec.restart ?? 'permanent' }
   }
   const supervisor = (path: string, node: SupervisorSpec): Supervisor => {
+    views.push((): SupervisorView => {
+      const { strategy, state } = supervisors.get(path)!
+      return { kind: 'supervisor', path, strategy, thread: MAIN_THREAD, state, restarts: restartsOf(path) }
+    })
     const children = node.children.map((child): Child => {
       const at = `${path}/${child.name}`
       return 'children' in child ? { member: supervisor(at, child), restart: 'permanent' } : actor(at, child)
     })
     const made = new Supervisor(node, path, children, environment)
-    supervisors.push(made)
+    supervisors.set(path, made)
     return made
   }
   const root = supervisor(spec.name, spec)
-  const viewOf = ({ path, thread, spec: { behavior } }: Placed): ActorView => {
-    const { messages = 0, bytes = 0 } = hub.place(path).occupancy ?? {}
-    const restarts = supervisors.reduce((sum, { restartsOf }) => sum + restartsOf(path), 0)
-    const { messagesMax, bytesMax } = behavior.mailbox
-    const mailbox = { messages, bytes, messagesMax, bytesMax }
-    return { path, thread, state: members.get(path)!.state, restarts, mailbox, isTemporary: false }
+  return { root, viewNodes: () => views.map((view) => view()) }
+}
+
+/** Those made at run time follow whoever made them. */
+const withTemporaries = (nodes: readonly NodeView[], temporaries: readonly ActorView[]): NodeView[] => {
+  const childrenOf = new Map<string, ActorView[]>()
+  for (const child of temporaries) {
+    const parent = child.path.slice(0, child.path.lastIndexOf('/'))
+    childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), child])
   }
-  return { root, viewOf }
+  const withChildren = (node: NodeView): NodeView[] => {
+    const children = childrenOf.get(node.path) ?? []
+    return [node, ...children.flatMap(withChildren)]
+  }
+  return nodes.flatMap(withChildren)
 }
 
 const viewTemporary = (
@@ -215,6 +254,7 @@ const viewTemporary = (
   { messages, bytes }: { readonly messages: number; readonly bytes: number },
   { messagesMax, bytesMax }: Bounds,
 ): ActorView => ({
+  kind: 'actor',
   path,
   thread,
   state,

@@ -25,6 +25,14 @@ export interface ThreadOptions {
   readonly resourceLimits?: ResourceLimits
 }
 
+/** A thread as the operator sees it. */
+export interface ThreadView {
+  readonly name: string
+  readonly state: MemberState
+  /** Workers that took the place of one that exited. */
+  readonly restarts: number
+}
+
 /** What the system does around a worker's life. */
 export interface Surroundings {
   readonly log: Log
@@ -46,6 +54,8 @@ interface Life {
   readonly ports: readonly MessagePort[]
   /** Resolves to the error all its actors fail with. */
   readonly exited: Promise<MoraineError>
+  /** Linked to all others. */
+  isUp: boolean
 }
 
 export class Thread {
@@ -61,6 +71,7 @@ export class Thread {
   /** Settles when what the last worker left has been taken back. */
   #cleared: Promise<void> = Promise.resolve()
   isClosed = false
+  #starts = 0
   #isChecking = false
 
   constructor(name: string, number: number, options: ThreadOptions, surroundings: Surroundings) {
@@ -72,6 +83,13 @@ export class Thread {
 
   get isRunning(): boolean {
     return this.#life !== undefined
+  }
+
+  view(): ThreadView {
+    const { name } = this
+    const between = this.isClosed ? 'ended' : this.#starting ? 'starting' : 'restarting'
+    const state = this.#life ? (this.#life.isUp ? 'up' : 'starting') : between
+    return { name, state, restarts: Math.max(0, this.#starts - 1) }
   }
 
   /** A worker is there, and linked to all others, when this resolves. Rejects when it exits before that. */
@@ -115,14 +133,17 @@ export class Thread {
         control: wrap<Control>(control.port1 as unknown as Endpoint),
         ports: [control.port1, reports.port1],
         exited,
+        isUp: false,
       }
       // The worker keeps the process alive as long as it runs; its ports need not.
       for (const port of life.ports) port.unref()
       this.#life = life
+      this.#starts++
       this.#surroundings.log.debug('thread started', { thread: name, number })
       void exited.then((error) => this.#onExit(life, error))
       await Promise.race([isReady, exited.then((error) => Promise.reject(error))])
       await this.#surroundings.connect(this)
+      life.isUp = true
     } finally {
       // The next caller finds a worker that runs, or starts another.
       if (!this.#life) this.#starting = undefined

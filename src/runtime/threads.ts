@@ -19,7 +19,7 @@ import type { Hub } from './hub.ts'
 import { createLinkEnds, type Direction, Link, type LinkEnd } from './link.ts'
 import { OCCUPANCY_WORDS, type Occupancy } from './mailbox.ts'
 import { MAIN_THREAD, type Placed } from './placement.ts'
-import { RemoteActor, type Surroundings, Thread, type ThreadOptions } from './thread.ts'
+import { RemoteActor, type Surroundings, Thread, type ThreadOptions, type ThreadView } from './thread.ts'
 
 /** How long a thread may take to confirm that it stopped sending to one that died; a hung one is not waited for. */
 const CONFIRM_WITHIN_MS = 1 * SECOND
@@ -77,6 +77,10 @@ export class Threads implements Surroundings {
 
   get isEmpty(): boolean {
     return this.#threads.size === 0
+  }
+
+  views(): ThreadView[] {
+    return [...this.#threads.values()].map((thread) => thread.view())
   }
 
   /** The counters of an actor of the main thread, where all threads see them. */

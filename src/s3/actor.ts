@@ -13,7 +13,7 @@ import {
 } from '../actors/coder.ts'
 import { connectGateway } from '../actors/connect-gateway.ts'
 import { createEngine } from '../actors/gateway-engine.ts'
-import type { InspectorProtocol } from '../actors/inspector.ts'
+import type { CodecThreadsProtocol, InspectorProtocol } from '../actors/inspector.ts'
 import { createReadiness } from '../actors/readiness.ts'
 import { findRootKeys } from '../actors/root-keys.ts'
 import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
@@ -22,6 +22,7 @@ import { type KeyPair, rootCredential } from '../auth/root.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
 import { behavior, type Context } from '../runtime/actor.ts'
+import type { PoolThreadView } from '../runtime/pool.ts'
 import { authorizeRequest } from './authorization.ts'
 import { createDispatch } from './dispatch.ts'
 import { errorResponse } from './errors.ts'
@@ -49,7 +50,7 @@ export interface CodecShare {
   readonly threads: number
 }
 
-export interface GatewayProtocol {
+export interface GatewayProtocol extends CodecThreadsProtocol {
   /** New requests get 503; resolves when those in flight have ended, or were cut after `withinMs`. */
   drain(m: { withinMs: number }): Promise<void>
 }
@@ -59,11 +60,14 @@ const INSPECT_LIMIT = { withinMs: 10 * SECOND }
 
 export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
   mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
+  // Who looks does not wait for the drain.
+  interleave: { drain: 1, codecThreads: 4 },
   async setup(context, args) {
     const { gateway: number, codec, host, port, ports, connectionsMax, domain, rootKeys } = args
     const facts = context.workerData as StoreFacts
     const taken = new Int32Array(ports)
-    const { parts, reading } = connectGateway(context, facts, await openCoder(context, codec))
+    const { coder, codecThreads } = await openCoder(context, codec)
+    const { parts, reading } = connectGateway(context, facts, coder)
     const keys = rootKeys ?? (await findRootKeys(parts.buckets, facts, context.log))
     const root = rootCredential(facts.storeId, keys)
     const whyNotReady = createReadiness(facts)
@@ -94,6 +98,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
     const address = await server.listen({ host, port: Atomics.load(taken, number) || port })
     Atomics.store(taken, number, address.port)
     return {
+      codecThreads,
       async drain({ withinMs }) {
         isDraining = true
         await server.close({ drainMs: withinMs })
@@ -105,11 +110,11 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
 const openCoder = async (
   context: Context<GatewayProtocol>,
   { region, poolRegions, threads }: CodecShare,
-): Promise<StripeCoder> => {
+): Promise<{ coder: StripeCoder; codecThreads: () => PoolThreadView[] }> => {
   const { memory } = context.arena
   const makeJobs = (): CodecJobs =>
     createCodecJobs(createKernel({ memory, reservedOffset: region * CODEC_RESERVED_BYTES }))
-  if (threads === 0) return createCoder(createLateJobs(makeJobs))
+  if (threads === 0) return { coder: createCoder(createLateJobs(makeJobs)), codecThreads: () => [] }
   // A server says at its start that its installation is damaged.
   const jobs = makeJobs()
   const regions = createRegions(poolRegions.count)
@@ -119,5 +124,5 @@ const openCoder = async (
   const { createPool } = await import('../runtime/pool.ts')
   const pool = createPool<CodecJobs>({ module: CODEC_THREAD, threads, workerData, onThreadEnded })
   context.defer(() => pool.close())
-  return createCoder(jobs, pool)
+  return { coder: createCoder(jobs, pool), codecThreads: () => pool.view() }
 }

@@ -57,7 +57,11 @@ const openStaged = (
       const copy = structuredClone(task)
       return name === 'digest' ? digest(copy, () => jobs.digest(copy)) : jobs[name](copy)
     }
-    return createCoder(jobs, { threads: 1, run: run as Pool<CodecJobs>['run'], close: async () => undefined })
+    return createCoder(jobs, {
+      ...{ threads: 1, run: run as Pool<CodecJobs>['run'] },
+      view: () => [],
+      close: async () => undefined,
+    })
   })
 
 const md5Of = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex')

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { createSigner } from '../../bench/load/presign.ts'
-import type { SystemView } from '../../src/runtime/system.ts'
+import type { ActorsView } from '../../src/actors/inspector.ts'
 import { emptyDirectory, snapshotOf } from '../support/disk-damage.ts'
 import { waitForRedundancy } from '../support/redundancy.ts'
 import { createS3Client, readObject } from '../support/s3-client.ts'
@@ -133,9 +133,9 @@ test(
       assert.is(answer.status, 200)
       assert.type(await answer.json(), 'object')
     }
-    const { actors } = (await (
+    const { actors, threads } = (await (
       await fetch(server.endpoint + presign('GET', '/-/actors'))
-    ).json()) as SystemView
+    ).json()) as ActorsView
     const paths = [
       'storage/disk-0',
       'storage/disk-5',
@@ -145,8 +145,27 @@ test(
     ]
     for (const path of paths) {
       const actor = actors.find((found) => found.path === `root/${path}`)
-      assert.equal([typeof actor?.thread, actor?.state, actor?.restarts], ['string', 'up', 0], path)
-      assert.ok((actor?.mailbox.messagesMax ?? 0) > 0 && (actor?.mailbox.bytesMax ?? 0) > 0, path)
+      if (actor?.kind !== 'actor') throw new Error(`${path} is not shown`)
+      assert.equal([typeof actor.thread, actor.state, actor.restarts], ['string', 'up', 0], path)
+      assert.ok(actor.mailbox.messagesMax > 0 && actor.mailbox.bytesMax > 0, path)
+    }
+    const supervisors = actors.flatMap((node) => (node.kind === 'supervisor' ? [node] : []))
+    assert.equal(
+      supervisors.map(({ path, strategy, state, restarts }) => `${path} ${strategy} ${state} ${restarts}`),
+      [
+        'root rest-for-one up 0',
+        ...['storage', 'metadata', 'upkeep', 'gateways'].map((name) => `root/${name} one-for-one up 0`),
+      ],
+    )
+    const shown = new Set<string>()
+    for (const { path } of actors) {
+      const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')))
+      assert.ok(parent === '' || shown.has(parent), `${path} before ${parent}`)
+      shown.add(path)
+    }
+    for (const thread of ['main', ...new Set(actors.map(({ thread }) => thread)), 'codec-0']) {
+      const found = threads.find(({ name }) => name === thread)
+      assert.equal([found?.state, found?.restarts], ['up', 0], thread)
     }
   }),
 )

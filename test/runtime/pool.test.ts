@@ -95,6 +95,27 @@ test(
 )
 
 test(
+  'threads are shown, and how often another took the place of one that died; inline there are none',
+  deadline(10_000, async () => {
+    await withPool(2, async (pool) => {
+      const up = { state: 'up', restarts: 0 }
+      await pool.run('double', { value: 1 })
+      assert.equal(pool.view(), [up, up])
+      for (const dead of [1, 2, 3]) {
+        await rejectsWith('THREAD_EXITED', () => pool.run('die', {}))
+        // Two at once, so that each has work, and is up when it is done.
+        while (pool.view().some(({ state }) => state !== 'up')) {
+          await Promise.all([1, 2, 3, 4, 5, 6].map((value) => pool.run('double', { value })))
+        }
+        const total = pool.view().reduce((sum, { restarts }) => sum + restarts, 0)
+        assert.is(total, dead)
+      }
+    })
+    await withPool(0, async (pool) => assert.equal(pool.view(), []))
+  }),
+)
+
+test(
   'too many tasks are refused, not queued',
   deadline(10_000, () =>
     withPool(

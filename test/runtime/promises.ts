@@ -345,6 +345,39 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
 
   // -- strategies --
 
+  test('the tree is shown with its supervisors: whoever has children before them, each with its restarts', async (world) => {
+    const inner = group('inner', [actor('b'), actor('c')], {
+      strategy: 'one-for-all',
+      intensity: { restartsMax: 0, periodMs: MINUTE },
+    })
+    const system = await world.open([actor('a'), group('outer', [inner, actor('d')])])
+    await world.ref('root/a').ask('spawn', { name: 'child' }, SOON)
+    const shown = async (): Promise<string[]> =>
+      (await system.inspect()).tree.map((node) => {
+        const { path, state, restarts } = node
+        return `${path} ${node.kind === 'supervisor' ? node.strategy : node.isTemporary} ${state} ${restarts}`
+      })
+    const rows = (innerRestarts: number): string[] => [
+      'root one-for-one up 0',
+      'root/a false up 0',
+      'root/a/child true up 0',
+      'root/outer one-for-one up 0',
+      `root/outer/inner one-for-all up ${innerRestarts}`,
+      'root/outer/inner/b false up 0',
+      'root/outer/inner/c false up 0',
+      'root/outer/d false up 0',
+    ]
+    await untilTrue(world, async () => (await shown()).join() === rows(0).join())
+    await rejectsWith('DISK_IO', () => world.ref('root/outer/inner/b').ask('fail', fault, SOON))
+    await untilTrue(world, async () => (await shown()).join() === rows(1).join())
+    const { tree, actors } = await system.inspect()
+    assert.equal(
+      actors,
+      tree.filter(({ kind }) => kind === 'actor'),
+    )
+    assert.equal(new Set(tree.flatMap((node) => (node.kind === 'supervisor' ? node.thread : []))).size, 1)
+  })
+
   const restartsUnder = async (world: World, strategy: SupervisorSpec['strategy']): Promise<string[]> => {
     await world.open([group('g', [actor('a'), actor('b'), actor('c')], { strategy })])
     await untilWritten(world, 3)

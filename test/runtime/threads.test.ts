@@ -54,6 +54,29 @@ test(
 )
 
 test(
+  'threads are shown with their state, and how often another took the place of one that exited',
+  deadline(20_000, () =>
+    withSystem(async (system) => {
+      const shown = async () => (await system.inspect()).threads
+      const main = { name: 'main', state: 'up', restarts: 0 }
+      const right = { name: 'right', state: 'up', restarts: 0 }
+      assert.equal(await shown(), [main, { name: 'left', state: 'up', restarts: 0 }, right])
+      for (const restarts of [1, 2]) {
+        await system.killThread('left')
+        await untilUp(system, 'root/a')
+        await untilUp(system, 'root/b')
+        assert.equal(await shown(), [main, { name: 'left', state: 'up', restarts }, right])
+      }
+      await system.close()
+      assert.equal(
+        (await shown()).map(({ state }) => state),
+        ['up', 'ended', 'ended'],
+      )
+    }),
+  ),
+)
+
+test(
   'close ends a thread that hangs, within its limit',
   deadline(20_000, () =>
     withSystem(async (system) => {

@@ -102,7 +102,7 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       slots: roots.length,
       partitions,
       gateways: [child(engineProbe, 'probe', { makeCoder })],
-      inspector: { inspect: () => system.inspect() },
+      inspector: { inspect: () => system.inspect(), gateways: [] },
       events: createEvents().spec,
       keeper: started,
       repairer: { codecOffset: CODEC_RESERVED_BYTES },

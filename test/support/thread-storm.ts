@@ -9,8 +9,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { createSigner, type Signer } from '../../bench/load/presign.ts'
 import { createStoreClient, type StoreClient } from '../../bench/load/store-client.ts'
+import type { ActorsView } from '../../src/actors/inspector.ts'
 import { KiB } from '../../src/base/units.ts'
-import type { ActorView, SystemView } from '../../src/runtime/system.ts'
+import type { ActorView } from '../../src/runtime/system.ts'
 import { type Order, SABOTEUR_CORES, SABOTEUR_SOCKET, type Told } from './saboteur-orders.ts'
 import { PROGRAM, REPOSITORY, type ServerProcess, startProcess } from './server-process.ts'
 
@@ -68,8 +69,12 @@ export const startStormed = async (cores: number, temper: Temper = 'patient'): P
   const actors = async (): Promise<readonly ActorView[]> => {
     for (;;) {
       const { status, body } = await answer('GET', '/-/actors')
-      if (status === 200) return (JSON.parse(String(body)) as SystemView).actors
-      await pause(RETRY_MS)
+      if (status !== 200) {
+        await pause(RETRY_MS)
+        continue
+      }
+      const { actors } = JSON.parse(String(body)) as ActorsView
+      return actors.filter((node) => node.kind === 'actor')
     }
   }
   const serves = async (): Promise<boolean> =>

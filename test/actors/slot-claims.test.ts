@@ -1,13 +1,15 @@
 // A disk is opened only where its directory is locked: one that comes back while the store runs as well as one of the start.
 import type { InspectorProtocol } from '../../src/actors/inspector.ts'
+import { attachRoster } from '../../src/actors/roster.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { fault } from '../../src/base/errors.ts'
 import { MiB } from '../../src/base/units.ts'
+import { factsOf } from '../../src/server.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { noLock, type TakeLock } from '../../src/storage/lock.ts'
 import { createProbeArena, openEngine } from '../support/engine-probe.ts'
 import { eventually } from '../support/memory-tree.ts'
-import { diskRoots, listTree } from '../support/stores.ts'
+import { diskRoots, listTree, startTestStore } from '../support/stores.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('slot claims')
@@ -53,6 +55,22 @@ test(
     await eventually('it is back', PATIENCE_MS, async () => (await second())?.state === 'present')
     assert.equal(locked, ['/d1', '/d3', '/d4', '/d2'])
     await system.close()
+  }),
+)
+
+test(
+  'a disk that is missing is looked for where it was, unless another disk is there now',
+  deadline(LIMIT_MS, async () => {
+    const files = createMemoryFiles()
+    const roots = diskRoots(6)
+    await startTestStore(files, roots)
+    for (const number of [3, 4]) await files.rename(`/d${number}`, `/away${number}`)
+    await files.rename('/d1', '/d4')
+    const facts = factsOf({ disks: roots, region: 'us-east-1' }, await startTestStore(files, roots), files)
+    const numbers = attachRoster(facts.roster)
+      .rows()
+      .map(({ number }) => number)
+    assert.equal(numbers as number[], [4, 2, 3, 1, 5, 6])
   }),
 )
 

@@ -176,6 +176,8 @@ const areCurrent = (roster: Roster, sessions: readonly DiskSession[] = []): bool
 export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'bucket', {
   // Small bodies travel in the messages: 4,096 of them at their largest.
   mailbox: { messagesMax: 8192, bytesMax: 64 * MiB },
+  // Disks without room, and a body that all its copies have lost, are no fault of who looked.
+  answers: ['DISK_FULL', 'OBJECT_LOST'],
   async setup(context, { partition: number }) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)

@@ -2,12 +2,12 @@
 // slow, full or gone is known here first, and only here. The work itself is storage/disk.ts; this file maps messages
 // to it, keeps the disk's row of the roster true, and ends by a fault when the disk can no longer be trusted: the
 // supervisor starts it again, it looks for its disk anew, and is out until there is one.
-import { codeOf, fault, unavailable } from '../base/errors.ts'
+import { codeOf, unavailable } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
-import { MiB, SECOND } from '../base/units.ts'
+import { MINUTE, MiB, SECOND } from '../base/units.ts'
 import type { ShardPlace } from '../metadata/records.ts'
 import type { SegmentFile } from '../metadata/segment-disk.ts'
-import { type ActorRef, type Address, behavior, type Context, type Handlers } from '../runtime/actor.ts'
+import { type Address, behavior, type Context, type Handlers } from '../runtime/actor.ts'
 import type { Disk } from '../storage/disk.ts'
 import type { FreedEntry } from '../storage/garbage.ts'
 import type { ShardWriter } from '../storage/shard-files.ts'
@@ -95,6 +95,7 @@ export interface DiskArgs {
 
 /** How often a disk that is out is looked for, and one that is full asked for room. */
 const LOOK_EVERY_MS = 2 * SECOND
+const TELL_ROOM_EVERY_MS = 1 * MINUTE
 
 const OVERLAP = 64
 /** More stripes than any arena has room for: the disk has a line of its own for units, and a journal waits in none. */
@@ -103,6 +104,9 @@ const UNITS_MAX = 4096
 export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
   // The units of some forty stripes and the frames of several journals; bytes in slabs are counted by the arena.
   mailbox: { messagesMax: 4096, bytesMax: 64 * MiB },
+  answers: ['DISK_FULL'],
+  // Pulled out, unmounted or emptied: the actor looks for its disk anew, and until it is found the others do without it.
+  tells: { DISK_GONE: { level: 'warn', event: 'disk-gone' } },
   // The disk orders what must be ordered itself, and joins what is asked for at once into one sync.
   interleave: {
     writeUnit: UNITS_MAX,
@@ -133,23 +137,22 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     }
     roster.setState(slot, 'out')
     const opened = claims.isClaimed(slot) ? await openSlot(facts, roster, slot, context.log) : undefined
-    const keeper = context.ref<KeeperProtocol>(PATHS.keeper)
     if (!opened) {
       claims.set(slot, false)
       announce()
-      keeper.tell('diskOut', { slot })
+      context.ref<KeeperProtocol>(PATHS.keeper).tell('diskOut', { slot })
       context.every(LOOK_EVERY_MS, 'look', {})
-      return outHandlers(facts, roster, claims, slot, keeper)
+      return outHandlers(context, roster, claims, slot)
     }
     const { disk: here, set } = opened
     const pace = createDiskPace(roster, slot, context.clock, context.log)
-    const report = createReport(here, roster, slot, pace)
+    const report = createReport(context, here, roster, slot, pace)
     roster.enter(slot, { number: here.number, set, state: here.report().space.hasRoom ? 'up' : 'full' })
     report.now()
     announce()
     const publish = storePublisher(context)
     publish({ kind: 'disk-entered', slot, disk: here.number })
-    keeper.tell('diskIn', { slot })
+    context.ref<KeeperProtocol>(PATHS.keeper).tell('diskIn', { slot })
     context.defer(async () => {
       roster.setState(slot, 'out')
       publish({ kind: 'disk-left', slot, disk: here.number })
@@ -171,13 +174,31 @@ interface RoomReport {
   afresh(): Promise<void>
 }
 
-const createReport = (here: Disk, roster: Roster, slot: number, pace: DiskPace): RoomReport => {
+const createReport = (
+  { clock, log }: Context<DiskProtocol>,
+  here: Disk,
+  roster: Roster,
+  slot: number,
+  pace: DiskPace,
+): RoomReport => {
   let isAsking = false
+  let toldRoom = true
+  let toldAtMs = Number.NEGATIVE_INFINITY
+  /** A disk at the brink has room and none in turns: each look tells again what has become of it, not each write. */
+  const tellRoom = (hasRoom: boolean, freeBytes: number): void => {
+    if (hasRoom === toldRoom || clock.monotonicMs() - toldAtMs < TELL_ROOM_EVERY_MS) return
+    toldRoom = hasRoom
+    toldAtMs = clock.monotonicMs()
+    const fields = { slot, disk: here.number, freeBytes }
+    if (hasRoom) log.info('disk-has-room', fields)
+    else log.warn('disk-full', fields)
+  }
   const now = (): void => {
     // A late answer of a life that has ended says nothing about the next.
     if (roster.row(slot).state === 'out') return
     const { freeBytes, totalBytes, hasRoom } = here.report().space
     roster.setSpace(slot, { freeMiB: Math.floor(freeBytes / MiB), totalMiB: Math.floor(totalBytes / MiB) })
+    tellRoom(hasRoom, freeBytes)
     const isSlow = pace.judge()
     roster.setState(slot, hasRoom ? (isSlow ? 'slow' : 'up') : 'full')
   }
@@ -203,12 +224,13 @@ const createReport = (here: Disk, roster: Roster, slot: number, pace: DiskPace):
 
 /** The disk is out: whoever asks hears so at once, and goes to its peers. */
 const outHandlers = (
-  facts: StoreFacts,
+  context: Context<DiskProtocol>,
   roster: Roster,
   claims: SlotClaims,
   slot: number,
-  keeper: ActorRef<KeeperProtocol>,
 ): Handlers<DiskProtocol> => {
+  const facts = context.workerData as StoreFacts
+  const keeper = context.ref<KeeperProtocol>(PATHS.keeper)
   const isOut = (): never => {
     throw unavailable('TOO_FEW_DISKS', 'the disk is out', { slot })
   }
@@ -228,8 +250,11 @@ const outHandlers = (
     removeSegment: isOut,
     async look() {
       const isFound = (await findInSlot(facts, roster, slot)) !== undefined
-      // Found, and locked: the supervisor starts this actor again, and the new one opens the disk.
-      if (isFound && claims.isClaimed(slot)) throw fault('DISK_GONE', 'a disk is back in its slot', { slot })
+      if (isFound && claims.isClaimed(slot)) {
+        // Found, and locked: the supervisor starts this actor again, and the new one opens the disk.
+        context.log.info('disk-found', { slot, root: facts.roots[slot] })
+        return void context.stop(context.self)
+      }
       keeper.tell(isFound ? 'claim' : 'diskOut', { slot })
     },
   }
@@ -293,7 +318,11 @@ const inHandlers = (
     async writerGone({ write }) {
       const begun = writers.get(write)
       writers.delete(write)
-      if (begun) await (await begun).abort()
+      // What could not even be begun its writer has heard, and there is nothing to take back.
+      await begun?.then(
+        (shard) => shard.abort(),
+        () => undefined,
+      )
     },
     listSegments: ({ partition }) => segments.list(partition),
     createSegment: ({ partition, segment, header }) =>

@@ -70,6 +70,8 @@ const all = <T>(asks: readonly Promise<T>[]): Promise<T[]> =>
 export const object: Behavior<ObjectProtocol, ObjectArgs> = {
   mailbox: { messagesMax: 4, bytesMax: 4096 },
   interleave: { stripe: 2 },
+  // Its asker gives the write up, and settles it.
+  answers: ['DISK_FULL'],
   setup(context, { write, m, plan, targets, coder, digests }) {
     const places: ShardPlace[] = targets.map(({ disk }) => ({ disk }))
     const { k, isPacked, diskBytes } = plan

@@ -42,6 +42,8 @@ type Outcome = UnitOutcome | 'unanswered'
 
 export const shardRepair: Behavior<ShardRepairProtocol, ShardRepairArgs> = {
   mailbox: { messagesMax: 4, bytesMax: 4096 },
+  // The repairer says what became of the shard.
+  answers: ['DISK_FULL', 'OBJECT_LOST'],
   setup(context, args) {
     const { data, shard, target } = args
     const plan = planStripes(data.size, data.k)

@@ -45,16 +45,11 @@ export type Patience = Pick<SupervisorSpec, 'intensity' | 'backoff'>
 
 const BACKOFF = { minMs: 100, maxMs: 30 * SECOND, jitter: 0.2 }
 
-/**
- * A full disk is no reason to start anything again: the actor that said so holds nothing wrong, and the asker has heard
- * it. A lost object is the operator's, not the actor's that found it lost. Everything else is started anew.
- */
-const decide = ({ code }: Fault): Decision =>
-  code === 'DISK_FULL' || code === 'OBJECT_LOST' ? 'resume' : 'restart'
+/** What is no reason to start an actor again, that actor answers by itself: see `Expectations`. */
+const decide = (): Decision => 'restart'
 
 /** Without a partition that has the root identity's keys nobody can be let in: the operator hears why, at once. */
-const decideGateway = (fault: Fault): Decision =>
-  fault.code === 'PARTITION_SHUT' ? 'escalate' : decide(fault)
+const decideGateway = ({ code }: Fault): Decision => (code === 'PARTITION_SHUT' ? 'escalate' : 'restart')
 
 const count = <T>(length: number, make: (index: number) => T): T[] =>
   Array.from({ length }, (_, index) => make(index))

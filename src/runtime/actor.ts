@@ -4,7 +4,7 @@
 //
 // Invariant: asks go down the tree, towards disks; tells go anywhere. So no two actors can wait for each other.
 import type { Clock } from '../base/clock.ts'
-import type { MoraineError } from '../base/errors.ts'
+import type { ErrorCode, MoraineError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
 import type { Arena } from './arena.ts'
@@ -77,7 +77,24 @@ export interface Context<P extends Protocol<P>> {
   fail(error: unknown): void
 }
 
-export interface Behavior<P extends Protocol<P>, Args> {
+/** What is said of a fault by a name of its own. */
+export interface Telling {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly event: string
+}
+
+/** How an actor stands to faults that it knows of. */
+export interface Expectations {
+  /**
+   * Faults that are an answer: the asker hears it, nothing of this actor is broken, and it goes on as after a refusal. A full
+   * disk is one: whoever writes to it must know, and starting anything again would make no room.
+   */
+  readonly answers?: readonly ErrorCode[]
+  /** What the operator hears of a fault that belongs to an actor's life, instead of the error `actor failed`. */
+  readonly tells?: Readonly<Partial<Record<ErrorCode, Telling>>>
+}
+
+export interface Behavior<P extends Protocol<P>, Args> extends Expectations {
   /** Required: no unbounded queue can be written. A message heavier than `bytesMax` is always refused. */
   readonly mailbox: { readonly messagesMax: number; readonly bytesMax: number }
   /** How many of each named query may overlap; what is not named runs alone, to completion. */
@@ -152,7 +169,7 @@ export interface ActorSpec<P = unknown> extends ActorOptions {
 export type ChildSpec = ActorSpec | SupervisorSpec
 
 /** A behaviour whose protocol is known at run time only: what the machinery handles. */
-export interface UntypedBehavior {
+export interface UntypedBehavior extends Expectations {
   readonly mailbox: { readonly messagesMax: number; readonly bytesMax: number }
   readonly interleave?: Readonly<Record<string, number | undefined>>
   readonly origin?: Origin

@@ -250,7 +250,8 @@ export class Cell implements Member, Turn {
     life.settled(envelope)
     envelope.ask?.reject(error)
     releaseAll(envelope.slabs)
-    if (error.kind === 'fault' || error.kind === 'bug') this.fault(error, life)
+    const isBroken = error.kind === 'fault' || error.kind === 'bug'
+    if (isBroken && !this.spec.behavior.answers?.includes(error.code)) this.fault(error, life)
     else if (!envelope.ask) this.hub.refusedTell(this.path, envelope.type, error)
   }
 

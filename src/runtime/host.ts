@@ -27,14 +27,21 @@ const boot = workerData as Boot
 
 const report = (message: ThreadReport): void => boot.reports.postMessage(message)
 
+/** What a log line would show of it in the end; its text where it has no other form. */
+const plainOf = (value: unknown): unknown => {
+  if (value instanceof Error) return encodeError(value)
+  if (typeof value === 'function') return String(value)
+  if (typeof value !== 'object' || value === null) return value
+  try {
+    return JSON.parse(JSON.stringify(value))
+  } catch {
+    return String(value)
+  }
+}
+
 /** Fields of a log line as plain data: an Error keeps its code and stack, what cannot be cloned its text. */
 const plainFields = (fields: LogFields = {}): LogFields =>
-  Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => {
-      if (value instanceof Error) return [name, encodeError(value)]
-      return [name, typeof value === 'object' || typeof value === 'function' ? String(value) : value]
-    }),
-  )
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, plainOf(value)]))
 
 const logAs =
   (level: 'debug' | 'info' | 'warn' | 'error') =>

@@ -14,7 +14,7 @@ import { Deadlines } from './deadlines.ts'
 import type { Link } from './link.ts'
 import { type Envelope, Occupancy } from './mailbox.ts'
 import { stopped } from './member.ts'
-import { Notices } from './notices.ts'
+import { Notices, tellFault } from './notices.ts'
 import { moveBytes, releaseAll, weigh } from './payload.ts'
 import { Ref } from './ref.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -363,8 +363,8 @@ export class Hub {
     }
   }
 
-  logFault(path: string, error: MoraineError, decision: string): void {
-    this.#log.error('actor failed', { actor: path, decision, code: error.code, error })
+  logFault(cell: Cell, error: MoraineError, decision: string): void {
+    tellFault(this.#log, cell.spec.behavior.tells, { path: cell.path, decision, error })
   }
 
   close(): void {

@@ -89,7 +89,7 @@ export class Life implements Context<Untyped> {
     }
     cell.owner = {
       faulted: (error) => {
-        hub.logFault(cell.path, error, 'stop')
+        hub.logFault(cell, error, 'stop')
         end(error)
       },
       finished: () => end(),

@@ -1,8 +1,22 @@
-// Things that went astray, a dead letter or a refused tell: nobody waits for them, so the operator must be able to see them,
-// and must not drown in them.
+// What the operator hears of the actors. Faults, each by the name it has; and things that went astray, a dead letter or a
+// refused tell: nobody waits for them, so the operator must be able to see them, and must not drown in them.
 import type { Clock } from '../base/clock.ts'
+import type { MoraineError } from '../base/errors.ts'
 import type { Log, LogFields } from '../base/log.ts'
 import { MINUTE } from '../base/units.ts'
+import type { Expectations } from './actor.ts'
+
+/** What broke an actor, and what becomes of it. One that belongs to its life has a name, and needs no stack. */
+export const tellFault = (
+  log: Log,
+  tells: Expectations['tells'],
+  { path, decision, error }: { path: string; decision: string; error: MoraineError },
+): void => {
+  const { code, message, detail } = error
+  const telling = tells?.[code]
+  if (telling) log[telling.level](telling.event, { actor: path, decision, code, message, ...detail })
+  else log.error('actor failed', { actor: path, decision, code, error })
+}
 
 /** Paths remembered as logged. */
 const PATHS_MAX = 1000
@@ -14,6 +28,8 @@ export class Notices {
   readonly #log: Log
   readonly #loggedAtMs = new Map<string, number>()
   #count = 0
+  /** In an orderly end it is no news that somebody has gone before: who looks closely hears of it still. */
+  isExpected = false
 
   constructor(what: string, { clock, log }: { clock: Clock; log: Log }) {
     this.what = what
@@ -27,7 +43,13 @@ export class Notices {
 
   add(path: string, type: string, fields: LogFields = {}): void {
     this.#count++
-    if (this.isNews(path)) this.#log.warn(this.what, { actor: path, type, count: this.#count, ...fields })
+    if (!this.isNews(path)) return
+    this.#log[this.isExpected ? 'debug' : 'warn'](this.what, {
+      actor: path,
+      type,
+      count: this.#count,
+      ...fields,
+    })
   }
 
   /** True once per path per minute. */

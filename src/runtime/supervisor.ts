@@ -7,12 +7,14 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { asMoraineError, type MoraineError, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
-import type { Decision, RestartType, Strategy, SupervisorSpec } from './actor.ts'
+import type { Decision, Expectations, RestartType, Strategy, SupervisorSpec } from './actor.ts'
 import { type Member, type MemberState, NO_OWNER, type Owner } from './member.ts'
+import { tellFault } from './notices.ts'
 
 export interface Child {
   readonly member: Member
   readonly restart: RestartType
+  readonly tells?: Expectations['tells']
 }
 
 export interface Environment {
@@ -197,7 +199,7 @@ export class Supervisor implements Member {
     const { path } = child.member
     const decided = this.#spec.decide({ path, code: error.code, error })
     const decision = child.restart === 'temporary' && decided !== 'escalate' ? 'stop' : decided
-    this.#environment.log.error('actor failed', { actor: path, decision, code: error.code, error })
+    tellFault(this.#environment.log, child.tells, { path, decision, error })
     if (decision === 'escalate') throw new GaveUp(error)
     if (decision === 'restart') this.#count(error)
     return decision

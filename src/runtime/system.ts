@@ -137,6 +137,8 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     settleClosed = resolve
   })
   const shutDown = async (withinMs: number, cause?: MoraineError): Promise<void> => {
+    // Whoever ends first is still told this and that by those that end after it.
+    hub.deadLetters.isExpected = cause === undefined
     await hub.within(withinMs, root.end(cause))
     await threads.close()
     hub.close()
@@ -214,7 +216,8 @@ const buildTree = (
       const { state } = member
       return { kind: 'actor', path, thread, state, restarts: restartsOf(path), mailbox, isTemporary: false }
     })
-    return { member, restart: actorSpec.restart ?? 'permanent' }
+    const { tells } = actorSpec.behavior
+    return { member, restart: actorSpec.restart ?? 'permanent', ...(tells && { tells }) }
   }
   const supervisor = (path: string, node: SupervisorSpec): Supervisor => {
     views.push((): SupervisorView => {

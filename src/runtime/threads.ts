@@ -204,7 +204,7 @@ export class Threads implements Surroundings {
     const { deadLetters, refusals } = this.#options.hub
     const notices = [deadLetters, refusals].find(({ what }) => what === event)
     if (notices && !notices.isNews(String(fields['actor']))) return
-    this.log[level](event, { thread: thread.name, ...fields })
+    this.log[notices?.isExpected ? 'debug' : level](event, { thread: thread.name, ...fields })
   }
 
   async exited(thread: Thread, error: MoraineError): Promise<void> {

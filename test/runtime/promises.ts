@@ -81,6 +81,23 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
     assert.is(lines.length, 1)
   })
 
+  test('in an orderly end a dead letter is told to who looks closely alone', async (world) => {
+    // The recorder ends first, and is told of the end of the other.
+    const system = await world.open([actor('a', { record: 'root/recorder' }), actor('recorder')])
+    await system.close()
+    await untilTrue(world, () => world.logged.some(({ event }) => event === 'dead letter'))
+    const levels = world.logged.filter(({ event }) => event === 'dead letter').map(({ level }) => level)
+    assert.equal(levels, ['debug'])
+  })
+
+  test('a line is logged as it was said, whatever the thread', async (world) => {
+    await world.open([actor('a')])
+    const value = { disks: [1, 2], why: { code: 'EIO' } }
+    await world.ref('root/a').ask('say', { value }, SOON)
+    await untilTrue(world, () => world.logged.some(({ event }) => event === 'said'))
+    assert.equal(world.logged.find(({ event }) => event === 'said')?.fields['value'], value)
+  })
+
   // -- ask --
 
   test('an ask rejects with the error of the handler', async (world) => {
@@ -448,6 +465,39 @@ export const promises = (test: (name: string, body: (world: World) => Promise<vo
     await rejectsWith('DISK_IO', () => world.ref('root/escalated/d').ask('fail', fault, SOON))
     const written = (await untilWritten(world, 10)).slice(5)
     assert.equal(written, ['b down', 'e down', 'd down', 'd up', 'e up'])
+  })
+
+  test('a fault that is an answer is heard by its asker alone, and the actor goes on', async (world) => {
+    await world.open([actor('a')], { decide: () => 'stop' })
+    const a = world.ref('root/a')
+    await a.ask('note', { note: 'kept' }, SOON)
+    await rejectsWith('DISK_FULL', () => a.ask('fail', { kind: 'fault', code: 'DISK_FULL' }, SOON))
+    await rejectsWith('DISK_FULL', () => a.ask('commit', { delayMs: 1, fail: 'DISK_FULL' }, SOON))
+    assert.equal(await a.ask('notes', {}, SOON), ['kept'])
+    const child = (await a.ask('spawn', { name: 'child' }, SOON)) ?? ''
+    await rejectsWith('DISK_FULL', () =>
+      world.ref(child).ask('fail', { kind: 'fault', code: 'DISK_FULL' }, SOON),
+    )
+    assert.equal(await world.ref(child).ask('notes', {}, SOON), [])
+    assert.is(world.logged.filter(({ level }) => level !== 'debug').length, 0)
+  })
+
+  test('a fault that belongs to the life of an actor is told by its name', async (world) => {
+    await world.open([actor('a')])
+    const a = world.ref('root/a')
+    await rejectsWith('DISK_GONE', () => a.ask('fail', { kind: 'fault', code: 'DISK_GONE' }, SOON))
+    assert.equal(await a.ask('notes', {}, SOON), [])
+    const child = await a.ask('spawn', { name: 'child' }, SOON)
+    await rejectsWith('DISK_GONE', () =>
+      world.ref(child).ask('fail', { kind: 'fault', code: 'DISK_GONE' }, SOON),
+    )
+    const told = (): [string, string][] =>
+      world.logged.flatMap(({ level, event }) => (level === 'debug' ? [] : [[level, event]]))
+    await untilTrue(world, () => told().length >= 2)
+    assert.equal(told(), [
+      ['warn', 'probe-gone'],
+      ['warn', 'probe-gone'],
+    ])
   })
 
   test('permanent is always restarted, transient after a fault, temporary never', async (world) => {

@@ -8,6 +8,7 @@ import type { ActorRef, ChildSpec, SupervisorSpec } from '../../src/runtime/acto
 import { type Arena, createArena } from '../../src/runtime/arena.ts'
 import { createSeededScheduler } from '../../src/runtime/scheduler.ts'
 import { createSystem, type System, type SystemOptions } from '../../src/runtime/system.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import type { ProbeArgs, ProbeProtocol } from '../support/probe.ts'
 import { createLines, readLines } from '../support/shared-lines.ts'
 import { SimulatedClock } from '../support/simulated-clock.ts'
@@ -19,7 +20,7 @@ export const SOON = { withinMs: 5 * SECOND }
 export interface World {
   readonly clock: Clock
   readonly arena: Arena
-  readonly logged: { event: string; fields: LogFields }[]
+  readonly logged: { level: keyof Log; event: string; fields: LogFields }[]
   readonly hasThreads: boolean
   /** A system of these children; those that have a name write down what happens to them. */
   open(
@@ -56,9 +57,7 @@ const withLines = (children: readonly ChildSpec[], lines: SharedArrayBuffer): Ch
 
 const createWorld = (clock: Clock, extra: Omit<SystemOptions, 'spec'>, hasThreads: boolean) => {
   const systems: System[] = []
-  const logged: { event: string; fields: LogFields }[] = []
-  const keep = (event: string, fields: LogFields = {}) => void logged.push({ event, fields })
-  const log: Log = { debug: keep, info: keep, warn: keep, error: keep }
+  const { log, lines: logged } = createLogLines()
   const arena = createArena({ bytes: 8 * MiB, clock })
   const lines = createLines()
   const ref = (path: string): ProbeRef => systems.at(-1)!.ref<ProbeProtocol>(path)

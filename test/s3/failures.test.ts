@@ -35,7 +35,24 @@ test('faults and bugs are logged whole, refusals not at all', () => {
   )
   assert.equal(lines[0]?.[2]?.['detail'], { out: '1,2' })
   assert.is(lines[1]?.[2]?.['cause'], 'EIO')
+  assert.is(lines[0]?.[2]?.['cause'], undefined)
   assert.equal(lines[1]?.[2]?.['detail'], { disk: 3 })
+})
+
+test('what was unavailable is told with all that it came from', () => {
+  const { lines, tell } = open()
+  const disk = fault('DISK_IO', 'disk 3: write failed', { disk: 3 }, new Error('i/o error'))
+  tell(unavailable('TOO_FEW_DISKS', 'a disk failed during the write', {}, disk), request)
+  assert.is(lines[0]?.[2]?.['cause'], 'DISK_IO: disk 3: write failed < i/o error')
+})
+
+test('a write to a full store is no failure, and told as seldom as what is unavailable', () => {
+  const { lines, tell } = open()
+  for (let i = 0; i < 5; i++) tell(fault('DISK_FULL', 'no room', { full: '1' }), request)
+  assert.equal(
+    lines.map(([level, event]) => `${level} ${event}`),
+    ['warn request-without-room', ...Array.from({ length: 4 }, () => 'debug request-without-room')],
+  )
 })
 
 test('each reason for a 503 is told once in ten seconds, and how many there were; a busy store says nothing', async () => {

@@ -140,10 +140,11 @@ export const openProbedStore = async (
   files = createMemoryFiles(),
   disks = 6,
   makeCoder: MakeCoder = localCoder,
+  log: Log = silentLog,
 ): Promise<ProbedStore> => {
   const roots = Array.from({ length: disks }, (_, slot) => `/store/d${slot + 1}`)
   const arena = createProbeArena(64 * MiB)
-  const opened = await openEngine({ files, roots, arena, partitions: 2, makeCoder })
+  const opened = await openEngine({ files, roots, arena, partitions: 2, makeCoder, log })
   const { engine, system, restartGateway } = opened
   return { engine, system, arena, files, roots, restartGateway, close: () => system.close() }
 }

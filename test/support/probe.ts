@@ -14,6 +14,8 @@ export interface ProbeProtocol {
   /** All notes so far, in order. */
   notes(message: Nothing): string[]
   echo(message: { value: unknown }): unknown
+  /** Logs it. */
+  say(message: { value: unknown }): void
   /** Throws; `kind` decides who must act. */
   fail(message: { kind: ErrorKind; code: ErrorCode }): void
   /** Reports a fault outside of any message. */
@@ -61,6 +63,8 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
   {
     mailbox: { messagesMax: 64, bytesMax: 8 * MiB },
     interleave: { query: 4 },
+    answers: ['DISK_FULL'],
+    tells: { DISK_GONE: { level: 'warn', event: 'probe-gone' } },
     setup(context, { record, lines, name = '', watches = [], cleanups = 0, tickMs, setupFailures, hangs }) {
       const notes: string[] = []
       const write = (what: string) => {
@@ -87,6 +91,7 @@ export const probe: Behavior<ProbeProtocol, ProbeArgs> = behavior<ProbeProtocol,
         note: ({ note }) => notes.push(note),
         notes: () => [...notes],
         echo: ({ value }) => value,
+        say: ({ value }) => context.log.info('said', { value }),
         fail: ({ kind, code }) => {
           throw new MoraineError(kind, code, `asked to fail with ${code}`)
         },

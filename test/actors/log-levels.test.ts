@@ -1,0 +1,65 @@
+// What a store says to its operator when nothing is broken: a disk that is emptied and taken in again, and one that fills up,
+// are told by their names, and nothing of them is the failure of an actor.
+import { Buffer } from 'node:buffer'
+import { MiB } from '../../src/base/units.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
+import { bodyOf } from '../model/engine-contract.ts'
+import { openProbedStore } from '../support/engine-probe.ts'
+import { createLogLines } from '../support/log-lines.ts'
+import { emptyTree, eventually } from '../support/memory-tree.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
+
+const test = suite('log levels')
+const LIMIT_MS = 60_000
+const OWNER = 'a'.repeat(64)
+
+test(
+  'an emptied disk is gone, adopted and found, and no actor has failed',
+  deadline(LIMIT_MS, async () => {
+    const { log, of, told } = createLogLines()
+    const store = await openProbedStore(createMemoryFiles(), 6, undefined, log)
+    await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    await emptyTree(store.files, store.roots[1]!)
+    await eventually('the disk is found', 30_000, async () => of('disk-found').length > 0)
+    await store.close()
+    assert.equal(
+      ['disk-gone', 'disk-adopted', 'disk-found'].map((event) => of(event).map(({ level }) => level)),
+      [['warn'], ['info'], ['info']],
+    )
+    assert.is(of('disk-gone')[0]?.fields['disk'], 2)
+    assert.equal(
+      told().filter((line) => line.startsWith('error') || /actor failed|dead letter/.test(line)),
+      [],
+    )
+  }),
+)
+
+test(
+  'a full store says so once for each disk, and its refused writes are no failures',
+  deadline(LIMIT_MS, async () => {
+    const { log, of, told } = createLogLines()
+    const files = createMemoryFiles({ totalBytes: 96 * MiB })
+    const store = await openProbedStore(files, 6, undefined, log)
+    await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    const put = (key: string) => {
+      const at = { bucket: 'bucket', key, owner: OWNER, headers: [], metadata: [] }
+      // Two at a time find room when they begin that is not there for both.
+      return store.engine.objects.put(at, bodyOf(Buffer.alloc(7 * MiB, key)))
+    }
+    let refused = 0
+    for (let i = 0; refused < 6; i += 2) {
+      for (const { status } of await Promise.allSettled([put(`${i}`), put(`${i + 1}`)])) {
+        if (status === 'rejected') refused++
+      }
+    }
+    await rejectsWith('DISK_FULL', () => put('last'))
+    await eventually('the disks are full', 30_000, async () => of('disk-full').length === 6)
+    await store.close()
+    // Memory has no direct I/O to speak of.
+    const lines = new Set(told().filter((line) => line !== 'warn disk.no-direct-io'))
+    assert.equal([...lines], ['warn disk-full'])
+    assert.is(new Set(of('disk-full').map(({ fields }) => fields['disk'])).size, 6)
+  }),
+)
+
+test.run()

@@ -88,8 +88,11 @@ export const segmentDiskOf = (
     }
     return ref.ask('readSegment', { partition, segment, offset, length }, LIMIT)
   },
-  restore: (partition, segment, offset, piece, isLast) =>
-    ref.ask('restoreSegment', { partition, segment, offset, piece, isLast }, LIMIT),
+  async restore(partition, segment, offset, piece, isLast) {
+    await ref.ask('restoreSegment', { partition, segment, offset, piece, isLast }, LIMIT)
+    // What is open is the copy that was replaced.
+    if (isLast) near.forget(partition, segment)
+  },
   remove(partition, segment) {
     near.forget(partition, segment)
     return ref.ask('removeSegment', { partition, segment }, LIMIT)

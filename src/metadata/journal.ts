@@ -10,13 +10,21 @@ import { assert, codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
+import { DamagedCopies } from './damaged-copies.ts'
 import type { BodyPlace } from './entry.ts'
 import { encodeFrame, type FrameContent, placeEntries } from './frame.ts'
 import { findJournal, type JournalStart } from './journal-start.ts'
 import type { Members } from './members.ts'
 import { encodeSegmentHeader, SEGMENT_BYTES, type SealedSegment, type SegmentHeader } from './segment.ts'
 import type { SegmentDisk } from './segment-disk.ts'
-import { FrameWalk, findStale, hasHeader, type ReadableSegment, readBody } from './segment-reader.ts'
+import {
+  type CopyDamage,
+  FrameWalk,
+  findStale,
+  hasHeader,
+  type ReadableSegment,
+  readBody,
+} from './segment-reader.ts'
 import { writeCopies } from './write-copies.ts'
 
 export interface JournalOptions {
@@ -65,6 +73,7 @@ const withoutList = (header: SegmentHeader): SegmentHeader => ({ ...header, live
 export class Journal {
   readonly #options: JournalOptions
   readonly segmentBytes: number
+  readonly damaged: DamagedCopies
   #start: JournalStart | undefined
   #live: LiveSegment[] = []
   #open: OpenSegment | undefined
@@ -79,6 +88,7 @@ export class Journal {
   private constructor(options: JournalOptions, start: JournalStart) {
     this.#options = options
     this.segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.damaged = new DamagedCopies(options.partition, options.log)
     this.#start = start
     this.#nextNumber = start.nextNumber
     this.#live = start.sealed.map(({ sealed, header, copies }) => ({
@@ -95,6 +105,10 @@ export class Journal {
         header: withoutList(header),
         copies: new Set(copies.map(({ disk }) => disk)),
       })
+    }
+    for (const { segment, damage, isOnlyTold } of start.damage) {
+      if (isOnlyTold) this.damaged.tell(segment, damage)
+      else this.noteDamage(segment, damage)
     }
     const alive = new Set(this.#live.map(({ sealed }) => sealed.segment))
     this.#void = start.files
@@ -214,7 +228,7 @@ export class Journal {
     this.#live.push({
       sealed: sealedOf(open.header, open.length, open.hash.digest()),
       header: withoutList(open.header),
-      copies: new Set(open.header.disks),
+      copies: new Set(open.header.disks.filter((disk) => !this.damaged.has(open.header.segment, disk))),
     })
   }
 
@@ -282,6 +296,7 @@ export class Journal {
     const oldest = this.#live[0]
     assert(oldest?.sealed.segment === segment, 'only the oldest segment is ever dropped')
     this.#live.shift()
+    this.damaged.forget(segment)
     for (const { number } of this.#options.members.all()) this.#void.push({ disk: number, segment })
   }
 
@@ -304,16 +319,20 @@ export class Journal {
 
   async *#frames(header: SegmentHeader, length: number): AsyncGenerator<FrameContent> {
     const walk = new FrameWalk(this.readable(header.segment)!, false)
-    while (walk.offset < length) {
-      const frame = await walk.next()
-      if (!frame) {
-        throw unavailable('TOO_FEW_DISKS', `segment ${header.segment} cannot be read at ${walk.offset}`, {
-          partition: this.#options.partition,
-          segment: header.segment,
-          needs: header.disks.join(' or '),
-        })
+    try {
+      while (walk.offset < length) {
+        const frame = await walk.next()
+        if (!frame) {
+          throw unavailable('TOO_FEW_DISKS', `segment ${header.segment} cannot be read at ${walk.offset}`, {
+            partition: this.#options.partition,
+            segment: header.segment,
+            needs: header.disks.join(' or '),
+          })
+        }
+        yield frame.content
       }
-      yield frame.content
+    } finally {
+      for (const damage of walk.damage(true)) this.noteDamage(header.segment, damage)
     }
   }
 
@@ -321,23 +340,26 @@ export class Journal {
   readable(segment: number): ReadableSegment | undefined {
     const { members } = this.#options
     if (this.#open?.header.segment === segment) {
-      return { header: this.#open.header, copies: this.#present(this.#open.header.disks) }
+      return { header: this.#open.header, copies: this.#present(segment, this.#open.header.disks) }
     }
     // The newest segment of before, read only for the last frame while that could not be written anew.
     const newest = this.#start?.newest?.readable
     const live = this.#live.find(({ sealed }) => sealed.segment === segment)
-    if (live) return { header: live.header, copies: this.#present([...live.copies]) }
+    if (live) {
+      const disks = new Set([...live.copies, ...this.damaged.of(segment)])
+      return { header: live.header, copies: this.#present(segment, [...disks]) }
+    }
     return newest?.header.segment === segment
       ? { ...newest, copies: newest.copies.filter((disk) => members.io(disk.disk)) }
       : undefined
   }
 
-  /** Disks that are there, those that are not passed over first. */
-  #present(disks: readonly DiskNumber[]): SegmentDisk[] {
+  /** Disks that are there, those that are not passed over first, and those whose copies are damaged last. */
+  #present(segment: number, disks: readonly DiskNumber[]): SegmentDisk[] {
     const { members } = this.#options
-    return disks
-      .flatMap((disk) => members.io(disk) ?? [])
-      .sort((a, b) => Number(members.isPassedOver(a.disk)) - Number(members.isPassedOver(b.disk)))
+    const rank = ({ disk }: SegmentDisk): number =>
+      2 * Number(this.damaged.has(segment, disk)) + Number(members.isPassedOver(disk))
+    return disks.flatMap((disk) => members.io(disk) ?? []).sort((a, b) => rank(a) - rank(b))
   }
 
   /** Disks with a copy of `segment`; none when it is not alive. */
@@ -349,7 +371,8 @@ export class Journal {
   async readBody(segment: number, body: BodyPlace): Promise<Uint8Array> {
     const readable = this.readable(segment)
     if (!readable) throw unavailable('QUORUM_READ', 'the segment of an inline body is not alive', { segment })
-    return readBody(readable, body, ({ disk }) => this.noteDamage(segment, disk))
+    const damaged = { reason: 'body', offset: body.offset } as const
+    return readBody(readable, body, ({ disk }) => this.noteDamage(segment, { disk, ...damaged }))
   }
 
   /** A disk is there that was not: its copies of living segments count again, everything else on it is void. */
@@ -366,9 +389,11 @@ export class Journal {
       for (const { sealed, header, copies } of [...this.#live]) {
         const length = lengths.get(sealed.segment) ?? 0
         const isLong = length >= sealed.length && (await hasHeader(disk, header))
-        const peers = this.#present([...copies].filter((other) => other !== disk.disk))
+        const others = [...copies].filter((other) => other !== disk.disk)
+        const peers = this.#present(sealed.segment, others)
         const stale = isLong && (await findStale({ header, copies: [disk, ...peers] }, sealed.length))
-        if (stale && !stale.has(disk.disk)) copies.add(disk.disk)
+        const isWhole = stale && !stale.has(disk.disk) && !this.damaged.has(sealed.segment, disk.disk)
+        if (isWhole) copies.add(disk.disk)
         else copies.delete(disk.disk)
       }
     } catch (error) {
@@ -378,10 +403,15 @@ export class Journal {
   }
 
   /** The copy no longer counts as whole; `repair` makes it anew. */
-  noteDamage(segment: number, disk: DiskNumber): void {
-    const { log, partition } = this.#options
-    log.warn('segment-damaged', { partition, segment, disk })
-    this.#live.find(({ sealed }) => sealed.segment === segment)?.copies.delete(disk)
+  noteDamage(segment: number, damage: CopyDamage): void {
+    if (!this.damaged.note(segment, damage)) return
+    this.#live.find(({ sealed }) => sealed.segment === segment)?.copies.delete(damage.disk)
     this.#options.onSegmentDamaged?.()
+  }
+
+  /** A copy was made anew, and is whole. */
+  noteRestored({ sealed, copies }: LiveSegment, disk: DiskNumber): void {
+    this.damaged.restored(sealed.segment, disk)
+    copies.add(disk)
   }
 }

@@ -23,6 +23,16 @@ export interface ReadableSegment {
   readonly copies: readonly SegmentDisk[]
 }
 
+/** What was read of one copy, and is not what another copy says. */
+export interface CopyDamage {
+  readonly disk: DiskNumber
+  readonly reason: 'header' | 'frame' | 'body' | 'short' | 'stale' | 'hash' | 'missing'
+  /** The first that was met; undefined when it is the copy as a whole. */
+  readonly offset?: number
+  /** How many were met. */
+  readonly frames?: number
+}
+
 export interface ReadFrame {
   readonly offset: number
   readonly header: FrameHeader
@@ -56,13 +66,15 @@ export const readPiece = async (
 
 /** One copy, read through a window so that small frames do not cost a read each. */
 class CopyReader {
-  readonly #disk: SegmentDisk
+  readonly disk: SegmentDisk
   readonly #segment: SegmentHeader
   #start = 0
   #window: Buffer = Buffer.alloc(0)
+  /** The last piece could not be read: nothing is known of what is there. */
+  hasFailed = false
 
   constructor(disk: SegmentDisk, segment: SegmentHeader) {
-    this.#disk = disk
+    this.disk = disk
     this.#segment = segment
   }
 
@@ -70,7 +82,15 @@ class CopyReader {
   async at(offset: number, length: number, window: number): Promise<Buffer> {
     const from = offset - this.#start
     if (from >= 0 && from + length <= this.#window.length) return this.#window.subarray(from, from + length)
-    this.#window = await readPiece(this.#disk, this.#segment, offset, Math.max(length, window))
+    const { partition, segment } = this.#segment
+    this.hasFailed = false
+    try {
+      this.#window = asBuffer(await this.disk.read(partition, segment, offset, Math.max(length, window)))
+    } catch {
+      // As in `readPiece`: another copy may have it.
+      this.hasFailed = true
+      this.#window = Buffer.alloc(0)
+    }
     this.#start = offset
     return this.#window.subarray(0, length)
   }
@@ -85,6 +105,11 @@ export class FrameWalk {
   #previous: number
   #index = 0
   #window: number
+  /** By disk: frames it did not have whole, and another one has. */
+  readonly #damage = new Map<DiskNumber, { offset: number; frames: number }>()
+  /** Those that did not have the last frame whole. */
+  #missed: readonly DiskNumber[] = []
+  #missedAt = 0
 
   constructor(readable: ReadableSegment, withBodies: boolean) {
     this.#segment = readable.header
@@ -109,6 +134,9 @@ export class FrameWalk {
     for (let i = 0; i < this.#copies.length; i++) {
       const frame = await this.#read(this.#copies[i]!)
       if (!frame) continue
+      this.#countMissed()
+      this.#missed = this.#copies.slice(0, i).flatMap(({ disk, hasFailed }) => (hasFailed ? [] : disk.disk))
+      this.#missedAt = this.#offset
       // The copy that was good is asked first from now on.
       if (i > 0) this.#copies.unshift(...this.#copies.splice(i, 1))
       this.#offset += frame.header.length
@@ -120,6 +148,25 @@ export class FrameWalk {
       return frame
     }
     return undefined
+  }
+
+  /** Disks whose copies did not have the last frame whole, although they could be read. */
+  get missed(): readonly DiskNumber[] {
+    return this.#missed
+  }
+
+  /** What was found of each copy so far, the last frame aside unless it is wanted: that one may only be in doubt. */
+  damage(withLast: boolean): CopyDamage[] {
+    if (withLast) this.#countMissed()
+    return [...this.#damage].map(([disk, found]) => ({ disk, reason: 'frame', ...found }))
+  }
+
+  #countMissed(): void {
+    for (const disk of this.#missed) {
+      const { offset, frames } = this.#damage.get(disk) ?? { offset: this.#missedAt, frames: 0 }
+      this.#damage.set(disk, { offset, frames: frames + 1 })
+    }
+    this.#missed = []
   }
 
   async #read(copy: CopyReader): Promise<ReadFrame | undefined> {
@@ -143,6 +190,9 @@ export interface NewestSegment {
   readonly hash: Uint8Array
   readonly frameCount: number
   readonly last: ReadFrame
+  /** Of copies that were read. One whose last frame alone is damaged is whole up to `length`. */
+  readonly damage: readonly CopyDamage[]
+  readonly damagedLast: readonly CopyDamage[]
 }
 
 /**
@@ -166,7 +216,25 @@ export const readNewest = async (readable: ReadableSegment): Promise<NewestSegme
       offset: walk.offset,
     })
   }
-  return last && { length: last.offset, hash: hash.digest(), frameCount, last }
+  if (!last) return undefined
+  const damagedLast = await findDamagedLast(readable, walk.missed, last)
+  const found = { damage: walk.damage(false), damagedLast }
+  return { length: last.offset, hash: hash.digest(), frameCount, last, ...found }
+}
+
+/** Which copies of the last frame are not merely torn: a write that was cut off leaves nothing, or zeros, in place of bytes. */
+const findDamagedLast = async (
+  { header, copies }: ReadableSegment,
+  missed: readonly DiskNumber[],
+  { offset, bytes }: ReadFrame,
+): Promise<CopyDamage[]> => {
+  const damaged: CopyDamage[] = []
+  for (const copy of copies.filter(({ disk }) => missed.includes(disk))) {
+    const held = await readPiece(copy, header, offset, bytes.length)
+    const isTorn = held.every((byte, i) => byte === 0 || byte === bytes[i])
+    if (!isTorn) damaged.push({ disk: copy.disk, reason: 'frame', offset, frames: 1 })
+  }
+  return damaged
 }
 
 const TAIL_PIECE_BYTES = MiB
@@ -197,19 +265,27 @@ const readHeaderBytes = async ({ header, copies }: ReadableSegment): Promise<Buf
   throw unavailable('QUORUM_READ', `no copy of segment ${header.segment} has its header`)
 }
 
-/** The bytes of a segment up to `length`: the header, then frame by frame, each verified, from any copy. */
+/**
+ * The bytes of a segment up to `length`: the header, then frame by frame, each verified, from any copy. `damaged` is told in
+ * the end of each copy that was read and did not verify.
+ */
 export async function* wholePieces(
   readable: ReadableSegment,
   length: number,
+  damaged: (damage: CopyDamage) => void,
 ): AsyncGenerator<{ bytes: Buffer; content?: FrameContent }> {
   yield { bytes: await readHeaderBytes(readable) }
   const walk = new FrameWalk(readable, true)
-  while (walk.offset < length) {
-    const frame = await walk.next()
-    if (!frame) {
-      throw unavailable('QUORUM_READ', `segment ${readable.header.segment} lacks a frame at ${walk.offset}`)
+  try {
+    while (walk.offset < length) {
+      const frame = await walk.next()
+      if (!frame) {
+        throw unavailable('QUORUM_READ', `segment ${readable.header.segment} lacks a frame at ${walk.offset}`)
+      }
+      yield { bytes: frame.bytes, content: frame.content }
     }
-    yield { bytes: frame.bytes, content: frame.content }
+  } finally {
+    for (const damage of walk.damage(true)) damaged(damage)
   }
 }
 

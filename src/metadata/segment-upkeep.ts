@@ -10,7 +10,7 @@ import { SPACE } from './keys.ts'
 import type { MemberDisk } from './members.ts'
 import type { Lookup, Room } from './room.ts'
 import type { SegmentDisk } from './segment-disk.ts'
-import { RESTORE_PIECE_BYTES, wholePieces } from './segment-reader.ts'
+import { type CopyDamage, RESTORE_PIECE_BYTES, wholePieces } from './segment-reader.ts'
 import type { StoredVersion } from './stored.ts'
 
 /** A sealed segment that has fewer than m + 1 copies. */
@@ -154,7 +154,8 @@ export class SegmentUpkeep {
     const { ledger } = this.#room
     const readable = ledger.journal.readable(segment)
     if (!readable) return
-    for await (const { content } of wholePieces(readable, length)) {
+    const damaged = (damage: CopyDamage): void => ledger.journal.noteDamage(segment, damage)
+    for await (const { content } of wholePieces(readable, length, damaged)) {
       for (const commit of content?.commits ?? []) {
         const alive = commit.filter((entry) => isAlive(ledger, entry))
         if (alive.length > 0) await ledger.decide((decision) => carry(decision, alive))
@@ -185,18 +186,20 @@ export class SegmentUpkeep {
     if (!target) throw unavailable('TOO_FEW_DISKS', 'no disk can take a copy of the segment', { segment })
     if (live.copies.has(target.disk)) return undefined
     await this.#restore(live, target)
-    live.copies.add(target.disk)
+    journal.noteRestored(live, target.disk)
     return target.disk
   }
 
   #targetFor(live: LiveSegment): SegmentDisk | undefined {
-    const { members } = this.#room.ledger
+    const { members, journal } = this.#room.ledger
     const holder = members.all().find(({ number }) => live.copies.has(number))
     const free = members
       .all()
       .filter(({ number, set }) => set === (holder?.set ?? set) && !live.copies.has(number))
       .filter(({ number, io }) => io && !members.isPassedOver(number))
-    return free[0]?.io
+    // In place of a damaged copy, where there is one: it takes room, and is good for nothing else.
+    const damaged = free.find(({ number }) => journal.damaged.has(live.sealed.segment, number))
+    return (damaged ?? free[0])?.io
   }
 
   async #restore(live: LiveSegment, target: SegmentDisk): Promise<void> {
@@ -214,7 +217,8 @@ export class SegmentUpkeep {
       waiting = []
       waitingBytes = 0
     }
-    for await (const { bytes: piece } of wholePieces(readable, sealed.length)) {
+    const damaged = (damage: CopyDamage): void => journal.noteDamage(sealed.segment, damage)
+    for await (const { bytes: piece } of wholePieces(readable, sealed.length, damaged)) {
       if (waitingBytes + piece.length > RESTORE_PIECE_BYTES && waitingBytes > 0) await write(false)
       hash.update(piece)
       waiting.push(piece)
@@ -246,7 +250,7 @@ export class SegmentUpkeep {
       return false
     }
     if (hash.digest().equals(live.sealed.hash)) return true
-    journal.noteDamage(segment, disk)
+    journal.noteDamage(segment, { disk, reason: 'hash' })
     return false
   }
 

@@ -135,4 +135,28 @@ test(
   }),
 )
 
+test(
+  'what was made anew is read, and not the copy that it took the place of',
+  deadline(1000, async () => {
+    const files = createMemoryFiles()
+    for (const path of ['/disk', '/disk/journal', '/disk/journal/0']) await files.makeDirectory(path)
+    const write = async (path: string, text: string): Promise<void> => {
+      const file = await files.open(path, 'create')
+      await file.write([Buffer.from(text)], 0)
+      await file.close()
+    }
+    await write('/disk/journal/0/7.log', 'garbled')
+    await write('/disk/journal/0/7.log.part', 'as told')
+    const ask = () => files.rename('/disk/journal/0/7.log.part', '/disk/journal/0/7.log')
+    const ref = { path: 'root/disk', tell: () => true, ask } as unknown as ActorRef<DiskProtocol>
+    const near = createNearSegments(files, '/disk', systemClock)
+    const memory = createFrameMemory(createArena({ bytes: 4 * MiB }))
+    const disk = segmentDiskOf(1 as DiskNumber, ref, near, memory)
+    assert.is(Buffer.from(await disk.read(0, 7, 0, 7)).toString(), 'garbled')
+    await disk.restore(0, 7, 0, Buffer.from('as told'), true)
+    assert.is(Buffer.from(await disk.read(0, 7, 0, 7)).toString(), 'as told')
+    await near.close()
+  }),
+)
+
 test.run()

@@ -2,6 +2,7 @@
 // and up to m disks gone afterwards. Every acknowledged commit must be there, every other one whole or absent, and what
 // a start has shown must stay true when it is cut again and loses other disks.
 import type { Partition } from '../../src/metadata/partition.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import {
   createIndexStore,
   factsOf,
@@ -54,8 +55,14 @@ const describe = async (partition: Partition, key: string): Promise<string> => {
   }
 }
 
-const open = (disks: readonly MemorySegmentDisk[], out: readonly number[] = []): Promise<Partition> =>
-  openPartition({ disks, indexes: [createIndexStore(), createIndexStore()] }, { out, segmentBytes: 6_000 })
+/** What a crash leaves is no damage: nothing of that kind is told. */
+const { log, of } = createLogLines()
+const open = async (disks: readonly MemorySegmentDisk[], out: readonly number[] = []): Promise<Partition> => {
+  const indexes = [createIndexStore(), createIndexStore()]
+  const partition = await openPartition({ disks, indexes }, { out, segmentBytes: 6_000, log })
+  assert.equal(of('segment-damaged'), [])
+  return partition
+}
 
 /** Runs `steps` one after another, each [key, value, what to do], and records them. */
 const record = async (

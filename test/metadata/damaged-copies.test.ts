@@ -1,0 +1,191 @@
+// Copies of segments that are damaged: what is read of them and does not verify is told, once, with its place; the copy is made
+// anew; and until then all that is still whole of it counts. What a crash leaves is told of nobody.
+import type { Partition } from '../../src/metadata/partition.ts'
+import { createLogLines } from '../support/log-lines.ts'
+import { createIndexStore, openPartition, putText, readText, type TestStore } from '../support/partitions.ts'
+import { createSegmentDisks } from '../support/segment-disks.ts'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('damaged copies')
+const LIMIT_MS = 10_000
+const HEADER_BYTES = 4096
+const KEYS = Array.from({ length: 6 }, (_, i) => `k${i}`)
+
+const store = (): TestStore => ({
+  disks: createSegmentDisks(6),
+  indexes: [createIndexStore(), createIndexStore()],
+})
+const withoutIndexes = ({ disks }: TestStore): TestStore => ({
+  disks,
+  indexes: [createIndexStore(), createIndexStore()],
+})
+const fill = async (place: TestStore): Promise<Partition> => {
+  const partition = await openPartition(place)
+  await partition.createBucket('b', { owner: 'me', region: 'r' })
+  for (const key of KEYS) await putText(partition, 'b', key, key.repeat(50))
+  return partition
+}
+const filled = async (): Promise<TestStore> => {
+  const place = store()
+  await (await fill(place)).close()
+  return place
+}
+const checkAll = async (partition: Partition): Promise<void> => {
+  for (const key of KEYS) assert.is(await readText(partition, 'b', key), key.repeat(50))
+}
+const fileOf = ({ disks }: TestStore, disk: number, segment = 1): Uint8Array =>
+  disks[disk - 1]!.files.get(segment)!
+const flip = (place: TestStore, disk: number, offset: number, segment = 1): void => {
+  fileOf(place, disk, segment)[offset]! ^= 0x55
+}
+/** Where the frames of a segment begin. */
+const framesOf = (bytes: Uint8Array): number[] => {
+  const buffer = Buffer.from(bytes)
+  const found: number[] = []
+  for (let at = buffer.indexOf('MFRM'); at !== -1; at = buffer.indexOf('MFRM', at + 1)) found.push(at)
+  return found
+}
+const opened = async (place: TestStore) => {
+  const { log, of } = createLogLines()
+  const partition = await openPartition(place, { log })
+  return { partition, damage: () => of('segment-damaged').map(({ fields }) => fields) }
+}
+const repairAll = async ({ segments }: Partition): Promise<void> => {
+  for (const { segment, missing } of segments.damaged()) {
+    for (let i = 0; i < missing; i++) await segments.repair(segment)
+  }
+  assert.equal(segments.damaged(), [])
+}
+
+test(
+  'frames that one copy has garbled are told once at a start, and the copy is made anew',
+  deadline(LIMIT_MS, async () => {
+    const place = await filled()
+    const frames = framesOf(fileOf(place, 1))
+    assert.ok(frames.length >= 5)
+    const whole = Buffer.from(fileOf(place, 2))
+    for (const frame of frames.slice(1, 3)) flip(place, 1, frame + 100)
+    const { partition, damage } = await opened(place)
+    const [told, ...others] = damage()
+    assert.equal(others, [])
+    // The copy that was good is asked first from then on: what else is wrong with this one nobody has read.
+    const { partition: number, segment, disk, reason, offset, frames: count } = told ?? {}
+    assert.equal([number, segment, disk, reason, offset, count], [0, 1, 1, 'frame', frames[1], 1])
+    await checkAll(partition)
+    assert.equal(
+      partition.segments.damaged().map(({ segment: at, missing }) => [at, missing]),
+      [[1, 1]],
+    )
+    await repairAll(partition)
+    const length = partition.segments.list()[0]!.length
+    assert.equal(Buffer.from(fileOf(place, 1)), whole.subarray(0, length))
+    await partition.close()
+    const again = await opened(place)
+    assert.equal(again.damage(), [])
+    await again.partition.close()
+  }),
+)
+
+test(
+  'a copy without its header, and one that is not there, are told and made anew',
+  deadline(LIMIT_MS, async () => {
+    const place = await filled()
+    flip(place, 1, 30)
+    place.disks[1]!.files.delete(1)
+    const { partition, damage } = await opened(place)
+    assert.equal(
+      damage().map(({ segment, disk, reason }) => [segment, disk, reason]),
+      [
+        [1, 1, 'header'],
+        [1, 2, 'missing'],
+      ],
+    )
+    await checkAll(partition)
+    await repairAll(partition)
+    await partition.close()
+    const again = await opened(place)
+    assert.equal(again.damage(), [])
+    await again.partition.close()
+  }),
+)
+
+test(
+  'a last frame that is torn is no damage, one that is garbled is told, and neither costs the copy',
+  deadline(LIMIT_MS, async () => {
+    const place = await filled()
+    const bytes = fileOf(place, 1)
+    const last = framesOf(bytes).at(-1)!
+    for (const torn of [
+      bytes.subarray(0, last),
+      bytes.subarray(0, last + 40),
+      Buffer.concat([bytes.subarray(0, last + 70), Buffer.alloc(5_000)]),
+    ]) {
+      const copy = { disks: place.disks.map((disk) => disk.copy()), indexes: withoutIndexes(place).indexes }
+      copy.disks[0]!.files.set(1, Uint8Array.from(torn))
+      const { partition, damage } = await opened(copy)
+      assert.equal(damage(), [])
+      assert.equal(partition.segments.damaged(), [])
+      await checkAll(partition)
+      await partition.close()
+    }
+    flip(place, 1, last + 90)
+    const { partition, damage } = await opened(place)
+    assert.equal(
+      damage().map(({ disk, reason, offset }) => [disk, reason, offset]),
+      [[1, 'frame', last]],
+    )
+    assert.equal(partition.segments.damaged(), [])
+    await checkAll(partition)
+    await partition.close()
+  }),
+)
+
+test(
+  'damage that a rebuild of the indexes meets in a sealed segment is told',
+  deadline(LIMIT_MS, async () => {
+    const place = await filled()
+    // Another start, and segment 1 is sealed.
+    await (await openPartition(place)).close()
+    flip(place, 1, framesOf(fileOf(place, 1))[2]! + 70)
+    const { partition, damage } = await opened(withoutIndexes(place))
+    assert.equal(
+      damage().map(({ segment, disk, reason }) => [segment, disk, reason]),
+      [[1, 1, 'frame']],
+    )
+    await checkAll(partition)
+    await repairAll(partition)
+    await partition.close()
+  }),
+)
+
+test(
+  'bodies that are damaged on one copy here and on another there are read as long as any copy has them, and told once',
+  deadline(LIMIT_MS, async () => {
+    const place = await filled()
+    await (await openPartition(place)).close()
+    // Its ETag is the same text.
+    const [first = 0, second = 0] = ['k1', 'k2'].map((key) =>
+      Buffer.from(fileOf(place, 1)).lastIndexOf(key.repeat(50)),
+    )
+    flip(place, 1, first + 7)
+    flip(place, 2, second + 7)
+    place.disks[2]!.files.delete(1)
+    const { partition, damage } = await opened(place)
+    for (let i = 0; i < 3; i++) await checkAll(partition)
+    assert.equal(
+      damage().map(({ disk, reason, offset }) => [disk, reason, offset]),
+      [
+        [3, 'missing', undefined],
+        [1, 'body', first],
+        [2, 'body', second],
+      ],
+    )
+    await repairAll(partition)
+    await partition.close()
+    assert.equal(fileOf(place, 1), fileOf(place, 3))
+    assert.equal(fileOf(place, 2), fileOf(place, 3))
+    assert.ok(fileOf(place, 1).length > HEADER_BYTES)
+  }),
+)
+
+test.run()

@@ -4,12 +4,14 @@ import type { ClassicLevel } from 'classic-level'
 import { MemoryLevel } from 'memory-level'
 import { type Clock, sleep } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { SECOND } from '../base/units.ts'
 import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
 import { indexPath } from '../storage/layout.ts'
+import { findLevelDamage } from '../storage/level-files.ts'
 import type { Roster } from './roster.ts'
-import type { ClosableIndex, StoreFacts } from './store-facts.ts'
+import { type ClosableIndex, filesOf, type StoreFacts } from './store-facts.ts'
 
 const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const POSITIONS: readonly IndexPosition[] = [0, 1]
@@ -21,7 +23,8 @@ const classicLevel = async (): Promise<typeof ClassicLevel> => (await import('cl
  * A level as the metadata sees it. It is cleared by being made anew, for a damaged one cannot even be walked through. Its
  * chained batch costs a fifth of its batch of an array, which copies each operation.
  */
-const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string): ClosableIndex => ({
+const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string, disk: DiskNumber): ClosableIndex => ({
+  disk,
   getSync: (key) => level.getSync(key),
   iterator: (range) => level.iterator(range),
   async clear() {
@@ -62,6 +65,7 @@ const PAUSE_MS = 1 * SECOND
 
 /** The indexes of `partition`. */
 export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesOptions): Indexes => {
+  const files = filesOf(facts)
   const lostMs = new Map<IndexPosition, number>()
   /** Openings, one after another: `close` must not miss one that is under way. */
   let last: Promise<unknown> = Promise.resolve()
@@ -69,36 +73,60 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
   const levels = new Map<IndexPosition, { readonly level: ClosableIndex; readonly slot: number }>()
 
   const isPresent = (slot: number): boolean => roster.row(slot).state !== 'out'
-  const candidates = (): number[] => {
+  const diskIn = (slot: number): DiskNumber => roster.row(slot).number
+  const locationIn = (slot: number): string => indexPath(facts.roots[slot]!, partition)
+  /**
+   * Where one could be opened, the best first: on `first`, then where there is one already, in whichever order the
+   * directories were given. Made anew elsewhere it would have to be rebuilt.
+   */
+  const candidates = async (first: number | undefined): Promise<number[]> => {
     const used = new Set([...levels.values()].map(({ slot }) => slot))
-    return facts.roots.map((_, slot) => slot).filter((slot) => isPresent(slot) && !used.has(slot))
+    const free = facts.roots.map((_, slot) => slot).filter((slot) => isPresent(slot) && !used.has(slot))
+    const ranked = free.map(async (slot) => {
+      const stat = await files.stat(locationIn(slot)).catch(() => undefined)
+      return { slot, rank: slot === first ? 0 : stat?.kind === 'directory' ? 1 : 2 }
+    })
+    return (await Promise.all(ranked))
+      .sort((a, b) => a.rank - b.rank || diskIn(a.slot) - diskIn(b.slot))
+      .map(({ slot }) => slot)
+  }
+
+  /** Tells what is damaged in the files there. True when it is not to be opened as it is. */
+  const isRuined = async (slot: number): Promise<boolean> => {
+    const found = await findLevelDamage(files, locationIn(slot)).catch(() => [])
+    for (const { file, isFatal, ...damage } of found) {
+      const path = `index/${partition}/${file}`
+      log.warn('index-file-damaged', { partition, disk: diskIn(slot), file: path, ...damage, isFatal })
+    }
+    return found.some(({ isFatal }) => isFatal)
   }
 
   const openAt = async (slot: number): Promise<ClosableIndex | undefined> => {
-    const location = indexPath(facts.roots[slot]!, partition)
+    const location = locationIn(slot)
     const Level = await classicLevel()
+    const isFromNothing = await isRuined(slot)
     for (const isSecondTry of [false, true]) {
       const level = new Level<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
       try {
-        if (isSecondTry) await Level.destroy(location)
+        if (isSecondTry || isFromNothing) await Level.destroy(location)
         await level.open()
-        return storeOf(level, location)
+        return storeOf(level, location, diskIn(slot))
       } catch (error) {
-        const cause = (error as Error).cause
-        log.warn('index-open-failed', { partition, slot, code: codeOf(cause ?? error) })
+        const code = codeOf((error as Error).cause ?? error)
+        log.warn('index-open-failed', { partition, slot, disk: diskIn(slot), code })
         await level.close()
       }
     }
     return undefined
   }
 
-  const openOne = async (position: IndexPosition): Promise<IndexStore | undefined> => {
+  const openOne = async (position: IndexPosition, first?: number): Promise<IndexStore | undefined> => {
     if (facts.memory) {
       const level = facts.memoryIndexes?.(partition, position) ?? new MemoryLevel<Buffer, Buffer>(ENCODING)
       levels.set(position, { level, slot: -1 - position })
       return level
     }
-    for (const slot of candidates()) {
+    for (const slot of await candidates(first)) {
       const level = await openAt(slot)
       if (!level) continue
       levels.set(position, { level, slot })
@@ -119,11 +147,11 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     // The same disk again, emptied, when it is still there: its neighbours may be needed by other partitions.
     if (lost && lost.slot >= 0 && isPresent(lost.slot)) {
       const Level = await classicLevel()
-      await Level.destroy(indexPath(facts.roots[lost.slot]!, partition)).catch((error: unknown) =>
+      await Level.destroy(locationIn(lost.slot)).catch((error: unknown) =>
         log.warn('index-not-emptied', { partition, slot: lost.slot, code: codeOf(error) }),
       )
     }
-    return openOne(position)
+    return openOne(position, lost?.slot)
   }
 
   return {

@@ -12,7 +12,6 @@ import { type BinaryKey, SPACE } from './keys.ts'
 import type { Table } from './table.ts'
 
 export interface IndexPairOptions {
-  readonly partition: number
   readonly table: Table
   /** How many indexes there are when none is lost. */
   readonly expected: number
@@ -68,7 +67,7 @@ export class IndexPair {
   /** No longer used; the caller brings it back when it is rebuilt. */
   lose(slot: IndexSlot, cause: string): void {
     if (!this.#slots.includes(slot)) return
-    this.#options.log.warn('index-lost', { partition: this.#options.partition, index: slot.position, cause })
+    this.#options.log.warn('index-lost', { ...slot.where, cause })
     this.detach(slot)
     this.#options.onLost?.(slot.position, cause)
   }
@@ -135,7 +134,7 @@ export class IndexPair {
     } catch (error) {
       const known = asMoraineError(error)
       if (known.code === 'RECORD_VERSION') throw known
-      this.#options.log.error('index-read-failed', { index: slot.position, message: known.message })
+      this.#options.log.warn('index-read-failed', { ...slot.where, message: known.message })
       return 'damaged'
     }
   }

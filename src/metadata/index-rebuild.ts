@@ -58,7 +58,7 @@ export const openSlots = async (
     } catch (error) {
       const known = asMoraineError(error)
       if (known.code === 'RECORD_VERSION') throw known
-      log.warn('index-unreadable', { partition, index: position, message: known.message })
+      log.warn('index-unreadable', { ...slot.where, message: known.message })
       slot.forget()
     }
     if (slot.sequence > end) {
@@ -79,7 +79,7 @@ export const openSlots = async (
         ready.push(slot)
         continue
       }
-      log.warn('index-lacks-records', { partition, index: slot.position })
+      log.warn('index-lacks-records', slot.where)
       slot.forget()
       lost.push(slot)
     }
@@ -95,7 +95,7 @@ export const openSlots = async (
     const first = lost.shift()
     if (!first) throw fault('METADATA_CORRUPT', 'a partition needs an index', { partition })
     // A new store lacks nothing.
-    if (last) log.warn('index-rebuilt', { partition, index: first.position })
+    if (last) log.warn('index-rebuilt', first.where)
     const isRebuilt = await unlessOfIndex(log, first, async () => {
       await rebuild(first, journal)
       return true
@@ -121,7 +121,7 @@ const unlessOfIndex = async (log: Log, slot: IndexSlot, action: () => Promise<bo
     const known = asMoraineError(error)
     // The journal's errors have codes of ours; whatever else is thrown, the database has thrown.
     if (known.code !== 'UNEXPECTED') throw known
-    log.warn('index-failed', { index: slot.position, message: known.message })
+    log.warn('index-failed', { ...slot.where, message: known.message })
     return false
   }
 }

@@ -3,6 +3,7 @@
 //
 // The store is any abstract-level database opened with `keyEncoding: 'buffer'` and `valueEncoding: 'buffer'`:
 // classic-level in production, memory-level in memory and in simulation.
+import type { DiskNumber } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
 import { decodeEnvelope, type Entry, encodeEnvelope } from './entry.ts'
 import { type BinaryKey, keyBytes, SPACE } from './keys.ts'
@@ -22,6 +23,8 @@ export interface IndexIterator {
 }
 
 export interface IndexStore {
+  /** Where it is, for the operator. */
+  readonly disk?: DiskNumber
   getSync(key: Buffer): Buffer | undefined
   batch(operations: IndexOperation[], options: { sync: boolean }): Promise<void>
   iterator(range: { gte: Buffer; lt?: Buffer; highWaterMarkBytes?: number }): IndexIterator
@@ -76,6 +79,12 @@ export class IndexSlot {
     this.position = position
     this.#store = store
     this.#partition = partition
+  }
+
+  /** For the operator: which index of which partition, and where it is. */
+  get where(): { partition: number; index: IndexPosition; disk?: DiskNumber } {
+    const { disk } = this.#store
+    return { partition: this.#partition, index: this.position, ...(disk !== undefined && { disk }) }
   }
 
   /** Reads the mark. An index without a good one is rebuilt. */

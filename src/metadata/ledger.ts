@@ -76,9 +76,8 @@ export class Ledger {
     this.#options = options
     this.members = members
     this.journal = journal
-    const { partition, clock, log, onIndexLost: onLost, tableBytesMax } = options
+    const { clock, log, onIndexLost: onLost, tableBytesMax } = options
     this.indexes = new IndexPair({
-      partition,
       table: this.table,
       // Two on two disks: a store of one disk has one.
       expected: Math.min(options.indexes.length, options.members.length),
@@ -370,7 +369,7 @@ export class Ledger {
     try {
       await catchUp(slot, this)
       if (this.#isClosed) return
-      this.#options.log.info('index-follows', { partition: this.#options.partition, index: slot.position })
+      this.#options.log.info('index-follows', slot.where)
       if (this.indexes.hasDispute()) {
         // This one comes from the journal. The other was party to the dispute: it is rebuilt next.
         for (const other of this.indexes.slots()) if (other !== slot) this.indexes.lose(other, 'disputed')
@@ -378,7 +377,7 @@ export class Ledger {
       }
     } catch (error) {
       const cause = asMoraineError(error).message
-      this.#options.log.error('index-rebuild-failed', { index: slot.position, cause })
+      this.#options.log.error('index-rebuild-failed', { ...slot.where, cause })
       if (!this.#isClosed) this.#options.onIndexLost?.(slot.position, `rebuild failed: ${cause}`)
     } finally {
       this.#rebuilds--

@@ -1,5 +1,5 @@
 // An index is a database of its own: opened where it was lost, and closed with the actor that had it open.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
@@ -7,26 +7,29 @@ import { createIndexes } from '../../src/actors/indexes.ts'
 import { createRoster } from '../../src/actors/roster.ts'
 import type { StoreFacts } from '../../src/actors/store-facts.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
-import { silentLog } from '../../src/base/log.ts'
+import { type Log, silentLog } from '../../src/base/log.ts'
 import { indexPath } from '../../src/storage/layout.ts'
+import { flipByte } from '../support/disk-damage.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import { SimulatedClock } from '../support/simulated-clock.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('indexes')
 
-const begin = () => {
-  const directory = mkdtempSync(join(tmpdir(), 'moraine-indexes-'))
-  const roots = [join(directory, 'd1'), join(directory, 'd2')]
-  const roster = createRoster(2)
+/** Disks by their numbers, in the order of their slots. */
+const on = (directory: string, numbers: readonly number[], log: Log = silentLog) => {
+  const roots = numbers.map((number) => join(directory, `d${number}`))
+  const roster = createRoster(numbers.length)
   for (const [slot, root] of roots.entries()) {
     mkdirSync(join(root, 'index'), { recursive: true })
-    roster.enter(slot, { number: (slot + 1) as DiskNumber, set: 0, state: 'up' })
+    roster.enter(slot, { number: numbers[slot] as DiskNumber, set: 0, state: 'up' })
   }
   const facts = { roots } as unknown as StoreFacts
   const clock = new SimulatedClock()
-  const indexes = createIndexes({ facts, roster, partition: 0, clock, log: silentLog })
+  const indexes = createIndexes({ facts, roster, partition: 0, clock, log })
   return { directory, roots, indexes, clock }
 }
+const begin = () => on(mkdtempSync(join(tmpdir(), 'moraine-indexes-')), [1, 2])
 const key = Buffer.from('k')
 const put = { type: 'put', key, value: Buffer.from('v') } as const
 
@@ -68,6 +71,76 @@ test(
     await clock.advance(1_000)
     await third
     await indexes.close()
+    rmSync(directory, { recursive: true })
+  }),
+)
+
+test(
+  'they are opened where they are, in whichever order the directories are given',
+  deadline(10_000, async () => {
+    const { directory, indexes } = on(mkdtempSync(join(tmpdir(), 'moraine-indexes-')), [1, 2, 3, 4])
+    for (const [i, store] of (await indexes.open()).entries()) {
+      await store!.batch([{ ...put, value: Buffer.from(`${i}`) }], { sync: true })
+    }
+    await indexes.close()
+    const { indexes: again } = on(directory, [3, 2, 4, 1])
+    const stores = await again.open()
+    assert.equal(
+      stores.map((store) => [store!.disk, store!.getSync(key)?.toString()]),
+      [
+        [1, '0'],
+        [2, '1'],
+      ],
+    )
+    // One that is lost is made anew where it was: there are no others to be taken for it.
+    assert.is((await again.reopen(1))!.disk, 2)
+    await again.close()
+    rmSync(directory, { recursive: true })
+  }),
+)
+
+test(
+  'damage in the files of an index is told with its place, and one without a manifest begins from nothing',
+  deadline(10_000, async () => {
+    const { directory, indexes } = begin()
+    for (const store of await indexes.open()) {
+      await store!.batch([put], { sync: true })
+      await store!.batch([{ ...put, key: Buffer.from('l') }], { sync: true })
+    }
+    await indexes.close()
+    const { log, lines } = createLogLines()
+    for (const [disk, kind] of [
+      [1, /^MANIFEST/],
+      [2, /\.log$/],
+    ] as const) {
+      const path = join(directory, `d${disk}`, 'index', '0')
+      const file = readdirSync(path).find((name) => kind.test(name))!
+      assert.ok(flipByte(join(path, file), 12))
+    }
+    const { indexes: again } = on(directory, [1, 2], log)
+    const [first, second] = await again.open()
+    assert.equal(
+      lines.map(({ level, event, fields }) => [
+        level,
+        event,
+        fields['disk'],
+        fields['offset'],
+        fields['isFatal'],
+      ]),
+      [
+        ['warn', 'index-file-damaged', 1, 0, true],
+        ['warn', 'index-file-damaged', 2, 0, false],
+      ],
+    )
+    assert.match(lines[0]?.fields['file'] as string, /^index\/0\/MANIFEST-\d+$/)
+    assert.match(lines[1]?.fields['file'] as string, /^index\/0\/\d+\.log$/)
+    assert.is(first!.getSync(key), undefined)
+    assert.is(second!.getSync(key), undefined, 'LevelDB drops what is damaged, and says nothing')
+    await again.close()
+    const { indexes: third } = on(directory, [1, 2], log)
+    await third.open()
+    await third.close()
+    assert.is(lines.length, 2, 'what was found is gone with the next opening')
     rmSync(directory, { recursive: true })
   }),
 )

@@ -1,0 +1,128 @@
+// What LevelDB keeps to itself. When it opens a database it drops a damaged record of its log, and all that follows in the
+// same block, without a word, and takes a manifest that ends too early for whole: a start that goes on with what is left
+// should at least have said so. Its files are looked at before it does, those that it reads whole: CURRENT, the manifest,
+// and the logs. Tables are verified value by value as they are read.
+//
+//   a log, or a manifest, is blocks of 32 KiB; a record in it, or a piece of one that goes on in the next block:
+//     u32 CRC-32C of type and bytes, masked · u16 length · u8 type, 1 to 4 · bytes
+//   what is left of a block below 7 bytes is zeros
+//
+// What a crash leaves is no damage: a log that ends within a record, or in zeros.
+
+import type { FileSystem } from '../base/files.ts'
+import { MiB } from '../base/units.ts'
+import { digestOf } from '../codec/checksums.ts'
+import { createScalarCrc } from '../codec/crc.ts'
+import { isNotThere } from './shard-files.ts'
+
+const BLOCK_BYTES = 32_768
+const HEADER_BYTES = 7
+const TYPE_AT = 6
+const MASK_DELTA = 0xa282ead8
+/** A log is turned into a table at 4 MiB, and a batch is as long at most; a manifest is begun anew at each start. */
+const FILE_BYTES_MAX = 64 * MiB
+
+export interface LevelDamage {
+  readonly file: string
+  /** The first one; undefined when it is the file as a whole. */
+  readonly offset?: number
+  /** Damaged blocks. */
+  readonly blocks?: number
+  /** The database must not be opened with it: what it would show may lack anything. */
+  readonly isFatal: boolean
+}
+
+const maskOf = (crc: number): number => (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0
+const checksumOf = (typeAndBytes: Uint8Array): number =>
+  maskOf(Buffer.from(digestOf('crc32c', typeAndBytes)).readUInt32BE())
+
+/** Whether a record of another length would verify here: then it is the length that is wrong, and not the end that is missing. */
+const hasOtherLength = (rest: Buffer): boolean => {
+  const checksum = rest.readUInt32LE(0)
+  const crc = createScalarCrc('crc32c')
+  for (let at = TYPE_AT; at < rest.length; at++) {
+    crc.update(rest.subarray(at, at + 1))
+    if (maskOf(crc.value().low) === checksum) return true
+  }
+  return false
+}
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
+
+/** What a record at the start of `rest`, which ends with its block or with the file, comes to. */
+const checkRecord = (rest: Buffer, isEnd: boolean, mayBeZeros: boolean): number | 'damaged' | 'end' => {
+  const length = rest.readUInt16LE(4)
+  const type = rest[TYPE_AT]!
+  const end = HEADER_BYTES + length
+  if (type === 0 && length === 0 && isZero(rest)) return 'end'
+  if (end > rest.length) {
+    // Only the file can end within a record, and only within one that its block has room for.
+    return isEnd && !hasOtherLength(rest) ? 'end' : 'damaged'
+  }
+  if (checksumOf(rest.subarray(TYPE_AT, end)) === rest.readUInt32LE(0)) return end
+  const isTorn = isEnd && mayBeZeros && isZero(rest.subarray(Math.min(end, rest.length - 1)))
+  return isTorn ? 'end' : 'damaged'
+}
+
+/**
+ * The first damage of a log, and how many of its blocks have any. A power cut may leave zeros in place of the last record,
+ * which itself may end in some: in a manifest, which is synced before anything rests on it, they count as damage.
+ */
+export const checkLevelLog = (
+  bytes: Buffer,
+  mayBeZeros = true,
+): { offset: number; blocks: number } | undefined => {
+  let first: number | undefined
+  let blocks = 0
+  for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
+    const block = bytes.subarray(start, start + BLOCK_BYTES)
+    const isLast = start + BLOCK_BYTES >= bytes.length
+    for (let at = 0; at + HEADER_BYTES <= block.length; ) {
+      const rest = block.subarray(at)
+      // A record that its block has no room for was never written, wherever the file ends.
+      const fits = HEADER_BYTES + rest.readUInt16LE(4) <= BLOCK_BYTES - at
+      const found = checkRecord(rest, isLast && fits, mayBeZeros)
+      if (found === 'damaged') {
+        first ??= start + at
+        blocks++
+      }
+      if (typeof found !== 'number') break
+      at += found
+    }
+  }
+  return first === undefined ? undefined : { offset: first, blocks }
+}
+
+const readWhole = async (files: FileSystem, path: string): Promise<Buffer | undefined> => {
+  try {
+    const file = await files.open(path, 'read')
+    try {
+      const { size } = await file.stat()
+      const bytes = Buffer.alloc(Math.min(size, FILE_BYTES_MAX))
+      return bytes.subarray(0, await file.read(bytes, 0))
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (isNotThere(error)) return undefined
+    throw error
+  }
+}
+
+/** Damage in the files of the database at `directory` that its opening reads whole; nothing for none, or for no database. */
+export const findLevelDamage = async (files: FileSystem, directory: string): Promise<LevelDamage[]> => {
+  if ((await files.stat(directory)) === undefined) return []
+  const names = await files.list(directory)
+  const current = await readWhole(files, `${directory}/CURRENT`)
+  // One that was never made whole.
+  if (current === undefined) return []
+  const manifest = /^(MANIFEST-\d+)\n$/.exec(current.toString('latin1'))?.[1]
+  if (manifest === undefined || !names.includes(manifest)) return [{ file: 'CURRENT', isFatal: true }]
+  const damage: LevelDamage[] = []
+  for (const file of [manifest, ...names.filter((name) => /^\d+\.log$/.test(name))]) {
+    const bytes = await readWhole(files, `${directory}/${file}`)
+    const found = bytes && checkLevelLog(bytes, file !== manifest)
+    if (found) damage.push({ file, ...found, isFatal: file === manifest })
+  }
+  return damage
+}

@@ -11,7 +11,7 @@ import type { Log } from '../base/log.ts'
 import { SECOND } from '../base/units.ts'
 import { SESSIONS_ENTRY } from '../metadata/configuration.ts'
 import type { ActorRef } from '../runtime/actor.ts'
-import { readSession, writeSession } from '../storage/session-file.ts'
+import { inspectSession, writeSession } from '../storage/session-file.ts'
 import type { BucketProtocol } from './bucket.ts'
 
 export interface SeenDisk {
@@ -113,7 +113,8 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
       const older: SeenDisk[] = []
       const behind: SeenDisk[] = []
       for (const disk of disks) {
-        const at = await readSession(files, disk.root, disk.id)
+        const { session: at, isDamaged } = await inspectSession(files, disk.root, disk.id)
+        if (isDamaged) log.warn('session-damaged', { slot: disk.slot, disk: disk.number, root: disk.root })
         const last = recorded[disk.number] ?? 0
         if (at < last) {
           older.push(disk)

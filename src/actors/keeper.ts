@@ -277,7 +277,11 @@ class Keeping {
     if (found?.storeId !== storeId || member === undefined) return false
     const isMember = state.content.kind === 'disk' && state.content.identity.phase === 'member'
     if (!isMember) {
-      await this.#args.relock(state.root)
+      const { root } = state
+      // A newcomer that a change left behind has an identity, and is told to be a member.
+      if (state.content.kind !== 'disk')
+        this.#context.log.warn('disk.identity-damaged', { slot, root, isRestored: true })
+      await this.#args.relock(root)
       this.#claims.set(slot, true)
       await writeIdentity(filesOf(this.#facts), state.root, this.#identityOf(member), storeKey)
       this.#disk(slot).tell('look', {})

@@ -9,6 +9,7 @@ import type { FileStat, FileSystem, OpenFile } from '../base/files.ts'
 import type { WriteId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { KiB } from '../base/units.ts'
+import { createDamageLog, type DamageLog } from './damage-log.ts'
 import { createContext, type DiskContext, type DiskCounters, type DiskIds } from './disk-context.ts'
 import { diskFault } from './disk-errors.ts'
 import { createGarbage, type FreedEntry, type Garbage } from './garbage.ts'
@@ -178,6 +179,7 @@ export class Disk {
   readonly #shards: ShardFiles
   readonly #volumes: Volumes
   readonly #garbage: Garbage
+  readonly #damage: DamageLog
 
   /**
    * Opens the disk in a directory that holds this disk's identity (the caller has recognised it). Reads no data, so
@@ -203,6 +205,7 @@ export class Disk {
     const { volumeBytesMax: bytesMax, volumeNumberMin: numberMin, onVolume: onBegun } = options
     this.number = context.number
     this.#context = context
+    this.#damage = createDamageLog(context.log)
     this.#room = room
     this.#readers = createOpenFiles(context.files)
     this.segments = createSegments(context, this.#readers)
@@ -224,6 +227,7 @@ export class Disk {
 
   /** As `createShard`, for a repair: takes the place of a damaged shard of this write, or of what is left of one, when sealed. */
   replaceShard(write: WriteId, bytes: number): Promise<ShardWriter> {
+    this.#damage.renewed(write)
     return this.#shards.replace(write, bytes)
   }
 
@@ -271,7 +275,10 @@ export class Disk {
     if (read.status === 'corrupt') {
       counters.corruptReads += 1
       const { index, stripe } = request
-      this.#context.log.warn('disk.corrupt', { disk: this.number, write, index, stripe, reason: read.reason })
+      const file = path.slice(root.length + 1)
+      const offset = place?.offset ?? unitPosition(stripe)
+      const fields = { disk: this.number, write, index, stripe, file, offset, reason: read.reason }
+      this.#damage.corrupt(write, `${file}/${place?.offset ?? ''}`, fields)
     }
     return read
   }

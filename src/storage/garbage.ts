@@ -55,27 +55,44 @@ const encodeNote = (note: Note, volume: number): Uint8Array => {
   return bytes
 }
 
-const decodeNotes = (bytes: Uint8Array, volume: number): Note[] => {
+interface ReadNotes {
+  readonly notes: readonly Note[]
+  /** Where in the file the first damaged one lies, and how many there are. */
+  readonly damage: { readonly offset: number; readonly notes: number } | undefined
+}
+
+/** `start`: of `bytes` in the file. */
+const decodeNotes = (bytes: Uint8Array, volume: number, start: number): ReadNotes => {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const notes: Note[] = []
+  let first: number | undefined
+  let damaged = 0
   for (let at = 0; at + NOTE_BYTES <= view.length; at += NOTE_BYTES) {
+    const bytesOfNote = view.subarray(at, at + NOTE_BYTES)
     // A torn or damaged note is only a place in the volume that is freed later or never.
-    if (view.readUInt32LE(at + 12) !== crc32(view.subarray(at, at + 12), volume)) continue
+    if (view.readUInt32LE(at + 12) !== crc32(view.subarray(at, at + 12), volume)) {
+      // What a power cut left unwritten is zeros.
+      if (bytesOfNote.every((byte) => byte === 0)) continue
+      first ??= start + at
+      damaged++
+      continue
+    }
     notes.push({
       offset: view.readUInt32LE(at) * ENTRY_ALIGNMENT,
       bytes: view.readUInt32LE(at + 4) * ENTRY_ALIGNMENT,
       sum: view.readUInt32LE(at + 8) * ENTRY_ALIGNMENT,
     })
   }
-  return notes
+  return { notes, damage: first === undefined ? undefined : { offset: first, notes: damaged } }
 }
 
-const readNotes = async (file: OpenFile, volume: number, notesMax: number): Promise<Note[]> => {
+const readNotes = async (file: OpenFile, volume: number, notesMax: number): Promise<ReadNotes> => {
   const { size } = await file.stat()
   const end = size - (size % NOTE_BYTES)
   const bytes = new Uint8Array(Math.min(end, notesMax * NOTE_BYTES))
-  const count = await file.read(bytes, end - bytes.length)
-  return decodeNotes(bytes.subarray(0, count), volume)
+  const start = end - bytes.length
+  const count = await file.read(bytes, start)
+  return decodeNotes(bytes.subarray(0, count), volume, start)
 }
 
 /** Bytes of distinct entries. */
@@ -106,8 +123,19 @@ export const createGarbage = (
       return { file: await files.open(freePath(root, volume), 'create'), isNew: true }
     }
   }
+  /** Volumes of whose notes it was told that some are damaged. */
+  const told = new Set<number>()
+  const notesOf = async (volume: number, file: OpenFile, notesMax: number): Promise<readonly Note[]> => {
+    const { notes, damage } = await readNotes(file, volume, notesMax)
+    if (damage && !told.has(volume)) {
+      told.add(volume)
+      const fields = { disk: context.number, volume, file: freePath('', volume).slice(1), ...damage }
+      context.log.warn('disk.notes-damaged', fields)
+    }
+    return notes
+  }
   const sumOf = async (volume: number, file: OpenFile): Promise<number> =>
-    sums.get(volume) ?? (await readNotes(file, volume, NOTES_BATCH_MAX)).at(-1)?.sum ?? 0
+    sums.get(volume) ?? (await notesOf(volume, file, NOTES_BATCH_MAX)).at(-1)?.sum ?? 0
 
   const appendNotes = async (volume: number, entries: readonly FreedEntry[]): Promise<void> => {
     const { file, isNew } = await openNotes(volume)
@@ -143,7 +171,7 @@ export const createGarbage = (
     const { file } = await openNotes(volume)
     try {
       if ((await sumOf(volume, file)) < bytes) return false
-      return distinctBytes(await readNotes(file, volume, Number.MAX_SAFE_INTEGER)) >= bytes
+      return distinctBytes(await notesOf(volume, file, Number.MAX_SAFE_INTEGER)) >= bytes
     } finally {
       await file.close()
     }

@@ -9,8 +9,11 @@ import { fault } from '../base/errors.ts'
 import { FileError, type FileSystem } from '../base/files.ts'
 import { readSmallFile } from './identity-file.ts'
 import { LOCK_NAME } from './layout.ts'
+import { findLevelDamage } from './level-files.ts'
 
 export interface StoreLock {
+  /** Something in it was damaged; nothing is lost with it. */
+  readonly isRemade: boolean
   /** The store has ended. Idempotent. */
   release(): Promise<void>
   /** Nothing came of the start: gives the lock back and leaves its directory as it was found. */
@@ -21,7 +24,11 @@ export interface StoreLock {
 export type TakeLock = (root: string) => Promise<StoreLock>
 
 /** For disks that no other process can reach. */
-export const noLock: TakeLock = async () => ({ release: async () => undefined, undo: async () => undefined })
+export const noLock: TakeLock = async () => ({
+  isRemade: false,
+  release: async () => undefined,
+  undo: async () => undefined,
+})
 
 type Snapshot = ReadonlyMap<string, Uint8Array> | undefined
 
@@ -107,13 +114,18 @@ export const createLevelLock =
     }
     // LevelDB would make it, but not say why it cannot.
     if (snapshot === undefined) await files.makeDirectory(path)
+    // Opening it mends some of that without a word.
+    const damage = snapshot === undefined ? [] : await findLevelDamage(files, path).catch(() => [])
+    let isRemade = damage.length > 0
     const level = await openLevel(path)
       .catch((error: unknown) => {
         if (isLocked(error) || snapshot === undefined) throw error
+        isRemade = true
         return openAnew(files, path, snapshot)
       })
       .catch(refuse)
     return {
+      isRemade,
       release: () => level.close(),
       async undo() {
         await level.close()

@@ -29,30 +29,48 @@ const encode = (diskId: string, session: number): Uint8Array => {
   return file
 }
 
-/** 0 for what is damaged or another disk's: such a disk is looked over as one that was never seen. */
-const decode = (bytes: Uint8Array, diskId: string): number => {
+export interface SeenSession {
+  /** 0 where there is none that can be read: such a disk is looked over as one that was never seen. */
+  readonly session: number
+  /** There is a file, and it is not this disk's, or not whole. */
+  readonly isDamaged: boolean
+}
+
+const DAMAGED: SeenSession = { session: 0, isDamaged: true }
+
+const decode = (bytes: Uint8Array, diskId: string): SeenSession => {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (file.length < BYTES || file.readUInt32LE(0) !== MAGIC) return 0
+  if (file.length < BYTES || file.readUInt32LE(0) !== MAGIC) return DAMAGED
   const end = file.length - 4
   if (file.readUInt16LE(6) !== file.length || file.readUInt32LE(end) !== crc32(file.subarray(0, end)))
-    return 0
+    return DAMAGED
   const version = file.readUInt16LE(4)
   if (version !== VERSION) {
     throw fault('RECORD_VERSION', `the file ${SESSION_NAME} has format ${version}: use a newer release`)
   }
-  return file.toString('hex', 8, 24) === diskId ? file.readUInt32LE(24) : 0
+  return file.toString('hex', 8, 24) === diskId
+    ? { session: file.readUInt32LE(24), isDamaged: false }
+    : DAMAGED
 }
 
-/** 0 where there is none that can be read. Rejects with RECORD_VERSION when a later release wrote it. */
-export const readSession = async (files: FileSystem, root: string, diskId: string): Promise<number> => {
+/** Rejects with RECORD_VERSION when a later release wrote it. */
+export const inspectSession = async (
+  files: FileSystem,
+  root: string,
+  diskId: string,
+): Promise<SeenSession> => {
   let bytes: Uint8Array | undefined
   try {
     bytes = await readSmallFile(files, `${root}/${SESSION_NAME}`)
   } catch {
-    return 0
+    return DAMAGED
   }
-  return bytes === undefined ? 0 : decode(bytes, diskId)
+  return bytes === undefined ? { session: 0, isDamaged: false } : decode(bytes, diskId)
 }
+
+/** As `inspectSession`, where only the number matters. */
+export const readSession = async (files: FileSystem, root: string, diskId: string): Promise<number> =>
+  (await inspectSession(files, root, diskId)).session
 
 /** Whole or not at all; durable when it resolves. */
 export const writeSession = (

@@ -3,6 +3,7 @@
 // another owner, a broken device) is told apart from one that somebody else holds: the store may do without the first.
 import { codeOf, type FaultCode, fault, type MoraineError } from '../base/errors.ts'
 import { FileError, type FileSystem } from '../base/files.ts'
+import type { Log } from '../base/log.ts'
 import { isTooManyOpen } from './disk-errors.ts'
 import { type FilesOf, makeRoot } from './forming.ts'
 import { LOCK_NAME } from './layout.ts'
@@ -55,18 +56,26 @@ interface Held {
   readonly place: string
 }
 
+export interface StartLocksOptions {
+  readonly filesOf: FilesOf
+  readonly takeLock: TakeLock
+  readonly log: Log
+}
+
 export class StartLocks {
   /** Directories that cannot be locked, and why. */
   readonly failures = new Map<string, MoraineError>()
   readonly #filesOf: FilesOf
   readonly #takeLock: TakeLock
+  readonly #log: Log
   readonly #held = new Map<string, Held>()
   /** One after another: a lock is never taken twice at once. */
   #last: Promise<void> = Promise.resolve()
 
-  constructor({ filesOf, takeLock }: { readonly filesOf: FilesOf; readonly takeLock: TakeLock }) {
+  constructor({ filesOf, takeLock, log }: StartLocksOptions) {
     this.#filesOf = filesOf
     this.#takeLock = takeLock
+    this.#log = log
   }
 
   /** Neither locked, nor tried in vain. */
@@ -91,6 +100,7 @@ export class StartLocks {
 
   async #take(root: string): Promise<void> {
     const lock = await this.#takeLock(root)
+    if (lock.isRemade) this.#log.warn('disk.lock-damaged', { root, isRestored: true })
     this.#held.set(root, { lock, place: await this.#placeOf(root) })
   }
 

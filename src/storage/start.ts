@@ -13,6 +13,7 @@ import {
 } from './identity.ts'
 import { type DiskTable, KEY_BYTES, type TableDisk } from './identity-file.ts'
 import { type DirectoryState, inspectDirectory } from './inspect.ts'
+import { IDENTITY_NAME, KEY_NAME } from './layout.ts'
 import type { TakeLock } from './lock.ts'
 import { readSession } from './session-file.ts'
 import { describe, isOfDirectory, joinFailures, StartLocks, Undo } from './start-locks.ts'
@@ -97,7 +98,8 @@ const openStore = async (
   for (const { root, content } of seen) {
     const isWhole = content.kind === 'disk' && content.key !== undefined
     if (isWhole || !plan.disks.some((disk) => disk.root === root)) continue
-    request.log.warn('disk.identity-damaged', { root, isRestored: true })
+    const file = content.kind === 'disk' ? KEY_NAME : IDENTITY_NAME
+    request.log.warn('disk.identity-damaged', { root, file, isRestored: true })
   }
   const opened = await renewStale(request, plan)
   for (const { root, reason } of opened.out) request.log.warn('disk.out', { root, reason })

@@ -8,6 +8,8 @@ import { silentLog } from '../../src/base/log.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { readSession, writeSession } from '../../src/storage/session-file.ts'
+import { flipByte } from '../support/disks.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('disk sessions')
@@ -91,6 +93,22 @@ test(
     assert.ok(await sessions.confirm(disks[0]!))
     assert.equal(await said(), [10, 10])
     assert.equal(await sessions.record(disks), [])
+  }),
+)
+
+test(
+  'a file of a session that is damaged is told as such, and its disk is looked over',
+  deadline(LIMIT_MS, async () => {
+    const { files, disks } = await disksWith([9, 9])
+    const { ref } = partitionWith({ 1: 9, 2: 9 })
+    await flipByte(files, `${disks[1]!.root}/session`, 25)
+    const { log, of } = createLogLines()
+    const sessions = createDiskSessions({ files, buckets: [ref], session: 10, log })
+    assert.equal(await sessions.record(disks), [disks[1]])
+    assert.equal(
+      of('session-damaged').map(({ level, fields }) => [level, fields]),
+      [['warn', { slot: 1, disk: 2, root: '/d1' }]],
+    )
   }),
 )
 

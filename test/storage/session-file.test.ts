@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib'
 import type { FileSystem } from '../../src/base/files.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
-import { firstVolumeOf, readSession, writeSession } from '../../src/storage/session-file.ts'
+import { firstVolumeOf, inspectSession, readSession, writeSession } from '../../src/storage/session-file.ts'
 import { crashStates } from '../support/crash-states.ts'
 import { flipByte, formDirectory, readFile, TEST_ROOT, writeFile } from '../support/disks.ts'
 import { createFaultyFiles } from '../support/faulty-files.ts'
@@ -52,11 +52,12 @@ test(
     const whole = Buffer.from(await readFile(files, PATH))
     for (let position = 0; position < whole.length; position++) {
       await flipByte(files, PATH, position)
-      assert.is(await readSession(files, TEST_ROOT, ID), 0, `byte ${position}`)
+      const seen = await inspectSession(files, TEST_ROOT, ID)
+      assert.equal(seen, { session: 0, isDamaged: true }, `byte ${position}`)
       await flipByte(files, PATH, position)
     }
     await files.remove(PATH)
-    assert.is(await readSession(files, TEST_ROOT, ID), 0)
+    assert.equal(await inspectSession(files, TEST_ROOT, ID), { session: 0, isDamaged: false })
     whole.writeUInt16LE(2, 4)
     whole.writeUInt32LE(crc32(whole.subarray(0, 28)), 28)
     await writeFile(files, PATH, whole)

@@ -120,6 +120,8 @@ test(
           bytes[at < 0 ? bytes.length - 1 : at]! ^= 4
           writeFileSync(join(root, 'lock', file), bytes)
           const lock = await takeLock(root)
+          // LOG is LevelDB's diary, and nothing rests on it.
+          assert.is(lock.isRemade, name !== 'LOG', `${name} at ${at}`)
           assert.is(lockElsewhere(root), 'STORE_IN_USE', `${name} at ${at}`)
           await lock.release()
         }

@@ -148,12 +148,15 @@ test(
     }
     await files.remove('/d5/disk.json')
     const warnings: unknown[] = []
-    const warn = (event: string, fields?: LogFields): void => void warnings.push([event, fields?.['root']])
+    const warn = (event: string, fields?: LogFields): void =>
+      void warnings.push([event, fields?.['root'], fields?.['file']])
     const again = await startTestStore(files, six, { log: { ...silentLog, warn } })
-    assert.equal(
-      warnings,
-      ['/d2', '/d3', '/d4', '/d5'].map((root) => ['disk.identity-damaged', root]),
-    )
+    assert.equal(warnings, [
+      ['disk.identity-damaged', '/d2', 'disk.json'],
+      ['disk.identity-damaged', '/d3', 'store.key'],
+      ['disk.identity-damaged', '/d4', 'disk.json'],
+      ['disk.identity-damaged', '/d5', 'disk.json'],
+    ])
     assert.equal([numbersOf(again), again.key], [[1, 2, 3, 4, 5, 6], store.key])
     assert.equal(await listTree(files), before)
     await flipByte(files, '/d2/disk.json', 100)

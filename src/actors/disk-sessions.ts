@@ -46,6 +46,8 @@ type Recorded = Readonly<Record<string, number>>
 
 export const createDiskSessions = ({ files, buckets, session, log }: DiskSessionsOptions): DiskSessions => {
   let current: number | undefined
+  /** Of disks that are older copies, the session they say: one that is seen again is told once. */
+  const told = new Map<DiskNumber, number>()
 
   /** What each partition has recorded; none of those that do not answer, which are not told anything either. */
   const recall = async (): Promise<Map<ActorRef<BucketProtocol>, Recorded>> => {
@@ -114,11 +116,15 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
       const behind: SeenDisk[] = []
       for (const disk of disks) {
         const { session: at, isDamaged } = await inspectSession(files, disk.root, disk.id)
-        if (isDamaged) log.warn('session-damaged', { slot: disk.slot, disk: disk.number, root: disk.root })
         const last = recorded[disk.number] ?? 0
+        const isNews = told.get(disk.number) !== at
+        if (isDamaged && isNews)
+          log.warn('session-damaged', { slot: disk.slot, disk: disk.number, root: disk.root })
         if (at < last) {
           older.push(disk)
-          log.warn('disk-rolled-back', { slot: disk.slot, disk: disk.number, session: at, recorded: last })
+          if (isNews)
+            log.warn('disk-rolled-back', { slot: disk.slot, disk: disk.number, session: at, recorded: last })
+          told.set(disk.number, at)
         } else if (at !== current || last !== current) behind.push(disk)
       }
       await advance(behind, said)
@@ -127,6 +133,7 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
     async confirm(disk) {
       const said = await recall()
       if (said.size === 0 || current === undefined) return false
+      told.delete(disk.number)
       // Its file is old even where the metadata know it in this session.
       await advance([disk], said)
       return true

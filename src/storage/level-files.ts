@@ -7,7 +7,8 @@
 //     u32 CRC-32C of type and bytes, masked · u16 length · u8 type, 1 to 4 · bytes
 //   what is left of a block below 7 bytes is zeros
 //
-// What a crash leaves is no damage: a log that ends within a record, or in zeros.
+// What a crash leaves is no damage: a log that ends within a record, or in zeros. A manifest is another matter: without its
+// end the database lacks whole tables, and its mark does not; an index that is made anew for nothing costs less.
 
 import type { FileSystem } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
@@ -50,7 +51,7 @@ const hasOtherLength = (rest: Buffer): boolean => {
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
 /** What a record at the start of `rest`, which ends with its block or with the file, comes to. */
-const checkRecord = (rest: Buffer, isEnd: boolean, mayBeZeros: boolean): number | 'damaged' | 'end' => {
+const checkRecord = (rest: Buffer, isEnd: boolean): number | 'damaged' | 'end' => {
   const length = rest.readUInt16LE(4)
   const type = rest[TYPE_AT]!
   const end = HEADER_BYTES + length
@@ -60,35 +61,39 @@ const checkRecord = (rest: Buffer, isEnd: boolean, mayBeZeros: boolean): number 
     return isEnd && !hasOtherLength(rest) ? 'end' : 'damaged'
   }
   if (checksumOf(rest.subarray(TYPE_AT, end)) === rest.readUInt32LE(0)) return end
-  const isTorn = isEnd && mayBeZeros && isZero(rest.subarray(Math.min(end, rest.length - 1)))
+  const isTorn = isEnd && isZero(rest.subarray(Math.min(end, rest.length - 1)))
   return isTorn ? 'end' : 'damaged'
 }
 
-/**
- * The first damage of a log, and how many of its blocks have any. A power cut may leave zeros in place of the last record,
- * which itself may end in some: in a manifest, which is synced before anything rests on it, they count as damage.
- */
+/** Where the first damage of a block is. `mayEnd`: within a record, at the end of the file. */
+const checkBlock = (block: Buffer, mayEnd: boolean): number | undefined => {
+  let at = 0
+  while (at + HEADER_BYTES <= block.length) {
+    const rest = block.subarray(at)
+    // A record that its block has no room for was never written, wherever the file ends.
+    const fits = HEADER_BYTES + rest.readUInt16LE(4) <= BLOCK_BYTES - at
+    const found = checkRecord(rest, mayEnd && fits)
+    if (found === 'damaged') return at
+    if (found === 'end') return undefined
+    at += found
+  }
+  const isCut = at < block.length && block.length < BLOCK_BYTES
+  return isCut && !mayEnd ? at : undefined
+}
+
+/** The first damage of a log, and how many of its blocks have any. `mayEnd`: within a record, as a crash leaves it. */
 export const checkLevelLog = (
   bytes: Buffer,
-  mayBeZeros = true,
+  mayEnd = true,
 ): { offset: number; blocks: number } | undefined => {
   let first: number | undefined
   let blocks = 0
   for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
-    const block = bytes.subarray(start, start + BLOCK_BYTES)
     const isLast = start + BLOCK_BYTES >= bytes.length
-    for (let at = 0; at + HEADER_BYTES <= block.length; ) {
-      const rest = block.subarray(at)
-      // A record that its block has no room for was never written, wherever the file ends.
-      const fits = HEADER_BYTES + rest.readUInt16LE(4) <= BLOCK_BYTES - at
-      const found = checkRecord(rest, isLast && fits, mayBeZeros)
-      if (found === 'damaged') {
-        first ??= start + at
-        blocks++
-      }
-      if (typeof found !== 'number') break
-      at += found
-    }
+    const at = checkBlock(bytes.subarray(start, start + BLOCK_BYTES), mayEnd && isLast)
+    if (at === undefined) continue
+    first ??= start + at
+    blocks++
   }
   return first === undefined ? undefined : { offset: first, blocks }
 }

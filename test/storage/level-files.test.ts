@@ -122,6 +122,16 @@ test(
       writeFileSync(path, bytes)
     }
     assert.equal(await find(), [])
+    // Not even a cut is to be believed of a manifest: what it lists last may be all that is new.
+    const manifest = fileIn(directory, /^MANIFEST/)
+    const bytes = readFileSync(manifest)
+    for (const cut of [bytes.length - 1, startsOf(bytes).at(-1)! + 8, startsOf(bytes).at(-1)! + 3]) {
+      writeFileSync(manifest, bytes.subarray(0, cut))
+      assert.equal(
+        (await find()).map(({ isFatal }) => isFatal),
+        [true],
+      )
+    }
     assert.equal(await findLevelDamage(nodeFiles, join(directory, 'none')), [])
   }),
 )

@@ -223,7 +223,8 @@ export class Hub {
 
   /** A tell whose handler refused: nobody hears of it but the operator. */
   refusedTell(path: string, type: string, error: MoraineError): void {
-    this.refusals.add(path, type, { error })
+    // A refusal has no stack that anybody needs.
+    this.refusals.add(path, type, { code: error.code, message: error.message, ...error.detail })
   }
 
   // -- Ends. --

@@ -6,6 +6,7 @@ import { KiB, MiB } from '../../src/base/units.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { openProbedStore } from '../support/engine-probe.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('a disk without room')
@@ -36,7 +37,9 @@ for (const [kind, size] of [
     deadline(20_000, async () => {
       const memory = createMemoryFiles()
       let isFull = false
-      const store = await openProbedStore({ ...memory, ...withFullDisk(memory, () => isFull) })
+      const { log, lines } = createLogLines()
+      const files = { ...memory, ...withFullDisk(memory, () => isFull) }
+      const store = await openProbedStore(files, 6, undefined, log)
       await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
       const bytes = Buffer.alloc(size, `${kind} `)
       const put = () =>
@@ -49,6 +52,12 @@ for (const [kind, size] of [
       assert.ok(Buffer.compare(await readBytes(store.engine, NAME), bytes) === 0)
       assert.equal(store.arena.inUse(), { small: 0, large: 0 })
       await store.close()
+      // No actor failed, and nothing went astray: the disk says what it is, the journal goes elsewhere, the client has heard.
+      const told = lines.filter(({ level, event }) => level !== 'debug' && event !== 'disk.no-direct-io')
+      assert.equal(
+        told.map(({ level, event, fields }) => `${level} ${event} ${fields['disk']}`),
+        ['warn disk-full 2', 'warn journal-disk-failed 2'],
+      )
     }),
   )
 }

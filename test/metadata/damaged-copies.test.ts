@@ -1,5 +1,7 @@
 // Copies of segments that are damaged: what is read of them and does not verify is told, once, with its place; the copy is made
 // anew; and until then all that is still whole of it counts. What a crash leaves is told of nobody.
+import type { DiskNumber } from '../../src/base/ids.ts'
+import { DamagedCopies } from '../../src/metadata/damaged-copies.ts'
 import type { Partition } from '../../src/metadata/partition.ts'
 import { createLogLines } from '../support/log-lines.ts'
 import { createIndexStore, openPartition, putText, readText, type TestStore } from '../support/partitions.ts'
@@ -187,5 +189,22 @@ test(
     assert.ok(fileOf(place, 1).length > HEADER_BYTES)
   }),
 )
+
+test('a copy is told once, until it is made anew', () => {
+  const { log, of } = createLogLines()
+  const copies = new DamagedCopies(0, log)
+  const disk = 3 as DiskNumber
+  assert.equal(
+    [copies.note(1, { disk, reason: 'body' }), copies.note(1, { disk, reason: 'frame' })],
+    [true, false],
+  )
+  assert.equal([copies.of(1), copies.has(2, disk)], [[disk], false])
+  copies.restored(1, disk)
+  assert.ok(copies.note(1, { disk, reason: 'frame' }))
+  assert.equal(
+    of('segment-damaged').map(({ level, fields }) => [level, fields]),
+    ['body', 'frame'].map((reason) => ['warn', { partition: 0, segment: 1, disk, reason }]),
+  )
+})
 
 test.run()

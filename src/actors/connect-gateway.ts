@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { createMemo } from '../base/memo.ts'
 import { type ActorRef, type Behavior, type Context, child, type Protocol } from '../runtime/actor.ts'
+import { createDamageLog } from '../storage/damage-log.ts'
 import { placeWrite, requireWritable } from '../storage/placement.ts'
 import type { BucketProtocol } from './bucket.ts'
 import type { StripeCoder } from './coder.ts'
@@ -66,14 +67,19 @@ export const connectGateway = <P extends Protocol<P>>(
     spawn: (child) => context.spawn(child),
   }
   const publish = storePublisher(context)
+  const missing = createDamageLog(context.log, 'shard-missing')
   const repairer = context.ref<RepairerProtocol>(PATHS.repairer)
   return {
     parts,
     reading: {
       ...{ arena, clock, coder, disk },
       isSlow: (number) => roster.find(number)?.state === 'slow',
-      damaged(data, shard) {
-        publish({ kind: 'shard-damaged', disk: data.places[shard]!.disk, write: data.write, shard })
+      damaged(data, shard, how) {
+        const { write } = data
+        const at = data.places[shard]!.disk
+        publish({ kind: 'shard-damaged', disk: at, write, shard })
+        // Of one that is there and wrong its disk has said more.
+        if (how === 'missing') missing.note(write, `${shard}`, { disk: at, write, shard })
         // Refused when too much is waiting: the next read finds it again.
         repairer.tell('damaged', { data, shard })
       },

@@ -37,7 +37,7 @@ export interface ReadDependencies {
   /** Whether the disk lags so far behind its peers that a parity shard is sooner there. */
   isSlow(number: ShardsData['places'][number]['disk']): boolean
   /** Shard `shard` could not be had although its disk answered: its repair is wanted. */
-  damaged(data: ShardsData, shard: number): void
+  damaged(data: ShardsData, shard: number, how: 'missing' | 'corrupt'): void
 }
 
 /** Blocks of a unit of one stripe, and the bytes of them that are wanted. */
@@ -117,7 +117,7 @@ const readStep = async (data: ShardsData, step: Step, dependencies: ReadDependen
     const outcome = await readUnit(data, step, step.shard, ref, buffer.units[0]!)
     if (outcome === 'ok') return chunkOf(buffer, 0, step)
     buffer.release()
-    if (outcome !== 'unanswered') dependencies.damaged(data, step.shard)
+    if (outcome !== 'unanswered') dependencies.damaged(data, step.shard, outcome)
   }
   return rebuildStep(data, step, dependencies)
 }
@@ -216,7 +216,7 @@ const gatherBlocks = async (
     const outcome = into ? await readUnit(data, step, shard, ref, into) : 'unanswered'
     if (outcome === 'ok') shards[shard] = into
     else if (outcome === 'unanswered') unanswered.push(shard)
-    else dependencies.damaged(data, shard)
+    else dependencies.damaged(data, shard, outcome)
     // Who did not answer may still write there: that room is not used again before its slab is free.
     if (into && outcome === 'unanswered') free.push(await spareRoom(step, spare, dependencies))
     else if (into && outcome !== 'ok') free.push(into)

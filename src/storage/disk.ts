@@ -205,7 +205,7 @@ export class Disk {
     const { volumeBytesMax: bytesMax, volumeNumberMin: numberMin, onVolume: onBegun } = options
     this.number = context.number
     this.#context = context
-    this.#damage = createDamageLog(context.log)
+    this.#damage = createDamageLog(context.log, 'disk.corrupt')
     this.#room = room
     this.#readers = createOpenFiles(context.files)
     this.segments = createSegments(context, this.#readers)
@@ -278,7 +278,7 @@ export class Disk {
       const file = path.slice(root.length + 1)
       const offset = place?.offset ?? unitPosition(stripe)
       const fields = { disk: this.number, write, index, stripe, file, offset, reason: read.reason }
-      this.#damage.corrupt(write, `${file}/${place?.offset ?? ''}`, fields)
+      this.#damage.note(write, `${file}/${place?.offset ?? ''}`, fields)
     }
     return read
   }

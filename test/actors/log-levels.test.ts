@@ -3,10 +3,10 @@
 import { Buffer } from 'node:buffer'
 import { MiB } from '../../src/base/units.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
-import { bodyOf } from '../model/engine-contract.ts'
+import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { openProbedStore } from '../support/engine-probe.ts'
 import { createLogLines } from '../support/log-lines.ts'
-import { emptyTree, eventually } from '../support/memory-tree.ts'
+import { emptyTree, eventually, filesBelow } from '../support/memory-tree.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('log levels')
@@ -59,6 +59,29 @@ test(
     const lines = new Set(told().filter((line) => line !== 'warn disk.no-direct-io'))
     assert.equal([...lines], ['warn disk-full'])
     assert.is(new Set(of('disk-full').map(({ fields }) => fields['disk'])).size, 6)
+  }),
+)
+
+test(
+  'a shard that is not there is told once, read from the others, and written again',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const store = await openProbedStore(createMemoryFiles(), 6, undefined, log)
+    const { engine, files, roots } = store
+    await engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    const bytes = Buffer.alloc(9 * MiB, 'moraine ')
+    const at = { bucket: 'bucket', key: 'k' }
+    await engine.objects.put({ ...at, owner: OWNER, headers: [], metadata: [] }, bodyOf(bytes))
+    const [shard] = await filesBelow(files, `${roots[0]}/shards`)
+    await files.remove(shard!.path)
+    for (let i = 0; i < 2; i++) assert.ok(bytes.equals(await readBytes(engine, at)))
+    await eventually('it is written again', 30_000, async () => of('shard-repaired').length > 0)
+    assert.ok(bytes.equals(await readBytes(engine, at)))
+    await store.close()
+    assert.equal(
+      of('shard-missing').map(({ level, fields }) => [level, fields['disk']]),
+      [['warn', 1]],
+    )
   }),
 )
 

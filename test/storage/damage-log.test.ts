@@ -54,8 +54,8 @@ test(
 
 test('of a disk that is damaged all over a hundred shards are told, and then how many', () => {
   const { log, of } = createLogLines()
-  const damage = createDamageLog(log)
-  for (let i = 0; i < 12_345; i++) damage.corrupt(`${i}` as WriteId, 'file', { i })
+  const damage = createDamageLog(log, 'disk.corrupt')
+  for (let i = 0; i < 12_345; i++) damage.note(`${i}` as WriteId, 'file', { i })
   const told = of('disk.corrupt').map(({ fields }) => fields)
   assert.is(told.length, 102)
   assert.equal(told.slice(-3), [{ i: 99 }, { i: 999, count: 1000 }, { i: 9999, count: 10_000 }])

@@ -1,8 +1,8 @@
-// Bytes flip in every kind of file that a disk holds: what is read is right all the same, what was found is logged, and
-// what is in shards is repaired.
+// Bytes flip in every kind of file that docs/format.md names: what is read is right all the same, what was found is logged,
+// and it is repaired: the next start finds nothing of it.
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { createPrng } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import { emptyDirectory, filesIn, flipBytes } from '../support/disk-damage.ts'
@@ -16,7 +16,10 @@ const LIMIT_MS = 120_000
 const REPAIR_LIMIT_MS = 60_000
 const BUCKET = 'flips'
 const SIZES = [100, 10 * KiB, 40 * KiB, 500 * KiB, MiB, 6 * MiB + 1]
+/** Deleted while the store is filled, and later: a volume with them has notes of what is garbage. */
+const [GONE, GONE_LATER, GONE_SIZE] = ['gone', 'gone-later', MiB]
 const INDEXES = Array.from({ length: 24 }, (_, index) => index)
+const NOTES = /^volumes\/\d+\.free$/
 const running: ServerProcess[] = []
 test.after.each(async () => {
   for (const server of running.splice(0)) await server.kill()
@@ -36,16 +39,30 @@ const readAll = (client: S3Client): Promise<void> =>
 /** A stopped store with all objects, which each test gets a copy of. */
 let original: Promise<ServerProcess> | undefined
 const fill = async (): Promise<ServerProcess> => {
-  const server = await startProcess({})
+  const server = await start({})
   const client = createS3Client(server)
+  const put = async (Key: string, Body: Uint8Array): Promise<void> => {
+    await client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body }))
+  }
   await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
-  await inParallel(INDEXES, 4, async (index) => {
-    const Body = bodyOf(index, sizeOf(index))
-    await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${index}`, Body }))
-  })
+  await inParallel(INDEXES, 4, (index) => put(`${index}`, bodyOf(index, sizeOf(index))))
+  for (const key of [GONE, GONE_LATER]) await put(key, bodyOf(100, GONE_SIZE))
+  await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: GONE }))
+  await untilTrue('what was deleted is noted', () =>
+    disksOf(server).every((disk) => filesIn(disk).some((name) => NOTES.test(name))),
+  )
   client.destroy()
   await server.stop()
+  // What its indexes had in their logs the next start puts into tables.
+  await (await start({ data: server.data, credentials: server.credentials })).stop()
   return server
+}
+/** What the server does by itself it does soon. */
+const untilTrue = async (what: string, isTrue: () => boolean): Promise<void> => {
+  for (let waitedMs = 0; !isTrue(); waitedMs += 50) {
+    assert.ok(waitedMs < REPAIR_LIMIT_MS, what)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
 }
 const filled = async (): Promise<Pick<ServerProcess, 'data' | 'credentials'>> => {
   original ??= fill()
@@ -70,7 +87,7 @@ const damage = (disks: readonly string[], kind: RegExp, perFile: number): void =
 }
 
 for (const [what, kind] of [
-  ['packed shards', /^volumes\//],
+  ['packed shards', /^volumes\/\d+\.vol$/],
   ['large shards', /^shards\//],
 ] as const) {
   test(
@@ -81,7 +98,7 @@ for (const [what, kind] of [
       const disks = disksOf(server)
       damage(disks.slice(0, 2), kind, 6)
       await readAll(client)
-      assert.match(server.stderr(), /corrupt|damaged/)
+      assert.match(server.stderr(), /"file":"(volumes|shards)\/[^"]+","offset":\d+.*"msg":"disk.corrupt"/)
       // What was found is repaired; a second reading finds the rest that the first had no need to touch.
       await waitForRedundancy(server, REPAIR_LIMIT_MS)
       await readAll(client)
@@ -97,17 +114,18 @@ for (const [what, kind] of [
 }
 
 for (const [what, kind, flips, event] of [
-  // One whole copy of each frame is enough for a start: whether it meets the damaged one is chance.
-  ['the journal', /^journal\//, 300, undefined],
-  // LevelDB drops what is damaged in its log without a word, and a start makes up for it from the journal.
-  ['an index', /^index\/.*\.(ldb|log)$/, 4, undefined],
-  ['the manifest of an index', /^index\/.*\/(MANIFEST|CURRENT)/, 4, /"index-/],
+  ['the journal', /^journal\//, 300, /"segment-damaged"/],
+  ['the log of an index', /^index\/.*\.log$/, 4, /"index-file-damaged"/],
+  ['the tables of an index', /^index\/.*\.ldb$/, 100, /"index-(lacks-records|unreadable|failed)"/],
+  ['the manifest of an index', /^index\/.*\/MANIFEST/, 4, /"index-file-damaged"/],
+  ['CURRENT of an index', /^index\/.*\/CURRENT$/, 1, /"index-file-damaged"/],
   ['disk.json', /^disk\.json$/, 4, /"disk\.identity-damaged"/],
   ['store.key', /^store\.key$/, 4, /"disk\.identity-damaged"/],
-  ['session', /^session$/, 4, /"disk-rolled-back"/],
+  ['session', /^session$/, 4, /"session-damaged"/],
+  ['the lock', /^lock\/(CURRENT|MANIFEST)/, 4, /"disk\.lock-damaged"/],
 ] as const) {
   test(
-    `${what}: ${event ? 'found at the start, logged' : 'no matter'}, and everything reads right`,
+    `${what}: found at the start, logged, repaired, and everything reads right`,
     deadline(LIMIT_MS, async () => {
       const server = await filled()
       const disks = disksOf(server).filter((disk) => filesIn(disk).some((name) => kind.test(name)))
@@ -117,14 +135,30 @@ for (const [what, kind, flips, event] of [
       const Body = bodyOf(99, 40 * KiB)
       const client = createS3Client(again, { maxAttempts: 5 })
       await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'new', Body }))
+      await waitForRedundancy(again, REPAIR_LIMIT_MS)
       await again.stop()
-      if (event) assert.match(again.stderr(), event)
+      assert.match(again.stderr(), event)
       const third = await start(server)
       await readAll(createS3Client(third))
       assert.is(sha256(await readObject(createS3Client(third), BUCKET, 'new')), sha256(Body))
+      assert.not.match(third.stderr(), event, 'what was found was repaired')
     }),
   )
 }
+
+test(
+  'notes of what was freed: found when more is freed in their volume, logged, and everything reads right',
+  deadline(LIMIT_MS, async () => {
+    const server = await filled()
+    damage(disksOf(server), NOTES, 4)
+    const again = await start(server)
+    const client = createS3Client(again)
+    await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: GONE_LATER }))
+    await untilTrue('it is told', () => /"disk\.notes-damaged"/.test(again.stderr()))
+    assert.match(again.stderr(), /"file":"volumes\/\d+\.free","offset":\d+/)
+    await readAll(client)
+  }),
+)
 
 test(
   'a flipped byte on each of two disks and two more disks empty is too much: an error, never wrong bytes',

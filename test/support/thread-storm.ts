@@ -41,7 +41,10 @@ export type Temper = 'patient' | 'as it is'
 const commandOf = (temper: Temper): string[] =>
   temper === 'patient' ? [programOf('patient-server.js')] : [PROGRAM, 'serve']
 
-/** The program with a saboteur in each of its threads, laid out as on a machine with `cores` cores. */
+/**
+ * The program with a saboteur in each of its threads, laid out as on a machine with `cores` cores; 0: with as many as there
+ * are.
+ */
 export const startStormed = async (cores: number, temper: Temper = 'patient'): Promise<StormedServer> => {
   const path = join(tmpdir(), `moraine-saboteur-${randomBytes(6).toString('hex')}`)
   const server = await startProcess({
@@ -52,7 +55,7 @@ export const startStormed = async (cores: number, temper: Temper = 'patient'): P
       // As bin/moraine.cjs sets it, which is not run here.
       UV_THREADPOOL_SIZE: '64',
       // A thread that hoards memory is to be out of it soon; far above what any of ours needs.
-      NODE_OPTIONS: '--max-old-space-size=192',
+      ...(temper === 'patient' && { NODE_OPTIONS: '--max-old-space-size=192' }),
     },
   })
   const line = connectOrders(path, () => server.stderr().slice(-2000))

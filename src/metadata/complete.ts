@@ -72,6 +72,19 @@ const assertOrder = (parts: CompleteUpload['parts']): void => {
   })
 }
 
+/** A checksum of checksums is the client's own only when it names those; of the full object it needs none of them. */
+const assertChecksums = (upload: UploadRecord, parts: CompleteUpload['parts']): void => {
+  const { checksumAlgorithm: algorithm, checksumType } = upload
+  if (algorithm === undefined || checksumType !== 'COMPOSITE') return
+  const bare = parts.find(({ checksum }) => checksum?.algorithm !== algorithm)
+  if (bare === undefined) return
+  const name = algorithm.toLowerCase()
+  throw refusal(
+    'InvalidRequest',
+    `The upload was created using a ${name} checksum. The complete request must include the checksum for each part. It was missing for part ${bare.partNumber} in the request.`,
+  )
+}
+
 /** Whether the part is the one that a list means. */
 const isListed = (part: PartRecord, { etag, checksum }: CompleteUpload['parts'][number]): boolean =>
   part.etag === etag &&
@@ -220,6 +233,7 @@ export const completeUpload = async (room: Room, request: CompleteUpload): Promi
   if (repeated) return toVersion(repeated)
   const { record: upload } = uploadIn(ledger, request)
   assertOrder(request.parts)
+  assertChecksums(upload, request.parts)
   const parts = selectParts(request, stored, limits.partBytesMin)
   const version = versionOf(request, upload, parts, clock.nowMs())
   const entry = await ledger.decide((decision) => {

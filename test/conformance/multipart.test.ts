@@ -13,11 +13,11 @@ const begin = async ({ send }: Exchange, headers: Sent['headers'] = {}): Promise
   return /<UploadId>([^<]+)</.exec(text)?.[1] ?? ''
 }
 
-const complete = (parts: readonly (readonly [number | string, string])[], more = ''): Sent => ({
+const complete = (parts: readonly (readonly [number | string, string, string?])[], more = ''): Sent => ({
   body: `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts
     .map(
-      ([number, etag]) =>
-        `<Part><PartNumber>${number}</PartNumber><ETag>&quot;${etag}&quot;</ETag>${more}</Part>`,
+      ([number, etag, own = '']) =>
+        `<Part><PartNumber>${number}</PartNumber><ETag>&quot;${etag}&quot;</ETag>${own}${more}</Part>`,
     )
     .join('')}</CompleteMultipartUpload>`,
 })
@@ -45,7 +45,7 @@ test(
     assert.is(first.headers.get('etag'), `"${md5(one)}"`)
     assert.ok(first.headers.has('x-amz-checksum-crc32'))
     assert.not.ok(first.headers.has('x-amz-checksum-type'))
-    await send(`PUT /bucket/k?partNumber=2&uploadId=${id}`, { body: two })
+    const second = await send(`PUT /bucket/k?partNumber=2&uploadId=${id}`, { body: two })
     assert.is((await send('GET /bucket/k')).status, 404)
 
     const parts = await send(`GET /bucket/k?uploadId=${id}&max-parts=1`)
@@ -66,11 +66,22 @@ test(
     )
 
     const etag = `${md5(Buffer.concat([one, two].map((part) => Buffer.from(md5(part), 'hex'))))}-2`
+    const [crcOfOne = '', crcOfTwo = ''] = [first, second].map(
+      ({ headers }) => `<ChecksumCRC32>${headers.get('x-amz-checksum-crc32')}</ChecksumCRC32>`,
+    )
+    const missing = await send(
+      `POST /bucket/k?uploadId=${id}`,
+      complete([
+        [1, md5(one), crcOfOne],
+        [2, md5(two)],
+      ]),
+    )
+    assert.equal([missing.status, missing.code], [400, 'InvalidRequest'])
     const done = await send(
       `POST /bucket/k?uploadId=${id}`,
       complete([
-        [1, md5(one)],
-        [2, md5(two)],
+        [1, md5(one), crcOfOne],
+        [2, md5(two), crcOfTwo],
       ]),
     )
     assert.is(done.status, 200, done.text)
@@ -86,11 +97,11 @@ test(
     assert.is(got.headers.get('content-type'), 'text/plain')
     assert.is(got.headers.get('x-amz-meta-a'), 'b')
     assert.is(got.headers.get('x-amz-checksum-type'), 'COMPOSITE')
-    const second = await send('GET /bucket/k?partNumber=2')
-    assert.is(second.status, 206)
-    assert.equal(second.bytes, two)
-    assert.is(second.headers.get('x-amz-mp-parts-count'), '2')
-    assert.is(second.headers.get('content-range'), `bytes ${5 * MiB}-${bytes.length - 1}/${bytes.length}`)
+    const part = await send('GET /bucket/k?partNumber=2')
+    assert.is(part.status, 206)
+    assert.equal(part.bytes, two)
+    assert.is(part.headers.get('x-amz-mp-parts-count'), '2')
+    assert.is(part.headers.get('content-range'), `bytes ${5 * MiB}-${bytes.length - 1}/${bytes.length}`)
     const head = await send('HEAD /bucket/k?partNumber=1')
     assert.is(head.headers.get('content-length'), String(5 * MiB))
     assert.is((await send('HEAD /bucket/k?partNumber=3')).status, 416)
@@ -222,6 +233,49 @@ finish(
   501,
   'NotImplemented',
 )
+const COMPOSITE = { 'x-amz-checksum-algorithm': 'CRC32' }
+const CRC_OF_ONE = '<ChecksumCRC32>emyG8Q==</ChecksumCRC32>'
+finish(
+  'complete a composite upload with the checksums of its parts',
+  complete([[1, ONE]], CRC_OF_ONE),
+  200,
+  '',
+  COMPOSITE,
+)
+finish(
+  'complete a composite upload without the checksum of a part',
+  complete([[1, ONE]]),
+  400,
+  'InvalidRequest',
+  COMPOSITE,
+)
+finish(
+  'complete a composite upload with the checksum of the whole alone',
+  { ...complete([[1, ONE]]), headers: { 'x-amz-checksum-crc32': 'emyG8Q==' } },
+  400,
+  'InvalidRequest',
+  COMPOSITE,
+)
+finish(
+  'complete a composite upload with a checksum of another algorithm',
+  complete([[1, ONE]], '<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>'),
+  400,
+  'InvalidRequest',
+  COMPOSITE,
+)
+finish(
+  'complete a composite upload with another checksum',
+  complete([[1, ONE]], '<ChecksumCRC32>AAAAAA==</ChecksumCRC32>'),
+  400,
+  'InvalidPart',
+  COMPOSITE,
+)
+finish(
+  'complete an upload without an algorithm with the checksum of a part',
+  complete([[1, ONE]], CRC_OF_ONE),
+  400,
+  'InvalidPart',
+)
 const FULL = { 'x-amz-checksum-algorithm': 'CRC32', 'x-amz-checksum-type': 'FULL_OBJECT' }
 finish(
   'complete with the checksum of the whole',
@@ -230,6 +284,7 @@ finish(
   '',
   FULL,
 )
+finish('complete with the checksums of neither the whole nor the parts', complete([[1, ONE]]), 200, '', FULL)
 finish(
   'complete with another checksum',
   { ...complete([[1, ONE]]), headers: { 'x-amz-checksum-crc32': 'AAAAAA==' } },

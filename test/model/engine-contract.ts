@@ -518,6 +518,29 @@ const uploadTests = (it: Register): void => {
     })
   }
 
+  it('what is made of checksums of parts takes a list that names them', async (engine) => {
+    await createBucket(engine)
+    for (const [checksumType, isNeeded] of [
+      ['COMPOSITE', true],
+      ['FULL_OBJECT', false],
+    ] as const) {
+      const upload = await begin(engine, 'k', { checksumAlgorithm: 'CRC32', checksumType })
+      const part = await engine.uploads.putPart(upload, 4, bodyOf('one', 'CRC32'))
+      const complete = (checksum?: { algorithm: ChecksumAlgorithm; value: string }) => {
+        const parts = listed(part).map((named) => ({ ...named, ...(checksum && { checksum }) }))
+        return engine.uploads.complete({ ...upload, parts })
+      }
+      const { value } = part.checksum!
+      if (isNeeded) await rejectsWith('InvalidRequest', () => complete())
+      await rejectsWith(isNeeded ? 'InvalidRequest' : 'InvalidPart', () =>
+        complete({ algorithm: 'CRC32C', value }),
+      )
+      await rejectsWith('InvalidPart', () => complete({ algorithm: 'CRC32', value: 'AAAAAA==' }))
+      const version = await complete(isNeeded ? { algorithm: 'CRC32', value } : undefined)
+      assert.is(version.checksum?.type, checksumType)
+    }
+  })
+
   it('parts and uploads are listed page by page', async (engine) => {
     await createBucket(engine)
     const upload = await begin(engine, 'k')

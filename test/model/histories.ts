@@ -175,8 +175,15 @@ const createHistory = (random: Random) => {
       const numbers = pick([[1], [2], [1, 2], [2, 1], [3]])
       const parts = numbers.map((partNumber) => ({ partNumber, etag: known.parts.get(partNumber) ?? 'none' }))
       const guard = conditions()
-      return async (engine, side) =>
-        versionView(await engine.uploads.complete({ ...address(side), parts, ...guard }))
+      const isNamed = random.below(3) > 0
+      return async (engine, side) => {
+        const { parts: stored } = await engine.uploads.listParts(address(side), { after: 0, limit: 10 })
+        const named = parts.map((part) => {
+          const checksum = stored.find(({ partNumber }) => partNumber === part.partNumber)?.checksum
+          return isNamed && checksum ? { ...part, checksum } : part
+        })
+        return versionView(await engine.uploads.complete({ ...address(side), parts: named, ...guard }))
+      }
     }
     if (kind === 4) return (engine, side) => engine.uploads.abort(address(side))
     return async (engine, side) => {

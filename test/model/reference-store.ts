@@ -182,10 +182,12 @@ const isRepeated = ({ parts = [], upload }: Stored, request: CompleteRequest): b
   parts.length === request.parts.length &&
   parts.every((part, i) => isListed(part, request.parts[i]!))
 
-/** The parts a client lists, as they were uploaded. The order of the list is judged first, then each part, then sizes. */
-const chooseParts = ({ parts: uploaded }: Upload, listed: readonly CompletePart[]): Part[] => {
+/** The parts a client lists, as they were uploaded. Judged first is the list itself, then each part, then sizes. */
+const chooseParts = ({ record, parts: uploaded }: Upload, listed: readonly CompletePart[]): Part[] => {
   const isOrdered = listed.every(({ partNumber }, i) => i === 0 || partNumber > listed[i - 1]!.partNumber)
   if (!isOrdered) no('InvalidPartOrder')
+  const isNamed = listed.every(({ checksum }) => checksum?.algorithm === record.checksumAlgorithm)
+  if (record.checksumType === 'COMPOSITE' && !isNamed) no('InvalidRequest')
   const parts = listed.map((named) => {
     const part = uploaded.get(named.partNumber)
     return part && isListed(part, named) ? part : no('InvalidPart')

@@ -300,6 +300,28 @@ export const sdkContract = (label: string, open: () => Promise<StoreUnderTest>):
   )
 
   test(
+    'an upload with composite checksums is completed by a list that names them',
+    deadline(LIMIT_MS, async () => {
+      const Bucket = await bucket('sdk-composite')
+      const object = { Bucket, Key: 'k' }
+      const { UploadId } = await client.send(
+        new CreateMultipartUploadCommand({ ...object, ChecksumAlgorithm: 'CRC32' }),
+      )
+      const part = { ...object, UploadId, PartNumber: 1, Body: 'one' }
+      const { ETag, ChecksumCRC32 } = await client.send(new UploadPartCommand(part))
+      const complete = (named: object) => {
+        const Parts = [{ PartNumber: 1, ETag, ...named }]
+        const request = { ...object, UploadId, MultipartUpload: { Parts } }
+        return client.send(new CompleteMultipartUploadCommand(request))
+      }
+      await failsWith('InvalidRequest', complete({}))
+      const completed = await complete({ ChecksumCRC32 })
+      assert.is(completed.ChecksumType, 'COMPOSITE')
+      assert.match(completed.ChecksumCRC32 ?? '', /-1$/)
+    }),
+  )
+
+  test(
     'an aborted upload leaves nothing',
     deadline(LIMIT_MS, async () => {
       const Bucket = await bucket('sdk-abort')

@@ -53,8 +53,8 @@ export interface Page {
   readonly last?: { readonly entry: Entry } | { readonly prefix: BinaryKey }
 }
 
-/** After a seek little is read at first: the next key may be hidden by the next prefix. */
-const ROWS_AFTER_SEEK = 16
+/** Where keys may be hidden little is read at first, and much only behind what was mostly shown. */
+const ROWS_MIN = 16
 
 /** One page. Reads the index once; a damaged index is replaced by the other one and the page begun anew. */
 export const listPage = async (ledger: Ledger, request: PageRequest): Promise<Page> => {
@@ -70,15 +70,17 @@ export const listPage = async (ledger: Ledger, request: PageRequest): Promise<Pa
 const readPage = async (ledger: Ledger, request: PageRequest): Promise<Page> => {
   const scan = ledger.scan(request.from, request.to)
   const page = new PageBuilder(request)
-  let rowCount = request.delimiter === '' ? request.limit + 1 : ROWS_AFTER_SEEK
+  const mayHide = request.delimiter !== ''
+  let rowCount = mayHide ? ROWS_MIN : request.limit + 1
   try {
-    for (let rows = await scan.next(rowCount); rows.length > 0; rows = await scan.next(rowCount)) {
+    for (;;) {
+      const { room } = page
+      const rows = await scan.next(Math.min(rowCount, room + 1))
+      if (rows.length === 0) break
       for (const row of rows) if (!page.take(row)) return page.full()
-      rowCount = Math.min(rowCount * 2, request.limit + 1)
-      const hidden = page.hiddenThrough(rows.at(-1)!)
-      if (hidden === undefined) continue
-      scan.seek(hidden)
-      rowCount = ROWS_AFTER_SEEK
+      rowCount = mayHide ? Math.max(ROWS_MIN, 2 * (room - page.room)) : request.limit + 1
+      const next = page.hiddenThrough(rows.at(-1)!)
+      if (next !== undefined) scan.seek(next)
     }
     return page.whole()
   } finally {
@@ -98,9 +100,14 @@ class PageBuilder {
     this.#request = request
   }
 
+  /** Keys and common prefixes that still go on the page. */
+  get room(): number {
+    return this.#request.limit - this.#entries.length - this.#prefixes.length
+  }
+
   /** False when the page is full and `row` would be the first of the next one. */
   take(row: Entry): boolean {
-    const { prefix, delimiter, after, limit, keyOf } = this.#request
+    const { prefix, delimiter, after, keyOf } = this.#request
     if (delimiter !== '') {
       const key = keyOf(row.key)
       if (this.#hiding !== undefined && key.startsWith(this.#hiding)) return true
@@ -108,7 +115,7 @@ class PageBuilder {
       if (at !== -1) {
         const common = key.slice(0, at + delimiter.length)
         if (common > after) {
-          if (this.#isFull(limit)) return false
+          if (this.room === 0) return false
           this.#prefixes.push(common)
           this.#last = { prefix: common }
         }
@@ -116,14 +123,10 @@ class PageBuilder {
         return true
       }
     }
-    if (this.#isFull(limit)) return false
+    if (this.room === 0) return false
     this.#entries.push(row)
     this.#last = { entry: row }
     return true
-  }
-
-  #isFull(limit: number): boolean {
-    return this.#entries.length + this.#prefixes.length === limit
   }
 
   /** Where to go on when `row` is hidden: past everything its common prefix hides. */

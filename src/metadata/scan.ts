@@ -17,6 +17,8 @@ export class Scan {
   readonly #to: BinaryKey | undefined
   #position: BinaryKey
   #isAtEnd = false
+  /** Read from the index, and behind what was returned so far. */
+  #ahead: [Buffer, Buffer][] = []
 
   /** Keys in [from, to). Close it, whatever happens. */
   constructor(indexes: IndexPair, table: Table, from: BinaryKey, to: BinaryKey | undefined) {
@@ -30,27 +32,40 @@ export class Scan {
     this.#iterator = this.#slot.iterator(from, to)
   }
 
-  /** Entries that exist, in order, about `size` of them; an empty array only at the end. */
+  /** Entries that exist, in order, `size` of the index's and as many of the table's at most; an empty array only at the end. */
   async next(size: number): Promise<Entry[]> {
     while (!this.#isAtEnd) {
-      const rows = await this.#rows(size)
-      const last = rows.at(-1)
-      const end = last ? `${last[0].toString('latin1')}\x00` : this.#to
-      const merged = this.#merge(rows, this.#table.range(this.#position, end, Number.POSITIVE_INFINITY))
-      if (last) this.#position = end!
-      else this.#isAtEnd = true
+      if (this.#ahead.length === 0) this.#ahead = await this.#read(size)
+      const last = this.#ahead[Math.min(size, this.#ahead.length) - 1]
+      const end = last ? behind(keyOf(last)) : this.#to
+      const overlay = this.#table.range(this.#position, end, size)
+      // A table that was filled in one go holds many pages: what this one does not need is left alone.
+      const isCut = overlay.length === size
+      const through = isCut ? behind(overlay.at(-1)!.key) : end
+      const isPart = isCut || this.#ahead.length > size
+      const merged = this.#merge(this.#take(isPart ? through : undefined), overlay)
+      if (through !== undefined) this.#position = through
+      this.#isAtEnd = last === undefined && !isCut
       if (merged.length > 0) return merged
     }
     return []
   }
 
-  async #rows(size: number): Promise<[Buffer, Buffer][]> {
+  async #read(size: number): Promise<[Buffer, Buffer][]> {
     try {
       return await this.#iterator.nextv(size)
     } catch (error) {
       // A block that does not unpack, or a disk that does not read.
       return this.#damaged(error)
     }
+  }
+
+  /** Takes the rows before `end` from those that were read, or all. */
+  #take(end: BinaryKey | undefined): [Buffer, Buffer][] {
+    const rows = this.#ahead
+    const count = end === undefined ? -1 : rows.findIndex((row) => keyOf(row) >= end)
+    this.#ahead = count < 0 ? [] : rows.splice(count)
+    return rows
   }
 
   #merge(rows: readonly [Buffer, Buffer][], overlay: readonly Entry[]): Entry[] {
@@ -83,6 +98,7 @@ export class Scan {
   /** Goes on at the first key that is not before `key`, which must not be behind. */
   seek(key: BinaryKey): void {
     this.#position = key
+    this.#ahead = []
     this.#isAtEnd = this.#to !== undefined && key >= this.#to
     if (!this.#isAtEnd) this.#iterator.seek(keyBytes(key))
   }
@@ -92,6 +108,11 @@ export class Scan {
     await this.#iterator.close()
   }
 }
+
+const keyOf = ([rawKey]: readonly [Buffer, Buffer]): BinaryKey => rawKey.toString('latin1')
+
+/** The first key after `key`. */
+const behind = (key: BinaryKey): BinaryKey => `${key}\x00`
 
 /** Deleted keys are in the table, not in a listing. */
 const push = (merged: Entry[], entry: Entry): void => {

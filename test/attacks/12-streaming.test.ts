@@ -138,6 +138,28 @@ test(
 )
 
 test(
+  'data that no CRLF ends, or another end of line',
+  deadline(5000, async () => {
+    const unsigned = sign(UNSIGNED, { decoded: '5' })
+    for (const text of [
+      '5\r\nhello0\r\n\r\n',
+      '5\r\nhello\n0\r\n\r\n',
+      '5\r\nhello\r0\r\n\r\n',
+      '5\r\nhello\r\r\n0\r\n\r\n',
+      '5\nhello\r\n0\r\n\r\n',
+      '5\r\nhello\r\n0\r\n',
+      '5\r\nhello\r\n0',
+    ]) {
+      await refused('IncompleteBody', unsigned, Buffer.from(text))
+    }
+    const signed = sign(SIGNED)
+    const { chunks, end } = chunkedBody(signed, DATA, SIZES)
+    const [a, b, c] = chunks as [Buffer, Buffer, Buffer]
+    await refused('IncompleteBody', signed, Buffer.concat([a, b.subarray(0, -2), c, end]))
+  }),
+)
+
+test(
   'a decoded length that is absent, bigger, smaller or no number',
   deadline(5000, async () => {
     const body = unsignedChunks(DATA, SIZES)

@@ -57,6 +57,26 @@ for (const [name, body] of Object.entries(EVIL)) {
 }
 
 test(
+  'what only looks strange is read as what it is',
+  deadline(5_000, async () => {
+    for (const body of [
+      `\uFEFF${wrap('')}`,
+      `<?xml version="1.0" encoding="UTF-8"?>\n<!-- <Key>other</Key> -->\n${wrap('')}`,
+      '<Delete xmlns="urn:anything"><Object xmlns="urn:other"><Key><![CDATA[k]]></Key></Object></Delete>',
+      '<Delete><Object><Key>&#107;</Key><VersionId>null</VersionId></Object></Delete>',
+    ]) {
+      const { send } = await createExchange()
+      for (const key of ['k', 'other']) await send(`PUT /bucket/${key}`, { body: 'x' })
+      const digest = createHash('md5').update(body).digest('base64')
+      const answer = await send('POST /bucket?delete', { body, headers: { 'content-md5': digest } })
+      assert.is(answer.status, 200, body)
+      assert.is((await send('GET /bucket/k')).status, 404, body)
+      assert.is((await send('GET /bucket/other')).status, 200, body)
+    }
+  }),
+)
+
+test(
   'a body larger than its bound is refused by its length, unread',
   deadline(3_000, async () => {
     const { send } = await createExchange()

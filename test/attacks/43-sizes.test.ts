@@ -1,4 +1,7 @@
 // 43: lengths that are too large, or not true.
+import { codeIn, send as sendSigned } from '../support/http-gateway.ts'
+import { signHeader } from '../support/http-signing.ts'
+import { startReferenceServer } from '../support/reference-server.ts'
 import { createExchange } from '../support/s3-exchange.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
@@ -17,6 +20,34 @@ test(
       }
     }
     assert.is((await send('GET /bucket/k')).status, 404)
+  }),
+)
+
+test(
+  'on the wire, too: no length is rounded to one that could be meant',
+  deadline(20_000, async () => {
+    const server = await startReferenceServer()
+    const { host, port } = new URL(server.endpoint)
+    const { accessKeyId, secretAccessKey } = server.credentials
+    const put = async (target: string, length: string) => {
+      const headers = { host, 'content-length': length, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }
+      const signed = signHeader({ method: 'PUT', target, headers, accessKeyId, secretAccessKey })
+      return sendSigned({ port: Number(port) }, signed)
+    }
+    try {
+      assert.is((await put('/bucket', '0')).status, 200)
+      for (const length of ['5368709121', '999999999999999']) {
+        const answer = await put('/bucket/k', length)
+        assert.equal([answer.status, codeIn(answer)], [400, 'EntityTooLarge'], length)
+        assert.ok(answer.closed, 'and the body is not waited for')
+      }
+      for (const length of ['9007199254740991', '9007199254740993', '18446744073709551617']) {
+        const answer = await put('/bucket/k', length)
+        assert.equal([answer.status, codeIn(answer), answer.closed], [400, 'BadRequest', true], length)
+      }
+    } finally {
+      await server.close()
+    }
   }),
 )
 

@@ -2,13 +2,13 @@
 // whatever the bucket holds.
 import type { Engine } from '../../src/actors/engine.ts'
 import type { BucketId, UploadId } from '../../src/base/ids.ts'
-import { type Entry, encodeEnvelope, putEntry } from '../../src/metadata/entry.ts'
+import { type Entry, putEntry } from '../../src/metadata/entry.ts'
 import type { IndexIterator, IndexStore } from '../../src/metadata/index-slot.ts'
-import { currentKey, keyBytes, makeUploadId, partKey, uploadKey } from '../../src/metadata/keys.ts'
+import { currentKey, makeUploadId, partKey, uploadKey } from '../../src/metadata/keys.ts'
 import type { Partition } from '../../src/metadata/partition.ts'
 import { newStoredVersion } from '../../src/metadata/stored.ts'
 import { createDispatch } from '../../src/s3/dispatch.ts'
-import { createIndexStore, factsOf, openPartition } from '../support/partitions.ts'
+import { addToIndexes, createIndexStore, factsOf, openPartition } from '../support/partitions.ts'
 import { readAnswer, requestOf } from '../support/s3-exchange.ts'
 import { createSegmentDisks } from '../support/segment-disks.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
@@ -96,7 +96,6 @@ const partEntry = (partNumber: number): Entry =>
     data: { kind: 'inline' },
   })
 
-/** What an index holds once all of it was committed: that itself would take a minute. */
 const entriesOf = (bucket: BucketId, traps: BucketId, uploads: BucketId): Entry[] => [
   ...KEYS.map((key) => putEntry(currentKey(bucket, key), version)),
   ...TRAPS.map((key) => putEntry(currentKey(traps, key), version)),
@@ -115,10 +114,7 @@ const fill = async (): Promise<Place> => {
     await first.createBucket('uploads', owner),
   ]
   await first.close()
-  const operations = entriesOf(bucket.id, traps.id, uploads.id).map((entry) => {
-    return { type: 'put' as const, key: keyBytes(entry.key), value: encodeEnvelope(entry) }
-  })
-  for (const index of indexes) await index.batch(operations, { sync: true })
+  await addToIndexes(indexes, entriesOf(bucket.id, traps.id, uploads.id))
   const partition = await openPartition(files)
   const dispatch = createDispatch({ engine: engineOf(partition), region: 'us-east-1' })
   const [index] = indexes

@@ -478,6 +478,30 @@ const uploadTests = (it: Register): void => {
     }
   })
 
+  it('of an abort and a complete at once one happens, and a part that comes meanwhile is of neither', async (engine) => {
+    await createBucket(engine)
+    for (let round = 0; round < 10; round++) {
+      const upload = await begin(engine, 'k')
+      const part = await engine.uploads.putPart(upload, 1, bodyOf(`round ${round}`))
+      const parts = listed(part)
+      const complete = () => engine.uploads.complete({ ...upload, parts })
+      const abort = () => engine.uploads.abort(upload)
+      const late = engine.uploads.putPart(upload, 2, bodyOf('late')).catch((error: unknown) => error)
+      const settled = await Promise.allSettled(
+        round % 2 === 0 ? [abort(), complete()] : [complete(), abort()],
+      )
+      const won = settled.map(({ status }) => status === 'fulfilled')
+      assert.is(won.filter(Boolean).length, 1, `round ${round}: ${won}`)
+      const lost = settled.find((one) => one.status === 'rejected')?.reason as { code: string }
+      assert.is(lost.code, 'NoSuchUpload')
+      await late
+      const isCompleted = won[round % 2 === 0 ? 1 : 0]
+      if (isCompleted) assert.is(String(await readBytes(engine, upload)), `round ${round}`)
+      else await rejectsWith('NoSuchUpload', complete)
+      await rejectsWith('NoSuchUpload', () => engine.uploads.listParts(upload, { after: 0, limit: 1 }))
+    }
+  })
+
   for (const [checksumAlgorithm, checksumType] of [
     ['CRC32', 'FULL_OBJECT'],
     ['CRC32', 'COMPOSITE'],

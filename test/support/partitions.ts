@@ -3,7 +3,9 @@ import { MemoryLevel } from 'memory-level'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import { createPrng } from '../../src/base/prng.ts'
+import { type Entry, encodeEnvelope } from '../../src/metadata/entry.ts'
 import type { IndexStore } from '../../src/metadata/index-slot.ts'
+import { keyBytes } from '../../src/metadata/keys.ts'
 import type { MemberDisk } from '../../src/metadata/members.ts'
 import { Partition, type PartitionOptions } from '../../src/metadata/partition.ts'
 import type { VersionFacts } from '../../src/metadata/records.ts'
@@ -12,6 +14,20 @@ import type { MemorySegmentDisk } from './segment-disks.ts'
 
 export const createIndexStore = (): IndexStore =>
   new MemoryLevel<Buffer, Buffer>({ keyEncoding: 'buffer', valueEncoding: 'buffer' })
+
+/**
+ * What indexes hold once all of it was committed, where committing it would take a minute. For a partition that is closed; nothing
+ * in its journal speaks of it.
+ */
+export const addToIndexes = async (
+  indexes: readonly IndexStore[],
+  entries: readonly Entry[],
+): Promise<void> => {
+  const operations = entries.map((entry) => {
+    return { type: 'put' as const, key: keyBytes(entry.key), value: encodeEnvelope(entry) }
+  })
+  for (const index of indexes) await index.batch(operations, { sync: true })
+}
 
 /** One erasure set; disks whose number is in `out` are members that are not there. */
 export const membersOf = (disks: readonly MemorySegmentDisk[], out: readonly number[] = []): MemberDisk[] =>

@@ -29,6 +29,9 @@ import { errorResponse } from './errors.ts'
 import { createFailureLog } from './failures.ts'
 import { createGateway } from './gateway.ts'
 
+/** Clients give up after a minute without a byte, some proxies after half of one. */
+const SILENCE_MAX_MS = 10 * SECOND
+
 export interface GatewayArgs {
   /** Counted from 0: which cell of `ports` is its own. */
   readonly gateway: number
@@ -77,6 +80,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
         engine: createEngine(parts, reading),
         region: facts.region,
         onError: createFailureLog(context.log, context.clock),
+        patience: { clock: context.clock, waitMs: SILENCE_MAX_MS },
       }),
       errorResponse,
       authorize: authorizeRequest,

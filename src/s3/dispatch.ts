@@ -3,7 +3,7 @@
 import type { Engine } from '../actors/engine.ts'
 import { errorResponse } from './errors.ts'
 import type { S3Request, S3Response } from './exchange.ts'
-import type { HandlerContext } from './handler.ts'
+import type { HandlerContext, Patience } from './handler.ts'
 import { checkBucketOwner } from './owner.ts'
 import { route } from './router.ts'
 import { operationNotImplemented, refuseUnsupported } from './unsupported.ts'
@@ -13,6 +13,7 @@ export interface DispatchOptions {
   readonly region: string
   /** Told of every error, before its answer; what it throws is not caught. */
   readonly onError?: (error: unknown, request: S3Request) => void
+  readonly patience?: Patience
 }
 
 /** The answer to one request. Its body, if it is a stream, is closed by whoever writes it. */
@@ -35,11 +36,11 @@ const serve = (request: S3Request, context: HandlerContext): Promise<S3Response>
 const resourceOf = ({ bucket, key }: S3Request): string =>
   bucket === '' ? '/' : `/${bucket}${key === '' ? '' : `/${key}`}`
 
-export const createDispatch = ({ engine, region, onError }: DispatchOptions): Dispatch => {
+export const createDispatch = ({ engine, region, onError, patience }: DispatchOptions): Dispatch => {
   return async (request) => {
     const tell = (error: unknown): void => onError?.(error, request)
     try {
-      return await serve(request, { engine, region, onError: tell })
+      return await serve(request, { engine, region, onError: tell, patience })
     } catch (error) {
       tell(error)
       const { id, hostId, method } = request

@@ -41,9 +41,13 @@ export interface RequestBody {
 export interface S3Response {
   readonly status: number
   readonly headers: Pairs
-  /** With `stream`, `length` bytes; when it throws, the connection is cut short of Content-Length. */
+  /**
+   * With `stream`, `length` bytes; when it throws, the connection is cut short of Content-Length. With `pieces`, as much as there
+   * comes: each goes out when it is there, and they do not throw.
+   */
   readonly body?:
     | string
     | Uint8Array
     | { readonly length: number; readonly stream: AsyncIterable<Chunk>; close(): void }
+    | { readonly pieces: AsyncIterable<string> }
 }

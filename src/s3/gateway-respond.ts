@@ -18,7 +18,7 @@ const NOTHING = Buffer.alloc(0)
 const isHeadOnly = ({ status }: S3Response, method: string): boolean =>
   method === 'HEAD' || status === 204 || status === 304
 
-const fieldsOf = (response: S3Response, ids: AnswerIds, length: number | undefined): string[] => {
+const fieldsOf = (response: S3Response, ids: AnswerIds, length: number | undefined | 'unknown'): string[] => {
   const fields = ['x-amz-request-id', ids.id, 'x-amz-id-2', ids.hostId, 'Server', 'Moraine']
   let hasLength = length !== undefined
   for (const pair of response.headers) {
@@ -28,11 +28,35 @@ const fieldsOf = (response: S3Response, ids: AnswerIds, length: number | undefin
     hasLength ||= isLength
     fields.push(name, pair[1])
   }
+  if (length === 'unknown') return fields
   if (length !== undefined) fields.push('Content-Length', String(length))
   else if (!hasLength && response.status !== 204 && response.status !== 304) {
     fields.push('Content-Length', '0')
   }
   return fields
+}
+
+/** As one chunk of the transfer coding; the empty one ends it. */
+const framed = (text: string): Buffer => Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`)
+
+/** Of an unknown length: chunked, or up to the end of the connection for a client that knows no chunks. */
+const sendPieces = async (
+  exchange: Exchange,
+  answer: S3Response,
+  pieces: AsyncIterable<string>,
+  ids: AnswerIds,
+): Promise<void> => {
+  const isChunked = exchange.request.minor === 1
+  if (!isChunked) exchange.isLast = true
+  const fields = fieldsOf(answer, ids, 'unknown')
+  exchange.begin(answer.status, isChunked ? [...fields, 'Transfer-Encoding', 'chunked'] : fields)
+  const write = (bytes: Buffer): Promise<void> => new Promise((resolve) => exchange.write(bytes, resolve))
+  for await (const piece of pieces) {
+    if (exchange.isGone) return
+    await write(isChunked ? framed(piece) : Buffer.from(piece))
+  }
+  if (isChunked) await write(framed(''))
+  exchange.end()
 }
 
 /** A stream whose first chunk is there, or known to be missing. */
@@ -111,6 +135,10 @@ export const respond = async (exchange: Exchange, answer: S3Response, ids: Answe
     const bytes = typeof body === 'string' ? Buffer.from(body) : (body ?? NOTHING)
     const fields = fieldsOf(answer, ids, body === undefined ? undefined : bytes.length)
     exchange.send(status, fields, isHead ? NOTHING : bytes)
+    return
+  }
+  if ('pieces' in body) {
+    await sendPieces(exchange, answer, body.pieces, ids)
     return
   }
   try {

@@ -1,14 +1,23 @@
 // What every handler is: one exchange, on an engine. And the few readings of a request that many of them share.
 import type { Engine } from '../actors/engine.ts'
+import type { Clock } from '../base/clock.ts'
 import { type MoraineError, refusal } from '../base/errors.ts'
 import type { S3Request, S3Response } from './exchange.ts'
+
+/** How long a client is left without a byte. */
+export interface Patience {
+  readonly clock: Clock
+  readonly waitMs: number
+}
 
 export interface HandlerContext {
   readonly engine: Engine
   /** Of every bucket here. */
   readonly region: string
-  /** Told of every error that is answered as part of a success, as DeleteObjects does, so that none goes unseen. */
+  /** Told of every error that is answered as part of a success, as DeleteObjects does and a late answer, so that none goes unseen. */
   readonly onError: (error: unknown) => void
+  /** With clients that wait for a long operation; without it they wait in silence. */
+  readonly patience?: Patience | undefined
 }
 
 /** Rejects with a MoraineError; nothing of the answer is written before it resolves. */

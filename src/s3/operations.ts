@@ -15,6 +15,7 @@ import {
 } from './handlers/multipart.ts'
 import { getObjectTagging } from './handlers/object-tagging.ts'
 import { putObject } from './handlers/put-object.ts'
+import { patiently } from './patience.ts'
 
 export type Scope = 'service' | 'bucket' | 'object'
 
@@ -203,13 +204,13 @@ const BUCKET = rows('bucket', [
 const OBJECT = rows('object', [
   ['GetObject', 'GET', '', 'GetObject', getObject],
   ['HeadObject', 'HEAD', '', 'GetObject', headObject],
-  ['CopyObject', 'PUT', '', 'PutObject', copyObject, 'x-amz-copy-source'],
+  ['CopyObject', 'PUT', '', 'PutObject', patiently(copyObject), 'x-amz-copy-source'],
   ['PutObject', 'PUT', '', 'PutObject', putObject],
   ['DeleteObject', 'DELETE', '', 'DeleteObject', deleteObject],
   ['CreateMultipartUpload', 'POST', 'uploads', 'PutObject', createMultipartUpload],
-  ['UploadPartCopy', 'PUT', 'uploadId', 'PutObject', uploadPartCopy, 'x-amz-copy-source'],
+  ['UploadPartCopy', 'PUT', 'uploadId', 'PutObject', patiently(uploadPartCopy), 'x-amz-copy-source'],
   ['UploadPart', 'PUT', 'uploadId', 'PutObject', uploadPart],
-  ['CompleteMultipartUpload', 'POST', 'uploadId', 'PutObject', completeMultipartUpload],
+  ['CompleteMultipartUpload', 'POST', 'uploadId', 'PutObject', patiently(completeMultipartUpload)],
   ['AbortMultipartUpload', 'DELETE', 'uploadId', 'AbortMultipartUpload', abortMultipartUpload],
   ['ListParts', 'GET', 'uploadId', 'ListMultipartUploadParts', listParts],
   ['PreflightObject', 'OPTIONS', '', 'GetObject'],

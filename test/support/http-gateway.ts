@@ -126,6 +126,20 @@ export class Wire {
   async end(): Promise<void> {
     await this.until(() => false)
   }
+  /** The body behind a head that said it comes in chunks; waits for the last of them. */
+  async chunked(): Promise<string> {
+    let text = ''
+    for (;;) {
+      await this.until(() => this.buffer.includes('\r\n'))
+      const split = this.buffer.indexOf('\r\n')
+      const size = Number.parseInt(this.buffer.subarray(0, split).toString('latin1'), 16)
+      const end = split + 2 + size + 2
+      await this.until(() => this.buffer.length >= end)
+      text += this.buffer.subarray(split + 2, end - 2).toString()
+      this.buffer = this.buffer.subarray(end)
+      if (!(size > 0)) return text
+    }
+  }
   /** The next final answer; waits for it to be whole or for the connection to end. */
   async answer(method = 'GET'): Promise<Answer> {
     await this.until(() => this.buffer.includes('\r\n\r\n'))

@@ -91,7 +91,9 @@ const splitOnce = (text: string, separator: string): [string, string] => {
 export const readAnswer = async ({ status, headers, body }: S3Response): Promise<Answer> => {
   const pieces: Uint8Array[] = []
   if (typeof body === 'string' || body instanceof Uint8Array) pieces.push(Buffer.from(body as string))
-  else if (body !== undefined) {
+  else if (body !== undefined && 'pieces' in body) {
+    for await (const piece of body.pieces) pieces.push(Buffer.from(piece))
+  } else if (body !== undefined) {
     for await (const chunk of body.stream) {
       pieces.push(Uint8Array.from(chunk.bytes))
       chunk.release()

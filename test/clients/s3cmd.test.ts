@@ -9,6 +9,9 @@ import {
   createClientStage,
   createTree,
   digestOfFile,
+  inKeyOrder,
+  keysOf,
+  ODD_KEYS,
   runClient,
   TREE_FILES,
 } from '../support/foreign.ts'
@@ -20,7 +23,9 @@ const stage = createClientStage('s3cmd')
 const { work } = stage
 test.after(stage.close)
 
-const s3cmd = async (...args: string[]): Promise<string> => {
+const s3cmd = (...args: string[]): Promise<string> => s3cmdReading(undefined, ...args)
+
+const s3cmdReading = async (input: string | undefined, ...args: string[]): Promise<string> => {
   const { endpoint, credentials } = await stage.server()
   const { host } = new URL(endpoint)
   const settings = [
@@ -34,7 +39,8 @@ const s3cmd = async (...args: string[]): Promise<string> => {
     'progress_meter = False',
   ]
   writeFileSync(join(work, 'config'), settings.join('\n'))
-  return (await runClient('s3cmd', ['-c', join(work, 'config'), ...args], { cwd: work })).stdout
+  const options = { cwd: work, ...(input !== undefined && { input }) }
+  return (await runClient('s3cmd', ['-c', join(work, 'config'), ...args], options)).stdout
 }
 
 needsS3cmd(
@@ -53,6 +59,25 @@ needsS3cmd(
     await compareTrees(tree, join(work, 'out'))
     await s3cmd('del', '--recursive', '--force', '--quiet', 's3://s3cmd-tree/')
     await s3cmd('rb', 's3://s3cmd-tree')
+  }),
+)
+
+// It takes what is behind the bucket's slash literally, `..` and empty names included. A key that ends with a slash, `//` for one,
+// is a folder to it: "Destination S3 URI must not end with '/'", and none to get either.
+needsS3cmd(
+  'odd keys go in and come out as they are spelled',
+  deadline(CLIENT_LIMIT_MS, async () => {
+    const keys = [...ODD_KEYS, '../x', '..', '.', '/x', 'a//b', '//x']
+    await s3cmd('mb', 's3://s3cmd-odd')
+    for (const key of keys) await s3cmdReading(`body of ${key}`, 'put', '-', `s3://s3cmd-odd/${key}`)
+    assert.equal(await keysOf(await stage.server(), 's3cmd-odd'), inKeyOrder(keys))
+    for (const key of keys) {
+      assert.is(await s3cmd('get', '--quiet', `s3://s3cmd-odd/${key}`, '-'), `body of ${key}`, key)
+    }
+    const listed = await s3cmd('ls', '--recursive', 's3://s3cmd-odd')
+    for (const key of keys) assert.ok(listed.includes(`s3://s3cmd-odd/${key}\n`), key)
+    for (const key of keys) await s3cmd('del', `s3://s3cmd-odd/${key}`)
+    await s3cmd('rb', 's3://s3cmd-odd')
   }),
 )
 

@@ -14,9 +14,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { MiB } from '../../src/base/units.ts'
 import { filesIn } from './disk-damage.ts'
-import { bodyOf } from './s3-client.ts'
+import { bodyOf, createS3Client, type Target } from './s3-client.ts'
 import { createTemporaryDirectory, REPOSITORY, type ServerProcess, startProcess } from './server-process.ts'
 import { assert, hasCommand } from './uvu.ts'
 
@@ -34,6 +35,8 @@ export interface Finished {
 export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** What the client reads from its standard input; nothing by default. */
+  readonly input?: string
 }
 
 /** What the user of this machine has set for AWS is none of the tests' business. */
@@ -57,20 +60,21 @@ export const runClient = async (
 export const tryClient = (
   command: string,
   args: readonly string[],
-  { environment = {}, cwd = REPOSITORY }: RunOptions = {},
+  { environment = {}, cwd = REPOSITORY, input }: RunOptions = {},
 ): Promise<Finished & { code: number | null }> =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { ...withoutOwnAws, ...environment },
       cwd,
     })
     let stdout = ''
     let stderr = ''
-    child.stdout.on('data', (text: Buffer) => {
+    child.stdin?.end(input)
+    child.stdout!.on('data', (text: Buffer) => {
       stdout += text
     })
-    child.stderr.on('data', (text: Buffer) => {
+    child.stderr!.on('data', (text: Buffer) => {
       stderr += text
     })
     const limit = setTimeout(() => child.kill('SIGKILL'), CLIENT_LIMIT_MS)
@@ -115,6 +119,40 @@ export const createTree = (directory: string, count: number): void => {
   copy(join(REPOSITORY, 'node_modules'), join(directory, 'packages'))
   assert.is(filesIn(directory).length, count, 'the installed packages have too few files for the tree')
 }
+
+/** Keys that are strings like any other: what a client can say of them at all must come through it unchanged. */
+export const ODD_KEYS = [
+  'a',
+  'a/b',
+  'x y',
+  ' x',
+  'p+q',
+  '100%',
+  '%2F',
+  '%20',
+  'a\\b',
+  'question?x=1',
+  'hash#f',
+  'am&p<>"\'',
+  'ünïcödé',
+  'u\u0308',
+  '🐘',
+  'é'.repeat(512),
+] as const
+
+/** The keys of a bucket as the SDK sees them, in order. */
+export const keysOf = async (target: Target, Bucket: string): Promise<string[]> => {
+  const client = createS3Client(target)
+  try {
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket }))
+    return Contents.map(({ Key = '' }) => Key)
+  } finally {
+    client.destroy()
+  }
+}
+
+export const inKeyOrder = (keys: readonly string[]): string[] =>
+  [...keys].sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
 
 export const createBigFile = (path: string, size: number): void => {
   const file = openSync(path, 'w')

@@ -18,7 +18,7 @@ const END = 'h'
 /** A walk over what an index holds and, newer than that, a table. */
 const openScan = async (inIndex: readonly Entry[], inTable: readonly Entry[]): Promise<Scan> => {
   const table = new Table()
-  const indexes = new IndexPair({ partition: 0, table, expected: 1, clock: systemClock, log: silentLog })
+  const indexes = new IndexPair({ table, expected: 1, clock: systemClock, log: silentLog })
   const slot = new IndexSlot(0, createIndexStore(), 0)
   await slot.applyEntries(inIndex, 1, new Map())
   indexes.attach(slot)

@@ -21,15 +21,20 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['crash/store', 50],
   ['sim/full-disk', 50],
   ['actors', 50],
+  ['e2e/fresh-clone', 45],
   ['e2e/program', 40],
   ['crash/table-change', 35],
   ['runtime', 30],
+  ['e2e/gave-up', 25],
   ['kill/threads', 25],
+  ['library', 25],
   ['e2e/package', 15],
   ['sim/long-put', 15],
   ['attacks', 15],
   ['e2e/syncs', 12],
   ['e2e/lost-block', 11],
+  ['e2e/bench', 10],
+  ['e2e/unwritable', 10],
 ])
 
 export interface Unit {

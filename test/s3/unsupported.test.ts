@@ -227,7 +227,8 @@ const baselines = (upload: string): Readonly<Record<string, Baseline>> => ({
     xml: (added, path) => {
       const number = path.endsWith('.PartNumber') ? '' : '<PartNumber>1</PartNumber>'
       const etag = path.endsWith('.ETag') ? '' : `<ETag>${ETAG}</ETag>`
-      return `<CompleteMultipartUpload><Part>${number}${etag}${added}</Part></CompleteMultipartUpload>`
+      const crc = path.includes('[].Checksum') ? '' : '<ChecksumCRC32>NhCmhg==</ChecksumCRC32>'
+      return `<CompleteMultipartUpload><Part>${number}${etag}${crc}${added}</Part></CompleteMultipartUpload>`
     },
   },
   AbortMultipartUpload: { line: `DELETE /bucket/k?uploadId=${upload}` },

@@ -1,7 +1,7 @@
 // What the command line reads from a store's directories without opening the store, running or not: whoever can read the
 // disks can read the key.
 import { resolve } from 'node:path'
-import { ROOT_KEYS } from './actors/bucket.ts'
+import { ROOT_KEYS } from './actors/bucket-protocol.ts'
 import { type KeyPair, openKeyPair } from './auth/root.ts'
 import { systemClock } from './base/clock.ts'
 import { fault } from './base/errors.ts'

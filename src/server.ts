@@ -3,7 +3,7 @@
 // reverse, also when the start fails half-way.
 import { availableParallelism } from 'node:os'
 import type { Observable } from 'rxjs'
-import type { BucketProtocol } from './actors/bucket.ts'
+import type { BucketProtocol } from './actors/bucket-protocol.ts'
 import { createListenersMemory } from './actors/disk-listeners.ts'
 import type { ActorsView, InspectorProtocol, Redundancy } from './actors/inspector.ts'
 import { findRootKeys } from './actors/root-keys.ts'

@@ -12,7 +12,7 @@ import { SECOND } from '../base/units.ts'
 import { SESSIONS_ENTRY } from '../metadata/configuration.ts'
 import type { ActorRef } from '../runtime/actor.ts'
 import { inspectSession, writeSession } from '../storage/session-file.ts'
-import type { BucketProtocol } from './bucket.ts'
+import type { BucketProtocol } from './bucket-protocol.ts'
 
 export interface SeenDisk {
   readonly slot: number

@@ -4,7 +4,7 @@
 import { codeOf } from '../base/errors.ts'
 import { SECOND } from '../base/units.ts'
 import type { VersionFacts } from '../metadata/records.ts'
-import type { CommitTerms } from './bucket.ts'
+import type { CommitTerms } from './bucket-protocol.ts'
 import type { Buckets, Engine, Objects, Uploads } from './engine.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { ReadDependencies } from './reading.ts'

@@ -1,7 +1,6 @@
 // The two indexes of a partition and the disks they are on: opened at a start, moved to another disk when theirs is
 // lost. An index holds nothing that the journal does not, so whatever is wrong with one, the mend is to drop it.
 import type { ClassicLevel } from 'classic-level'
-import { MemoryLevel } from 'memory-level'
 import { type Clock, sleep } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
@@ -16,8 +15,9 @@ import { type ClosableIndex, filesOf, type StoreFacts } from './store-facts.ts'
 const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const POSITIONS: readonly IndexPosition[] = [0, 1]
 
-/** Loaded with the first index on a disk: a store in memory has none. */
+/** Either package is loaded with the first index of its kind: a store has one kind only. */
 const classicLevel = async (): Promise<typeof ClassicLevel> => (await import('classic-level')).ClassicLevel
+const createMemoryLevel = async () => new (await import('memory-level')).MemoryLevel<Buffer, Buffer>(ENCODING)
 
 /**
  * A level as the metadata sees it. It is cleared by being made anew, for a damaged one cannot even be walked through. Its
@@ -122,7 +122,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
 
   const openOne = async (position: IndexPosition, first?: number): Promise<IndexStore | undefined> => {
     if (facts.memory) {
-      const level = facts.memoryIndexes?.(partition, position) ?? new MemoryLevel<Buffer, Buffer>(ENCODING)
+      const level = facts.memoryIndexes?.(partition, position) ?? (await createMemoryLevel())
       levels.set(position, { level, slot: -1 - position })
       return level
     }

@@ -14,7 +14,7 @@ import type { ActorRef, Behavior } from '../runtime/actor.ts'
 import type { StripePlan } from '../storage/stripes.ts'
 import type { BodyDigests } from './body-digests.ts'
 import type { StripeCoder } from './coder.ts'
-import { type DiskProtocol, packedEntries } from './disk.ts'
+import { type DiskProtocol, packedEntries } from './disk-protocol.ts'
 import { objectRanges, offsetOf, type SlabRange } from './stripe-buffer.ts'
 
 /** A unit of 1 MiB on a disk that is 100 times slower than usual still fits. */

@@ -6,7 +6,7 @@ import { asMoraineError, type MoraineError, unavailable } from '../base/errors.t
 import type { DiskNumber } from '../base/ids.ts'
 import { SECOND } from '../base/units.ts'
 import type { Context, Handlers } from '../runtime/actor.ts'
-import type { BucketProtocol } from './bucket.ts'
+import type { BucketProtocol } from './bucket-protocol.ts'
 import type { Roster } from './roster.ts'
 import { attachServed } from './served-partitions.ts'
 import type { StoreFacts } from './store-facts.ts'

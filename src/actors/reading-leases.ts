@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import { SECOND } from '../base/units.ts'
 import type { ActorRef, Address } from '../runtime/actor.ts'
-import type { BucketProtocol, Opened } from './bucket.ts'
+import type { BucketProtocol, Opened } from './bucket-protocol.ts'
 import type { ObjectAddress } from './engine.ts'
 
 type BucketRef = ActorRef<BucketProtocol>

@@ -12,7 +12,7 @@ import type { Arena } from '../runtime/arena.ts'
 import { payloadBytesOf, planStripes, type StripePlan } from '../storage/stripes.ts'
 import { BLOCK_BYTES, PAGE_BYTES, PAYLOAD_BYTES_MAX } from '../storage/unit.ts'
 import type { StripeCoder } from './coder.ts'
-import { type DiskProtocol, packedPlace, type UnitOutcome } from './disk.ts'
+import { type DiskProtocol, packedPlace, type UnitOutcome } from './disk-protocol.ts'
 import type { ByteRange, Chunk } from './engine.ts'
 import { acquireStripe, offsetOf, type SlabRange, type StripeBuffer, viewOf } from './stripe-buffer.ts'
 

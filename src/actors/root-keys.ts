@@ -5,7 +5,7 @@ import { codeOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SECOND } from '../base/units.ts'
 import type { ActorRef } from '../runtime/actor.ts'
-import { type BucketProtocol, ROOT_KEYS } from './bucket.ts'
+import { type BucketProtocol, ROOT_KEYS } from './bucket-protocol.ts'
 import type { StoreFacts } from './store-facts.ts'
 
 const LIMIT = { withinMs: 30 * SECOND }

@@ -13,7 +13,7 @@ import type { SegmentDisk } from '../metadata/segment-disk.ts'
 import type { ActorRef } from '../runtime/actor.ts'
 import { segmentPath } from '../storage/layout.ts'
 import { createOpenFiles } from '../storage/open-files.ts'
-import type { DiskProtocol } from './disk.ts'
+import type { DiskProtocol } from './disk-protocol.ts'
 import type { FrameMemory } from './frame-memory.ts'
 
 const LIMIT = { withinMs: 30 * SECOND }

@@ -15,7 +15,7 @@ import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
 import { payloadBytesOf, planStripes } from '../storage/stripes.ts'
 import { blocksOf, sealUnit } from '../storage/unit.ts'
 import type { StripeCoder } from './coder.ts'
-import { type DiskProtocol, packedPlace, type UnitOutcome } from './disk.ts'
+import { type DiskProtocol, packedPlace, type UnitOutcome } from './disk-protocol.ts'
 import { acquireStripe, offsetOf, type SlabRange, type StripeBuffer, viewOf } from './stripe-buffer.ts'
 
 export interface ShardRepairArgs {

@@ -4,7 +4,7 @@ import type { FileSystem } from '../base/files.ts'
 import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
 import type { ActorRef, Context } from '../runtime/actor.ts'
 import { nodeFiles } from '../storage/files-node.ts'
-import type { BucketProtocol } from './bucket.ts'
+import type { BucketProtocol } from './bucket-protocol.ts'
 
 export interface StoreFacts {
   readonly storeId: string

@@ -1,6 +1,6 @@
 // What a start records of its disks, beside partitions that do not always answer.
 
-import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import { createDiskSessions, type SeenDisk } from '../../src/actors/disk-sessions.ts'
 import { unavailable } from '../../src/base/errors.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'

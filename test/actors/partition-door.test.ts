@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer'
 import { isDeepStrictEqual } from 'node:util'
 import { createSigner } from '../../bench/load/presign.ts'
-import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import { partitionOf } from '../../src/actors/connect-gateway.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'

@@ -1,5 +1,5 @@
 // A lease that is never ended holds back for good what is deleted after it: each is ended, whatever becomes of the messages.
-import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import { createReadingLeases } from '../../src/actors/reading-leases.ts'
 import { unavailable } from '../../src/base/errors.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'

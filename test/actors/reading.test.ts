@@ -1,7 +1,7 @@
 // Reading a shard's stripe when disks are missing, wrong or late: the bytes are right or there is an error.
 import { Buffer } from 'node:buffer'
 import { createCodecJobs, createCoder } from '../../src/actors/coder.ts'
-import type { DiskProtocol, UnitOutcome, UnitRead } from '../../src/actors/disk.ts'
+import type { DiskProtocol, UnitOutcome, UnitRead } from '../../src/actors/disk-protocol.ts'
 import { type ReadDependencies, readShards, type ShardsData } from '../../src/actors/reading.ts'
 import { acquireStripe, offsetOf, viewOf } from '../../src/actors/stripe-buffer.ts'
 import { systemClock } from '../../src/base/clock.ts'

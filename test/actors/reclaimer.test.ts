@@ -1,7 +1,7 @@
 // What was deleted or overwritten gives its room back, not before its last reader is gone, and whether or not all disks
 // are there at that time.
 import { Buffer } from 'node:buffer'
-import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import { partitionOf } from '../../src/actors/connect-gateway.ts'
 import type { InspectorProtocol } from '../../src/actors/inspector.ts'
 import { planRemovals } from '../../src/actors/reclaimer.ts'

@@ -1,5 +1,5 @@
 // A frame goes to m + 1 disks, and a message between threads moves its bytes: the second disk must get them too.
-import type { DiskProtocol } from '../../src/actors/disk.ts'
+import type { DiskProtocol } from '../../src/actors/disk-protocol.ts'
 import { createFrameMemory, type FramePiece } from '../../src/actors/frame-memory.ts'
 import { createNearSegments, segmentDiskOf } from '../../src/actors/segment-disk.ts'
 import { viewOf } from '../../src/actors/stripe-buffer.ts'

@@ -2,7 +2,7 @@
 // it finds the old table of disks or the new one, never a third, also when a disk that was told of the new one is away;
 // every later start agrees; and the change is completed once the disks are there. The states are those of
 // support/store-crash.ts; what is repaired after the change counts is cut at fewer points.
-import type { BucketProtocol } from '../../src/actors/bucket.ts'
+import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import type { FileSystem } from '../../src/base/files.ts'

@@ -1,0 +1,75 @@
+// What may be asked of a disk actor, and how it names what it keeps. Whoever asks needs this and not the actor itself, which
+// may well live on another thread.
+import type { WriteId } from '../base/ids.ts'
+import type { ShardPlace } from '../metadata/records.ts'
+import type { SegmentFile } from '../metadata/segment-disk.ts'
+import type { Address } from '../runtime/actor.ts'
+import type { FreedEntry } from '../storage/garbage.ts'
+import type { UnitAddress } from '../storage/unit.ts'
+import type { PackedPlace } from '../storage/volumes.ts'
+import type { FramePiece } from './frame-memory.ts'
+import type { SlabRange } from './stripe-buffer.ts'
+
+export interface UnitRead {
+  readonly unit: UnitAddress
+  /** Of a packed shard. */
+  readonly place?: PackedPlace
+  readonly firstBlock: number
+  readonly blockCount: number
+  /** A page for the header, then room for the blocks. */
+  readonly into: SlabRange
+}
+
+/** What a read comes to. What redundancy can make up for is a value, not an error. */
+export type UnitOutcome = 'ok' | 'missing' | 'corrupt'
+
+export interface DiskProtocol {
+  /** Appends a sealed unit to a large shard, which is begun by its first one. Taken back when `writer` ends before the seal. */
+  writeUnit(m: {
+    writer: Address
+    write: WriteId
+    diskBytes: number
+    unit: SlabRange
+    /** Takes the place of a damaged shard of this write when it is sealed. */
+    isRepair?: boolean
+  }): Promise<void>
+  /** The shard's bytes and its name are durable when it resolves. */
+  sealShard(m: { write: WriteId }): Promise<void>
+  /** Appends a sealed unit to the open volume; durable when it resolves. */
+  packShard(m: { payloadBytes: number; unit: SlabRange }): Promise<PackedPlace>
+  readUnit(m: UnitRead): Promise<UnitOutcome>
+  removeShards(m: { writes: readonly WriteId[] }): Promise<void>
+  freePacked(m: { entries: readonly FreedEntry[] }): Promise<void>
+  writerGone(m: { write: WriteId }): Promise<void>
+
+  listSegments(m: { partition: number }): Promise<SegmentFile[]>
+  createSegment(m: { partition: number; segment: number; header: Uint8Array }): Promise<void>
+  appendSegment(m: {
+    partition: number
+    segment: number
+    offset: number
+    pieces: readonly FramePiece[]
+  }): Promise<void>
+  readSegment(m: { partition: number; segment: number; offset: number; length: number }): Promise<Uint8Array>
+  restoreSegment(m: {
+    partition: number
+    segment: number
+    offset: number
+    piece: Uint8Array
+    isLast: boolean
+  }): Promise<void>
+  removeSegment(m: { partition: number; segment: number }): Promise<void>
+  /** Looks for a disk that was out, and whether the one that is in has room. */
+  look(m: Record<string, never>): Promise<void>
+}
+
+/** Where a packed shard lies, as storage wants it: nothing for one that is a file. */
+export const packedPlace = ({ volume, offset }: ShardPlace): { place?: PackedPlace } =>
+  volume === undefined || offset === undefined ? {} : { place: { volume, offset } }
+
+/** The entries of packed shards among `places`, as what they take in their volumes. */
+export const packedEntries = (places: readonly ShardPlace[], bytes: number): FreedEntry[] =>
+  places.flatMap((place) => {
+    const { place: packed } = packedPlace(place)
+    return packed ? [{ ...packed, bytes }] : []
+  })

@@ -190,12 +190,22 @@ const createCheckedSeal = (
   }
 }
 
+/** What an upload in parts was begun with. */
+export interface ChecksumKind {
+  readonly checksumAlgorithm?: ChecksumAlgorithm
+  readonly checksumType?: ChecksumType
+}
+
 /**
- * The request's body as the engine takes it. `algorithm` is what is computed when the client names none; with it a
- * client that names another is refused (`InvalidRequest`). Throws `MissingContentLength`, `EntityTooLarge` and what is
- * wrong with the digests' form, all before a byte is read.
+ * The request's body as the engine takes it. Of a part of an upload that was begun with a checksum: a client that names another
+ * one is refused (`InvalidRequest`); one that names none as well, unless the checksum is the object's alone, and then it
+ * is computed here. Throws `MissingContentLength`, `EntityTooLarge` and what is wrong with the digests' form, all before a byte is
+ * read.
  */
-export const createUploadBody = (request: S3Request, algorithm?: ChecksumAlgorithm): Body => {
+export const createUploadBody = (
+  request: S3Request,
+  { checksumAlgorithm: algorithm, checksumType }: ChecksumKind = {},
+): Body => {
   const { size, chunks } = request.body
   if (size === undefined) {
     throw refusal('MissingContentLength', 'You must provide the Content-Length HTTP header.')
@@ -208,10 +218,12 @@ export const createUploadBody = (request: S3Request, algorithm?: ChecksumAlgorit
   }
   const claim = parseClaim(request)
   const claimed = claim.header?.algorithm ?? claim.trailer
-  if (algorithm !== undefined && claimed !== undefined && claimed !== algorithm) {
+  const isMissing = claimed === undefined && checksumType === 'COMPOSITE'
+  if (algorithm !== undefined && (isMissing || (claimed ?? algorithm) !== algorithm)) {
+    const [expected, actual] = [algorithm.toLowerCase(), claimed?.toLowerCase() ?? 'null']
     throw refusal(
       'InvalidRequest',
-      `Checksum Type mismatch occurred, expected checksum Type: ${algorithm.toLowerCase()}, actual checksum Type: ${claimed.toLowerCase()}`,
+      `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${actual}`,
     )
   }
   const { digests, seal } = createCheckedSeal(request, claim, claimed ?? algorithm)

@@ -1,11 +1,18 @@
 // Multipart uploads and copies: request → status, headers, body.
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { MiB } from '../../src/base/units.ts'
 import { createExchange, type Exchange, OWNER, type Sent } from '../support/s3-exchange.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('conformance: multipart')
+/** Of the four bytes of the sum, most significant first, in Base64. */
+const crc32Of = (bytes: string | Uint8Array): string => {
+  const sum = Buffer.alloc(4)
+  sum.writeUInt32BE(crc32(bytes))
+  return sum.toString('base64')
+}
 const md5 = (bytes: string | Uint8Array) => createHash('md5').update(bytes).digest('hex')
 
 const begin = async ({ send }: Exchange, headers: Sent['headers'] = {}): Promise<string> => {
@@ -41,11 +48,12 @@ test(
 
     const bytes = Buffer.alloc(5 * MiB + 9, 'moraine ')
     const [one, two] = [bytes.subarray(0, 5 * MiB), bytes.subarray(5 * MiB)]
-    const first = await send(`PUT /bucket/k?partNumber=1&uploadId=${id}`, { body: one })
+    const partOf = (body: Buffer): Sent => ({ body, headers: { 'x-amz-checksum-crc32': crc32Of(body) } })
+    const first = await send(`PUT /bucket/k?partNumber=1&uploadId=${id}`, partOf(one))
     assert.is(first.headers.get('etag'), `"${md5(one)}"`)
     assert.ok(first.headers.has('x-amz-checksum-crc32'))
     assert.not.ok(first.headers.has('x-amz-checksum-type'))
-    const second = await send(`PUT /bucket/k?partNumber=2&uploadId=${id}`, { body: two })
+    const second = await send(`PUT /bucket/k?partNumber=2&uploadId=${id}`, partOf(two))
     assert.is((await send('GET /bucket/k')).status, 404)
 
     const parts = await send(`GET /bucket/k?uploadId=${id}&max-parts=1`)
@@ -148,8 +156,14 @@ const check = (name: string, { line, sent, status, code = '', begun }: Step): vo
     deadline(3_000, async () => {
       const exchange = await createExchange()
       const id = await begin(exchange, begun)
-      await exchange.send(`PUT /bucket/k?partNumber=1&uploadId=${id}`, { body: 'one' })
-      await exchange.send(`PUT /bucket/k?partNumber=2&uploadId=${id}`, { body: 'two' })
+      const isNamed = begun?.['x-amz-checksum-algorithm'] === 'CRC32'
+      for (const [number, body] of [
+        [1, 'one'],
+        [2, 'two'],
+      ] as const) {
+        const headers = isNamed ? { 'x-amz-checksum-crc32': crc32Of(body) } : {}
+        await exchange.send(`PUT /bucket/k?partNumber=${number}&uploadId=${id}`, { body, headers })
+      }
       const answer = await exchange.send(line(id), sent)
       assert.is(answer.status, status, answer.text)
       assert.is(answer.code, code)
@@ -318,6 +332,19 @@ check('a part with another algorithm', {
   status: 400,
   code: 'InvalidRequest',
   begun: { 'x-amz-checksum-algorithm': 'SHA256' },
+})
+check('a part without a checksum, where the whole is of those of its parts', {
+  line: (id) => `PUT /bucket/k?partNumber=3&uploadId=${id}`,
+  sent: { body: 'x' },
+  status: 400,
+  code: 'InvalidRequest',
+  begun: COMPOSITE,
+})
+check('a part without a checksum, where the whole has one of its own', {
+  line: (id) => `PUT /bucket/k?partNumber=3&uploadId=${id}`,
+  sent: { body: 'x' },
+  status: 200,
+  begun: FULL,
 })
 
 const created = (headers: Record<string, string>, status: number, code = ''): void =>

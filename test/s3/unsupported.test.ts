@@ -270,7 +270,8 @@ const prepare = async (name: string): Promise<{ exchange: Exchange; baseline: Ba
   const headers: Record<string, string> = name === 'UploadPart' ? {} : { 'x-amz-checksum-algorithm': 'CRC32' }
   const { text } = await exchange.send('POST /bucket/k?uploads', { headers })
   const upload = /<UploadId>([^<]+)</.exec(text)?.[1] ?? ''
-  await exchange.send(`PUT /bucket/k?partNumber=1&uploadId=${upload}`, { body: 'hello' })
+  const part = { body: 'hello', headers: { 'x-amz-checksum-crc32': 'NhCmhg==' } }
+  await exchange.send(`PUT /bucket/k?partNumber=1&uploadId=${upload}`, part)
   const baseline = baselines(upload)[name]
   assert.ok(baseline, `${name} has a baseline`)
   return { exchange, baseline: baseline as Baseline }

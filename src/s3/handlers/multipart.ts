@@ -6,6 +6,7 @@ import type { UploadId } from '../../base/ids.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../../metadata/records.ts'
 import {
   ALGORITHMS,
+  type ChecksumKind,
   checksumElement,
   checksumHeader,
   checksumHeaders,
@@ -33,11 +34,6 @@ const parseChecksumType = (value: string | undefined): ChecksumType | undefined 
   const type = value?.toUpperCase()
   if (type === undefined || type === 'FULL_OBJECT' || type === 'COMPOSITE') return type
   throw refusal('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.')
-}
-
-interface ChecksumKind {
-  readonly checksumAlgorithm?: ChecksumAlgorithm
-  readonly checksumType?: ChecksumType
 }
 
 /** SHA digests of parts cannot be put together; that is all a composite CRC64NVME would be for. */
@@ -87,8 +83,7 @@ export const createMultipartUpload: Handler = async (request, { engine }) => {
 export const uploadPart: Handler = async (request, { engine }) => {
   const address = uploadAddressOf(request)
   const partNumber = parsePartNumber(queryOf(request, 'partNumber') ?? '')
-  const { checksumAlgorithm } = await engine.uploads.get(address)
-  const body = createUploadBody(request, checksumAlgorithm)
+  const body = createUploadBody(request, await engine.uploads.get(address))
   const part = await engine.uploads.putPart(address, partNumber, body)
   // A part's checksum is of the part: only the object's has a type.
   const checksum = checksumHeaders(part.checksum).filter(([name]) => name !== 'x-amz-checksum-type')

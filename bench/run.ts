@@ -4,6 +4,7 @@
 import { accessSync, constants, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { CASE_NAMES } from './load/cases.ts'
 
 export interface Measurement {
   readonly case: string
@@ -21,6 +22,22 @@ export interface BenchOptions {
 
 const NAMES = ['codec', 'runtime', 'metadata', 's3'] as const
 
+const requireWritable = (directory: string): void => {
+  try {
+    accessSync(directory, constants.W_OK)
+  } catch (error) {
+    throw new Error(`${directory} cannot be written to (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+const requireCases = (cases: readonly string[], benches: readonly string[]): void => {
+  if (benches.length !== 1 || benches[0] !== 's3') throw new Error('--cases chooses among those of s3 alone')
+  const unknown = cases.find((name) => !CASE_NAMES.includes(name))
+  if (unknown !== undefined) {
+    throw new Error(`no case is named ${unknown}; there are ${CASE_NAMES.join(', ')}`)
+  }
+}
+
 /** What was asked for; one sentence and exit code 2 when it cannot be, before anything is measured for minutes. */
 const readArguments = (): { names: readonly string[]; json: string | undefined; options: BenchOptions } => {
   const { values, positionals } = parseArgs({
@@ -35,12 +52,14 @@ const readArguments = (): { names: readonly string[]; json: string | undefined; 
   if (unknown !== undefined) {
     throw new Error(`no benchmark is named ${unknown}; there are ${NAMES.join(', ')}`)
   }
-  if (values.json !== undefined) accessSync(dirname(resolve(values.json)), constants.W_OK)
+  if (values.json !== undefined) requireWritable(dirname(resolve(values.json)))
+  const cases = values.cases?.split(',') ?? []
+  if (values.cases !== undefined) requireCases(cases, positionals)
   return {
     names: positionals.length > 0 ? positionals : NAMES,
     json: values.json,
     options: {
-      cases: values.cases?.split(',') ?? [],
+      cases,
       seconds: Math.max(1, Math.floor(Number(values.seconds)) || 5),
     },
   }

@@ -7,7 +7,16 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startProcess } from '../test/support/server-process.ts'
-import { CASES, type Case, type Row, runCase, type Stage, warmServer } from './load/cases.ts'
+import {
+  CASE_NAMES,
+  CASES,
+  type Case,
+  MEMORY_START,
+  type Row,
+  runCase,
+  type Stage,
+  warmServer,
+} from './load/cases.ts'
 import { besideFloors, type Floors, measureFloors, median } from './load/floors.ts'
 import { hasWrk } from './load/generator.ts'
 import { createSigner } from './load/presign.ts'
@@ -16,14 +25,9 @@ import { createStoreClient } from './load/store-client.ts'
 import type { BenchOptions, Report } from './run.ts'
 
 const BUCKET = 'bench'
-/** Not a load: how long `createStore({ disks: 'memory' })` takes. */
-const MEMORY_START = 'start-memory'
 
 export const run = async (report: Report, options: BenchOptions): Promise<void> => {
-  const names = [...CASES.map(({ name }) => name), MEMORY_START]
-  const chosen = options.cases.length === 0 ? names : options.cases
-  const unknown = chosen.find((name) => !names.includes(name))
-  if (unknown !== undefined) throw new Error(`no case is named ${unknown}; there are ${names.join(', ')}`)
+  const chosen = options.cases.length === 0 ? CASE_NAMES : options.cases
   const scratch = mkdtempSync(join(tmpdir(), 'moraine-bench-'))
   try {
     describeMachine(scratch)

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GiB, HOUR, MiB } from './base/units.ts'
 import { expandPattern, invalid, parseDuration, parseSize, parseWholeNumber, quote } from './cli/values.ts'
+import { setDisksOf } from './storage/geometry.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -252,19 +253,12 @@ const parseDisks = (label: string, text: string): readonly string[] => {
     .map((directory) => resolve(directory))
   const twice = disks.find((directory, index) => disks.indexOf(directory) !== index)
   if (twice !== undefined) throw invalid(`${label} names ${twice} twice`)
-  setSizeOf(label, disks.length)
+  setDisksOf(disks.length)
   return disks
 }
 
-/** Up to 16 disks are one erasure set; more form equal sets of 8 to 16. */
-const setSizeOf = (label: string, count: number): number => {
-  if (count <= 16) return count
-  for (let size = 16; size >= 8; size--) if (count % size === 0) return size
-  throw invalid(`${label} names ${count} disks, which cannot be split into equal sets of 8 to 16`)
-}
-
 const parseParity = (label: string, text: string, diskCount: number): number =>
-  parseWholeNumber(label, text, { min: 0, max: setSizeOf('--disks', diskCount) - 1 })
+  parseWholeNumber(label, text, { min: 0, max: setDisksOf(diskCount) - 1 })
 
 export const parseHost = (label: string, text: string): string => {
   const host = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text

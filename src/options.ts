@@ -38,6 +38,19 @@ export interface StoreOptions {
   readonly log?: Log
 }
 
+/** Written as a table of all members, so that one that is added cannot be left out. */
+const KNOWN: Readonly<Record<keyof StoreOptions, true>> = {
+  disks: true,
+  port: true,
+  host: true,
+  region: true,
+  domain: true,
+  parity: true,
+  arenaBytes: true,
+  credentials: true,
+  log: true,
+}
+
 const DRAIN_MS = 30 * SECOND
 
 /** Throws `CONFIG_INVALID` unless they are one of the two words, or directories that are all different; then absolute. */
@@ -60,6 +73,10 @@ const textOf = (name: string, value: unknown): string => {
 
 /** Throws `CONFIG_INVALID` with one sentence for what cannot be. */
 export const configOf = (options: StoreOptions, roots: readonly string[]): Config => {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name))
+  if (unknown !== undefined) {
+    throw invalid(`${quote(unknown)} is no option of a store; there are ${Object.keys(KNOWN).join(', ')}`)
+  }
   const { host = '127.0.0.1', port = 0, region = 'us-east-1', domain, parity, credentials } = options
   const arenaBytes = options.arenaBytes ?? (options.disks === 'memory' ? 64 : 256) * MiB
   const names = { access: 'credentials.accessKeyId', secret: 'credentials.secretAccessKey' }

@@ -273,3 +273,9 @@ const runDelete = async (stage: Stage, one: Case, seconds: number): Promise<Row>
   }
   return row
 }
+
+/** Not a load: how long `createStore({ disks: 'memory' })` takes. */
+export const MEMORY_START = 'start-memory'
+
+/** All that `--cases` may name. */
+export const CASE_NAMES: readonly string[] = [...CASES.map(({ name }) => name), MEMORY_START]

@@ -1,10 +1,12 @@
 // The two indexes of a partition and the disks they are on: opened at a start, moved to another disk when theirs is
 // lost. An index holds nothing that the journal does not, so whatever is wrong with one, the mend is to drop it.
 import type { ClassicLevel } from 'classic-level'
+import type { MemoryLevel } from 'memory-level'
 import { type Clock, sleep } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
+import { require } from '../base/require.ts'
 import { SECOND } from '../base/units.ts'
 import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
 import { indexPath } from '../storage/layout.ts'
@@ -16,8 +18,12 @@ const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const POSITIONS: readonly IndexPosition[] = [0, 1]
 
 /** Either package is loaded with the first index of its kind: a store has one kind only. */
-const classicLevel = async (): Promise<typeof ClassicLevel> => (await import('classic-level')).ClassicLevel
-const createMemoryLevel = async () => new (await import('memory-level')).MemoryLevel<Buffer, Buffer>(ENCODING)
+const classicLevel = (): typeof ClassicLevel =>
+  (require('classic-level') as typeof import('classic-level')).ClassicLevel
+const createMemoryLevel = (): MemoryLevel<Buffer, Buffer> => {
+  const { MemoryLevel } = require('memory-level') as typeof import('memory-level')
+  return new MemoryLevel<Buffer, Buffer>(ENCODING)
+}
 
 /**
  * A level as the metadata sees it. It is cleared by being made anew, for a damaged one cannot even be walked through. Its
@@ -29,7 +35,7 @@ const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string, disk: Di
   iterator: (range) => level.iterator(range),
   async clear() {
     await level.close()
-    await (await classicLevel()).destroy(location)
+    await classicLevel().destroy(location)
     await level.open()
   },
   close: () => level.close(),
@@ -103,7 +109,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
 
   const openAt = async (slot: number): Promise<ClosableIndex | undefined> => {
     const location = locationIn(slot)
-    const Level = await classicLevel()
+    const Level = classicLevel()
     const isFromNothing = await isRuined(slot)
     for (const isSecondTry of [false, true]) {
       const level = new Level<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
@@ -122,7 +128,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
 
   const openOne = async (position: IndexPosition, first?: number): Promise<IndexStore | undefined> => {
     if (facts.memory) {
-      const level = facts.memoryIndexes?.(partition, position) ?? (await createMemoryLevel())
+      const level = facts.memoryIndexes?.(partition, position) ?? createMemoryLevel()
       levels.set(position, { level, slot: -1 - position })
       return level
     }
@@ -146,7 +152,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     if (isClosed) return undefined
     // The same disk again, emptied, when it is still there: its neighbours may be needed by other partitions.
     if (lost && lost.slot >= 0 && isPresent(lost.slot)) {
-      const Level = await classicLevel()
+      const Level = classicLevel()
       await Level.destroy(locationIn(lost.slot)).catch((error: unknown) =>
         log.warn('index-not-emptied', { partition, slot: lost.slot, code: codeOf(error) }),
       )

@@ -1,7 +1,9 @@
 // The program's log: one JSON line an event on standard error, written at once, so that nothing is lost when the process ends.
-import { pino } from 'pino'
 import type { Log, LogFields } from '../base/log.ts'
+import { require } from '../base/require.ts'
 import type { LogLevel } from '../config.ts'
+
+const { pino } = require('pino') as typeof import('pino')
 
 /** `descriptor` 2 is standard error; standard output belongs to what scripts read. */
 export const createLineLog = (level: LogLevel, descriptor = 2): Log => {

@@ -2,11 +2,13 @@
 // tell to one actor, on the main thread, and come out as an RxJS stream. They never carry object bytes, nothing waits for
 // them, and under overload they are dropped, counted as refused tells: what must not be lost is a commit, not an event.
 import type { Observable } from 'rxjs'
-// Of the two hundred modules of the whole package a start would load each.
-import { Subject } from 'rxjs/internal/Subject'
+import { require } from '../base/require.ts'
 import { MiB } from '../base/units.ts'
 import { type ActorSpec, type Behavior, child } from './actor.ts'
 import type { EventsProtocol } from './publisher.ts'
+
+// Of the two hundred modules of the whole package a start would load each.
+const { Subject } = require('rxjs/internal/Subject') as typeof import('rxjs/internal/Subject')
 
 export interface Events<E> {
   readonly stream: Observable<E>

@@ -2,11 +2,12 @@
 // main thread asks of it. It starts nothing by itself and catches nothing: what no actor catches ends the thread, and
 // that is a fault of every actor on it.
 import { workerData } from 'node:worker_threads'
-import { type Endpoint, expose } from 'comlink'
+import type { Endpoint } from 'comlink'
 import { systemClock } from '../base/clock.ts'
 import { assert } from '../base/errors.ts'
 import type { Log, LogFields } from '../base/log.ts'
 import { systemRandom } from '../base/prng.ts'
+import { require } from '../base/require.ts'
 import type { UntypedBehavior } from './actor.ts'
 import { attachArena } from './arena.ts'
 import type { Cell } from './cell.ts'
@@ -22,6 +23,8 @@ import { Hub } from './hub.ts'
 import { Link } from './link.ts'
 import { createScheduler } from './scheduler.ts'
 import { decodeError, encodeError } from './wire-error.ts'
+
+const { expose } = require('comlink') as typeof import('comlink')
 
 const boot = workerData as Boot
 

@@ -4,12 +4,15 @@
 //
 // Invariant: no worker is started before all that belonged to its predecessor, slabs and links, has been taken back.
 import { MessageChannel, type MessagePort, type ResourceLimits, Worker } from 'node:worker_threads'
-import { type Endpoint, type Remote, transfer, wrap } from 'comlink'
+import type { Endpoint, Remote } from 'comlink'
 import { asMoraineError, type MoraineError, unavailable } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { require } from '../base/require.ts'
 import type { Boot, Connection, Control, LogReport, ThreadReport } from './control.ts'
 import { type Member, type MemberState, NO_OWNER, type Owner, stopped } from './member.ts'
 import { decodeError, encodeError } from './wire-error.ts'
+
+const { transfer, wrap } = require('comlink') as typeof import('comlink')
 
 /**
  * A worker has the flags of the process by itself. Naming them would be refused for those that only a process can have,

@@ -7,6 +7,7 @@
 import type { ClassicLevel } from 'classic-level'
 import { fault } from '../base/errors.ts'
 import { FileError, type FileSystem } from '../base/files.ts'
+import { require } from '../base/require.ts'
 import { readSmallFile } from './identity-file.ts'
 import { LOCK_NAME } from './layout.ts'
 import { findLevelDamage } from './level-files.ts'
@@ -79,7 +80,7 @@ const reasonOf = (error: unknown): string => {
 
 const openLevel = async (path: string): Promise<ClassicLevel> => {
   // Loaded here: a store in memory has no lock.
-  const { ClassicLevel } = await import('classic-level')
+  const { ClassicLevel } = require('classic-level') as typeof import('classic-level')
   const level = new ClassicLevel(path)
   await level.open()
   return level

@@ -44,6 +44,8 @@ test(
       ['s3', '--jsn', 'x'],
       ['s3', '--json'],
       ['s3', '--json', '/nowhere/figures.json'],
+      ['s3', '--cases', 'start-memory,nope'],
+      ['codec', '--cases', 'start-memory'],
     ]
     for (const args of wrong) {
       const { code, stdout, stderr } = await benchItself(args)

@@ -124,6 +124,7 @@ test(
       ['credentials', { accessKeyId: 'access', secretAccessKey: '' }],
       ['credentials', { accessKeyId: 'a/b', secretAccessKey: 'long enough'.replace(' ', '-') }],
       ['credentials', { accessKeyId: 'access' }],
+      ['bogus', 1],
     ]
     for (const [option, value] of wrong) {
       const options = { disks: 'memory', [option]: value } as unknown as StoreOptions

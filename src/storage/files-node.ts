@@ -241,6 +241,28 @@ export const nodeFiles: FileSystem = {
   },
 }
 
+/** What Linux shows of this process; elsewhere there is no such directory. */
+const PROCESS = '/proc/self'
+
+/** What is open as descriptor `name`, when this process has an fcntl lock on it. A child may inherit the descriptor, never the lock. */
+const lockedPath = async (name: string, end: string): Promise<string[]> => {
+  const link = `${PROCESS}/fd/${name}`
+  const path = await call<string>('readlink', link, (done) => fs.readlink(link, done))
+  if (!path.endsWith(end)) return []
+  const about = `${PROCESS}/fdinfo/${name}`
+  const text = await call<string>('read', about, (done) => fs.readFile(about, 'utf8', done))
+  return /^lock:.* POSIX /m.test(text) ? [path] : []
+}
+
+/**
+ * Paths that end in `end` of files on which any thread of this process has an fcntl lock. Opens none of them; none where the
+ * system does not say.
+ */
+export const lockedPathsHere = async (end: string): Promise<string[]> => {
+  const names = await nodeFiles.list(`${PROCESS}/fd`).catch(() => [])
+  return (await Promise.all(names.map((name) => lockedPath(name, end).catch(() => [])))).flat()
+}
+
 /** Of a disk, by its name: its directory, and the lock in it, which a store takes first. */
 const WRITTEN_FIRST = ['', `${LOCK_NAME}/`, `${LOCK_NAME}/LOCK`]
 

@@ -3,11 +3,13 @@
 // lock to clear. A store in memory needs none.
 //
 // LevelDB moves its LOG aside before it looks whether somebody holds the lock, and writes a new manifest when nobody
-// does. A start that is refused must leave everything as it was, so what it did is taken back.
+// does. A start that is refused must leave everything as it was, so what it did is taken back. No file of ours ever opens LOCK:
+// see held-here.ts.
 import type { ClassicLevel } from 'classic-level'
-import { fault } from '../base/errors.ts'
+import { fault, type MoraineError } from '../base/errors.ts'
 import { FileError, type FileSystem } from '../base/files.ts'
 import { require } from '../base/require.ts'
+import { beginTaking } from './held-here.ts'
 import { readSmallFile } from './identity-file.ts'
 import { LOCK_NAME } from './layout.ts'
 import { findLevelDamage } from './level-files.ts'
@@ -37,6 +39,8 @@ const takeSnapshot = async (files: FileSystem, path: string): Promise<Snapshot> 
   if ((await files.stat(path)) === undefined) return undefined
   const snapshot = new Map<string, Uint8Array>()
   for (const name of await files.list(path)) {
+    // It is always empty, and to open and close it would be to let go of it.
+    if (name === 'LOCK') continue
     const bytes = await readSmallFile(files, `${path}/${name}`)
     if (bytes !== undefined) snapshot.set(name, bytes)
   }
@@ -57,7 +61,7 @@ const restoreAll = async (files: FileSystem, path: string, snapshot: Snapshot): 
   }
   if (snapshot === undefined) return files.remove(path)
   for (const [name, bytes] of snapshot) {
-    if (name !== 'LOCK') await writeBack(files, `${path}/${name}`, bytes)
+    await writeBack(files, `${path}/${name}`, bytes)
   }
 }
 
@@ -100,37 +104,59 @@ const openAnew = async (files: FileSystem, path: string, snapshot: Snapshot): Pr
   }
 }
 
+const inUse = (root: string, cause?: unknown): MoraineError =>
+  fault('STORE_IN_USE', `${root} is in use by another Moraine`, {}, cause)
+
+/** Takes a lock that no other thread of this process is known to hold. `isNew`: its directory was made for it. */
+const takeLevel = async (files: FileSystem, root: string, isNew: boolean): Promise<StoreLock> => {
+  const path = `${root}/${LOCK_NAME}`
+  const snapshot = isNew ? undefined : await takeSnapshot(files, path)
+  const refuse = async (error: unknown): Promise<never> => {
+    // What the file system says is clearer than any word of ours.
+    if (error instanceof FileError) throw error
+    if (!isLocked(error)) throw fault('DISK_IO', `${root} cannot be locked${reasonOf(error)}`, {}, error)
+    await restoreLog(files, path, snapshot)
+    throw inUse(root, error)
+  }
+  // Opening it mends some of that without a word.
+  const damage = snapshot === undefined ? [] : await findLevelDamage(files, path).catch(() => [])
+  let isRemade = damage.length > 0
+  const level = await openLevel(path)
+    .catch((error: unknown) => {
+      if (isLocked(error) || snapshot === undefined) throw error
+      isRemade = true
+      return openAnew(files, path, snapshot)
+    })
+    .catch(refuse)
+  return {
+    isRemade,
+    release: () => level.close(),
+    async undo() {
+      await level.close()
+      await restoreAll(files, path, snapshot)
+    },
+  }
+}
+
 /** Locks in directories of this machine; `files` are the same directories for what is taken back. */
 export const createLevelLock =
   (files: FileSystem): TakeLock =>
   async (root) => {
-    const path = `${root}/${LOCK_NAME}`
-    const snapshot = await takeSnapshot(files, path)
-    const refuse = async (error: unknown): Promise<never> => {
-      // What the file system says is clearer than any word of ours.
-      if (error instanceof FileError) throw error
-      if (!isLocked(error)) throw fault('DISK_IO', `${root} cannot be locked${reasonOf(error)}`, {}, error)
-      await restoreLog(files, path, snapshot)
-      throw fault('STORE_IN_USE', `${root} is in use by another Moraine`, {}, error)
-    }
     // LevelDB would make it, but not say why it cannot.
-    if (snapshot === undefined) await files.makeDirectory(path)
-    // Opening it mends some of that without a word.
-    const damage = snapshot === undefined ? [] : await findLevelDamage(files, path).catch(() => [])
-    let isRemade = damage.length > 0
-    const level = await openLevel(path)
-      .catch((error: unknown) => {
-        if (isLocked(error) || snapshot === undefined) throw error
-        isRemade = true
-        return openAnew(files, path, snapshot)
-      })
-      .catch(refuse)
-    return {
-      isRemade,
-      release: () => level.close(),
-      async undo() {
-        await level.close()
-        await restoreAll(files, path, snapshot)
-      },
+    const path = `${root}/${LOCK_NAME}`
+    const isNew = (await files.stat(path)) === undefined && (await files.makeDirectory(path))
+    const here = await beginTaking(files, path)
+    if (!here) throw inUse(root)
+    try {
+      const lock = await takeLevel(files, root, isNew)
+      await here.keep()
+      return {
+        isRemade: lock.isRemade,
+        release: () => lock.release().finally(here.drop),
+        undo: () => lock.undo().finally(here.drop),
+      }
+    } catch (error) {
+      here.drop()
+      throw error
     }
   }

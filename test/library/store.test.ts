@@ -9,6 +9,7 @@ import { createStore, type Store, type StoreEvent, type StoreOptions } from '../
 import { configOf } from '../../src/options.ts'
 import { startServer } from '../../src/server.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
+import { runProgram } from '../support/server-process.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('library')
@@ -98,6 +99,29 @@ test(
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'key' }))
       assert.is(await Body!.transformToString(), 'kept')
       s3.destroy()
+    } finally {
+      rmSync(parent, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'a second store on the same disks is refused in this process, and after that in any other',
+  deadline(LIMIT_MS, async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'moraine-library-'))
+    try {
+      const disks = ['a', 'b', 'c', 'd'].map((name) => join(parent, name))
+      await using store = await createStore({ disks })
+      const [a, b, c, d] = disks as [string, string, string, string]
+      for (const order of [disks, [d, a, b, c], [c, a, b, d]]) {
+        await rejectsWith('STORE_IN_USE', () => createStore({ disks: order }))
+      }
+      for (const some of [disks, [c, d]]) {
+        const elsewhere = await runProgram(['serve', '--port', '0', '--disks', some.join(',')])
+        assert.equal([elsewhere.code, elsewhere.stdout], [1, ''], elsewhere.stderr)
+        assert.match(elsewhere.stderr, `${some[0]} is in use by another Moraine`)
+      }
+      assert.is(await roundTrip(store, 'text'), 'text')
     } finally {
       rmSync(parent, { recursive: true, force: true })
     }

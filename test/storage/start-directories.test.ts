@@ -1,6 +1,7 @@
 // A start on directories of this machine: locks that other processes hold or left behind, links, and directories that
 // cannot be made or written to.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   mkdirSync,
   mkdtempSync,
@@ -13,10 +14,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { Worker } from 'node:worker_threads'
 import { FileError, type FileSystem } from '../../src/base/files.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { nodeFiles } from '../../src/storage/files-node.ts'
 import { createLevelLock } from '../../src/storage/lock.ts'
+import { endWithUs } from '../support/lifeline.ts'
 import { startTestStore } from '../support/stores.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
@@ -29,6 +33,8 @@ const listReal = (root: string): string[] =>
     .sort()
     .map((name) => {
       const stat = statSync(join(root, name))
+      // An empty one may be a lock that this process holds: to open and close it is to let go of it.
+      if (stat.size === 0) return `${name} empty`
       return `${name} ${stat.isFile() ? readFileSync(join(root, name)).toString('hex') : 'directory'}`
     })
 
@@ -66,16 +72,20 @@ test(
   }),
 )
 
-/** Takes the lock in a process of its own and prints what came of it. */
-const lockElsewhere = (root: string): string => {
+/** Takes the lock in `root` once something was said on stdin, or nothing more is, and prints what came of it. */
+const lockingProcess = (root: string): string[] => {
   const script = `
     const { createLevelLock } = await import(${JSON.stringify(new URL('../../src/storage/lock.js', import.meta.url).href)})
     const { nodeFiles } = await import(${JSON.stringify(new URL('../../src/storage/files-node.js', import.meta.url).href)})
+    for await (const line of process.stdin) break
     const outcome = await createLevelLock(nodeFiles)(process.argv[1]).then(() => 'locked', (error) => error.code)
     process.stdout.write(outcome, () => process.kill(process.pid, 'SIGKILL'))`
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script, root], { encoding: 'utf8' })
-  return child.stdout
+  return ['--input-type=module', '-e', script, root]
 }
+
+/** Takes the lock in a process of its own and resolves to what came of it. */
+const lockElsewhere = (root: string): string =>
+  spawnSync(process.execPath, lockingProcess(root), { encoding: 'utf8' }).stdout
 
 test(
   'history 34: another process is refused as long as this one lives, and a killed one leaves nothing to clear',
@@ -95,6 +105,103 @@ test(
       await store.release()
       assert.is(lockElsewhere(join(root, 'd1')), 'locked')
       await (await takeLock(join(root, 'd1'))).release()
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+/** Takes the lock on another thread of this process, which shares nothing with this one but the process. */
+const lockOnThread = async (root: string): Promise<string> => {
+  const script = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    const take = async () => {
+      const { createLevelLock } = await import(${JSON.stringify(new URL('../../src/storage/lock.js', import.meta.url).href)})
+      const { nodeFiles } = await import(${JSON.stringify(new URL('../../src/storage/files-node.js', import.meta.url).href)})
+      await (await createLevelLock(nodeFiles)(workerData)).release()
+    }
+    take().then(() => parentPort.postMessage('locked'), (error) => parentPort.postMessage(error.code))`
+  const worker = new Worker(script, { eval: true, workerData: root })
+  const [outcome] = (await once(worker, 'message')) as [string]
+  await worker.terminate()
+  return outcome
+}
+
+test(
+  'a start that is refused because this process has the disks does not let go of their locks',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    const roots = ['d1', 'd2', 'd3'].map((name) => join(root, 'data', name))
+    const request = { takeLock: createLevelLock(nodeFiles) }
+    try {
+      await (await startTestStore(nodeFiles, roots, request)).release()
+      const store = await startTestStore(nodeFiles, roots, request)
+      symlinkSync(join(root, 'data'), join(root, 'link'))
+      const before = listReal(root)
+      const check = (what: string): void => {
+        for (const disk of roots) assert.is(lockElsewhere(disk), 'STORE_IN_USE', `${what}: ${disk}`)
+      }
+      const [first, second, third] = roots as [string, string, string]
+      for (const order of [roots, [third, first, second], [second]]) {
+        await rejectsWith('STORE_IN_USE', () => startTestStore(nodeFiles, order, request))
+      }
+      assert.equal(listReal(root), before)
+      check('the same names')
+      // LevelDB knows its own locks by their names alone.
+      const linked = roots.map((disk) => disk.replace('/data/', '/link/'))
+      await rejectsWith('STORE_IN_USE', () => startTestStore(nodeFiles, linked, request))
+      check('other names')
+      for (const disk of roots) assert.is(await lockOnThread(disk), 'STORE_IN_USE')
+      check('another thread')
+      await store.release()
+      for (const disk of roots) assert.is(await lockOnThread(disk), 'locked')
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'of two starts at once on the same disks in one process one is refused, and the other keeps its locks',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    const disk = join(root, 'd1')
+    const takeLock = createLevelLock(nodeFiles)
+    try {
+      mkdirSync(disk)
+      for (const isFirst of [true, false]) {
+        const taken = await Promise.allSettled([1, 2, 3].map(() => takeLock(disk)))
+        const locks = taken.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+        const refused = taken.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []))
+        assert.equal([locks.length, refused], [1, ['STORE_IN_USE', 'STORE_IN_USE']], `first: ${isFirst}`)
+        assert.is(lockElsewhere(disk), 'STORE_IN_USE')
+        await locks[0]!.release()
+      }
+      // A lock that is undone is free again, in this process as well.
+      await (await takeLock(disk)).undo()
+      await (await takeLock(disk)).release()
+      assert.is(lockElsewhere(disk), 'locked')
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'a child that was started while this process had a lock takes it when it is free: what it inherited is no lock',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    try {
+      const lock = await createLevelLock(nodeFiles)(root)
+      const child = spawn(process.execPath, lockingProcess(root), {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        detached: true,
+      })
+      endWithUs(child)
+      await once(child, 'spawn')
+      await lock.release()
+      child.stdin.end('now')
+      assert.is(await text(child.stdout), 'locked')
     } finally {
       rmSync(root, { recursive: true, force: true })
     }

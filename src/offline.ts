@@ -10,13 +10,14 @@ import type { DiskNumber } from './base/ids.ts'
 import { systemRandom } from './base/prng.ts'
 import { peekConfig } from './metadata/peek.ts'
 import { whyOut } from './storage/directory-role.ts'
-import { nodeFiles, whyNotWritable as whyNotWritableHere } from './storage/files-node.ts'
+import { nodeFiles } from './storage/files-node.ts'
 import { applyJoin } from './storage/forming.ts'
 import { whyNotAdoptable } from './storage/identity.ts'
 import type { DiskTable } from './storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from './storage/inspect.ts'
 import { readSegmentFiles } from './storage/segment-files.ts'
 import { planReplacement } from './storage/table-change.ts'
+import { findUnwritable } from './storage/writable.ts'
 
 interface KnownStore {
   readonly states: readonly DirectoryState[]
@@ -92,16 +93,13 @@ export interface ListedDisk {
 }
 
 /** The disks of the store in these directories, in the order of their positions, and where each was found. */
-export const listDisks = async (
-  roots: readonly string[],
-  whyNotWritable = whyNotWritableHere,
-): Promise<ListedDisk[]> => {
+export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]> => {
   const { states, table, rootOf } = await readStore(roots)
   const held = new Set(rootOf.values())
   const reasonFor = async (root: string | undefined, position: number): Promise<string | undefined> => {
     if (root !== undefined) {
-      const code = await whyNotWritable(root)
-      return code === undefined ? undefined : `cannot be written to (${code})`
+      const error = await findUnwritable(nodeFiles, root)
+      return error && `cannot be written to (${error.code})`
     }
     const expected = states[position]
     // A directory that is not there says no more than that the disk is missing.

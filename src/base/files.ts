@@ -61,6 +61,11 @@ export interface FileSystem {
    * the answer is in the system's memory and need not wait for a disk.
    */
   stat(path: string, options?: { isHot?: boolean }): Promise<FileStat | undefined>
+  /**
+   * Rejects with what the system has against this process writing to the file, or making names in the directory. Touches nothing,
+   * and says nothing of room, or of a broken device.
+   */
+  checkWritable(path: string, kind: 'file' | 'directory'): Promise<void>
   space(path: string): Promise<FileSpace>
   /** fsync of the directory: its entries survive a power cut when it resolves. */
   syncDirectory(path: string): Promise<void>

@@ -283,6 +283,11 @@ export const createMemoryFiles = (options: MemoryFilesOptions = {}): MemoryFiles
       const node = find(path)
       return node === undefined ? undefined : statOf(node)
     },
+    async checkWritable(path, kind) {
+      const node = find(path)
+      if (node === undefined) throw new FileError('access', path, 'ENOENT')
+      if (kind === 'directory' && node.kind === 'file') throw new FileError('access', path, 'ENOTDIR')
+    },
     async space(path) {
       if (find(path) === undefined) throw new FileError('space', path, 'ENOENT')
       const free: FileSpace = {

@@ -5,7 +5,6 @@
 // readable by their owner alone, because object data, the journal and store.key are nobody else's.
 import * as fs from 'node:fs'
 import { FileError, type FileStat, type FileSystem, type OpenFile, type OpenMode } from '../base/files.ts'
-import { LOCK_NAME } from './layout.ts'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants
 /** Absent from the constants where the system has none. */
@@ -20,6 +19,9 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
   create: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK,
   update: O_RDWR | O_NOFOLLOW | O_NONBLOCK,
 }
+
+/** To make a name in a directory it must be searched, too. */
+const ACCESS = { file: fs.constants.W_OK, directory: fs.constants.W_OK | fs.constants.X_OK } as const
 
 const codeOfSystem = (error: unknown): string => {
   const code = (error as { code?: unknown }).code
@@ -221,6 +223,10 @@ export const nodeFiles: FileSystem = {
       throw error
     }
   },
+  checkWritable: (path, kind) =>
+    call<void>('access', path, (done) =>
+      fs.access(kind === 'directory' ? `${path}/` : path, ACCESS[kind], done as fs.NoParamCallback),
+    ),
   async space(path) {
     const stats = await call<fs.StatsFs>('space', path, (done) => fs.statfs(path, done))
     return {
@@ -261,23 +267,4 @@ const lockedPath = async (name: string, end: string): Promise<string[]> => {
 export const lockedPathsHere = async (end: string): Promise<string[]> => {
   const names = await nodeFiles.list(`${PROCESS}/fd`).catch(() => [])
   return (await Promise.all(names.map((name) => lockedPath(name, end).catch(() => [])))).flat()
-}
-
-/** Of a disk, by its name: its directory, and the lock in it, which a store takes first. */
-const WRITTEN_FIRST = ['', `${LOCK_NAME}/`, `${LOCK_NAME}/LOCK`]
-
-/** What the system has against this process writing to a disk's directory; undefined when nothing can be seen. Touches nothing. */
-export const whyNotWritable = async (root: string): Promise<string | undefined> => {
-  for (const name of WRITTEN_FIRST) {
-    try {
-      const path = `${root}/${name}`
-      await call<void>('access', path, (done) =>
-        fs.access(path, fs.constants.W_OK, done as fs.NoParamCallback),
-      )
-    } catch (error) {
-      // What is not there yet will be made.
-      if (codeOfSystem(error) !== 'ENOENT') return codeOfSystem(error)
-    }
-  }
-  return undefined
 }

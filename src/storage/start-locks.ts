@@ -8,6 +8,7 @@ import { isTooManyOpen } from './disk-errors.ts'
 import { type FilesOf, makeRoot } from './forming.ts'
 import { LOCK_NAME } from './layout.ts'
 import type { StoreLock, TakeLock } from './lock.ts'
+import { findUnwritable } from './writable.ts'
 
 /** What a start has done that a refusal takes back, last first. */
 export class Undo {
@@ -63,7 +64,7 @@ export interface StartLocksOptions {
 }
 
 export class StartLocks {
-  /** Directories that cannot be locked, and why. */
+  /** Directories that cannot be locked or written to, and why. */
   readonly failures = new Map<string, MoraineError>()
   readonly #filesOf: FilesOf
   readonly #takeLock: TakeLock
@@ -99,6 +100,7 @@ export class StartLocks {
   }
 
   async #take(root: string): Promise<void> {
+    await this.#checkWritable(root)
     const lock = await this.#takeLock(root)
     if (lock.isRemade) this.#log.warn('disk.lock-damaged', { root, isRestored: true })
     this.#held.set(root, { lock, place: await this.#placeOf(root) })
@@ -114,7 +116,7 @@ export class StartLocks {
   async #takeAnew(root: string): Promise<void> {
     try {
       const held = this.#held.get(root)
-      if (held?.place === (await this.#placeOf(root))) return
+      if (held?.place === (await this.#placeOf(root))) return await this.#checkWritable(root)
       // The old one guards files that are gone; it must go first, for it has the same name.
       this.#held.delete(root)
       await held?.lock.release()
@@ -122,6 +124,11 @@ export class StartLocks {
     } catch (error) {
       throw describe(error, root)
     }
+  }
+
+  async #checkWritable(root: string): Promise<void> {
+    const error = await findUnwritable(this.#filesOf(root), root)
+    if (error) throw error
   }
 
   async #placeOf(root: string): Promise<string> {

@@ -180,6 +180,15 @@ export const fileSystemContract = (
     await rejectsWith('ENOENT', () => files.rename(`${root}/none`, `${root}/a`))
   })
 
+  check('what may be written to is told without touching it', async (subject) => {
+    const { files, root } = subject
+    await write(subject, `${root}/file`, 'text')
+    await files.checkWritable(root, 'directory')
+    await files.checkWritable(`${root}/file`, 'file')
+    await rejectsWith('ENOENT', () => files.checkWritable(`${root}/none`, 'directory'))
+    await rejectsWith('ENOTDIR', () => files.checkWritable(`${root}/file`, 'directory'))
+    assert.equal(await files.list(root), ['file'])
+  })
   check('space is told in bytes and inodes', async ({ files, root }) => {
     const space = await files.space(root)
     assert.ok(space.freeBytes > 0 && space.freeBytes <= space.totalBytes && space.freeInodes > 0)

@@ -1,6 +1,6 @@
 // Directories that cannot be written to, as an operator meets them: the store goes on without as many as it can do without,
 // says which and why wherever it is asked, and takes them in again; what it cannot do without keeps it from starting.
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { KiB } from '../../src/base/units.ts'
@@ -98,6 +98,64 @@ test(
     await eventually('it is ready again', PATIENCE_MS, async () => (await askReady(server))[0] === 200)
     for (const index of [1, 2]) await check(client, index)
     await server.stop()
+  }),
+)
+
+/** Root may write wherever it likes, unless it has given that up: then a mode is for its owner, too. */
+const prefix = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'] : []
+
+test(
+  'a disk of which one directory alone cannot be written to is out from the start, and comes back with its mode',
+  deadline(LIMIT_MS, async () => {
+    const data = createTemporaryDirectory('data')
+    const disks = [1, 2, 3, 4, 5, 6].map((number) => join(data, `d${number}`))
+    const first = await start({ disks, prefix })
+    const { credentials } = first
+    const writer = createS3Client(first)
+    await writer.send(new CreateBucketCommand({ Bucket: BUCKET }))
+    await put(writer, 1)
+    await first.stop()
+    const listed = async (): Promise<string[]> => {
+      return (await runProgram(['disk', 'list', '--disks', disks.join(',')], { prefix })).stdout.split('\n')
+    }
+    const whole = await listed()
+    let written = 1
+    for (const places of [['', 'shards'] as const, ['volumes', 'journal/0'] as const]) {
+      // In the first case what lies in the disk's own directory can be written to as ever, its lock as well.
+      const closed = places.map((place, index) => join(disks[index + 1]!, place))
+      const before = snapshotOf(disks[1]!)
+      for (const path of closed) chmodSync(path, 0o500)
+      try {
+        const server = await start({ disks, prefix, credentials })
+        const lines = await listed()
+        const states = (await readRedundancy(server)).disks
+        for (const [index, directory] of disks.entries()) {
+          const cause = `${directory} cannot be written to (EACCES)`
+          const isOut = index === 1 || index === 2
+          assert.is(server.stderr().includes(`"reason":"${cause}: its disk is out"`), isOut, directory)
+          const position = index + 1
+          const state = isOut
+            ? { position, directory, state: 'out', message: `${cause}: its disk is out` }
+            : { position, directory, state: 'present' }
+          assert.equal(states[index], state)
+          assert.is(
+            lines[index],
+            isOut ? whole[index]!.replace(directory, cause.replace(' ', '  ')) : whole[index],
+          )
+        }
+        assert.not.match(server.stderr(), 'session-not-written')
+        assert.equal(snapshotOf(disks[1]!), before)
+        const client = createS3Client(server, { maxAttempts: 5 })
+        written += 1
+        await put(client, written)
+        for (const path of closed) chmodSync(path, 0o700)
+        await waitForRedundancy(server, PATIENCE_MS)
+        for (let index = 1; index <= written; index++) await check(client, index)
+        await server.stop()
+      } finally {
+        for (const path of closed) chmodSync(path, 0o700)
+      }
+    }
   }),
 )
 

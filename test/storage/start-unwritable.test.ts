@@ -61,6 +61,61 @@ test(
   }),
 )
 
+/** The same files, of which the system lets nobody write to `path`. */
+const forbidding = (files: FileSystem, path: string): FileSystem => ({
+  ...files,
+  checkWritable: (asked, kind) =>
+    asked === path
+      ? Promise.reject(new FileError('access', path, 'EACCES'))
+      : files.checkWritable(asked, kind),
+})
+
+test(
+  'a disk is out that cannot be written to in any of its directories, and is not locked for it',
+  deadline(LIMIT_MS, async () => {
+    const { files } = await formTestStore()
+    for (const path of ['/d2/journal/0', '/d2/journal/1', '/d2/index/0']) await files.makeDirectory(path)
+    const before = await listTree(files)
+    const places = ['', '/lock', '/lock/LOCK', '/journal', '/journal/1', '/volumes', '/shards', '/index']
+    for (const place of [...places, '/index/0']) {
+      const locked: string[] = []
+      const takeLock: TakeLock = (root) => {
+        locked.push(root)
+        return noLock(root)
+      }
+      const started = await startTestStore(forbidding(files, `/d2${place}`), six, { takeLock })
+      const reason = '/d2 cannot be written to (EACCES): its disk is out'
+      assert.equal(started.out, [{ root: '/d2', reason }], place)
+      assert.equal(numbersOf(started), [1, 3, 4, 5, 6], place)
+      assert.equal(locked, ['/d1', '/d3', '/d4', '/d5', '/d6'], place)
+      await rejectsWith('DISK_READ_ONLY', () => started.relock('/d2'))
+      await started.relock('/d3')
+      assert.equal(locked, ['/d1', '/d3', '/d4', '/d5', '/d6'], place)
+    }
+    assert.equal(await listTree(files), before)
+  }),
+)
+
+test(
+  'a disk that comes back is taken in when it can be written to, whether its lock is still held or not',
+  deadline(LIMIT_MS, async () => {
+    const { files } = await formTestStore()
+    let forbidden = '/d2/volumes'
+    const checked: FileSystem = {
+      ...files,
+      checkWritable: (path, kind) => forbidding(files, forbidden).checkWritable(path, kind),
+    }
+    const started = await startTestStore(checked, six)
+    await rejectsWith('DISK_READ_ONLY', () => started.relock('/d2'))
+    forbidden = ''
+    await started.relock('/d2')
+    forbidden = '/d2/shards'
+    await rejectsWith('DISK_READ_ONLY', () => started.relock('/d2'))
+    forbidden = ''
+    await started.relock('/d2')
+  }),
+)
+
 test(
   'with more than m directories that cannot be used a start is refused, and names each of them with its cause',
   deadline(LIMIT_MS, async () => {

@@ -237,6 +237,7 @@ export const createFaultyFiles = async (
       await meet('stat', path)
       return memory.stat(path)
     },
+    checkWritable: memory.checkWritable,
     async space(path) {
       await meet('space', path)
       return memory.space(path)

@@ -103,7 +103,12 @@ export class StartLocks {
     await this.#checkWritable(root)
     const lock = await this.#takeLock(root)
     if (lock.isRemade) this.#log.warn('disk.lock-damaged', { root, isRestored: true })
-    this.#held.set(root, { lock, place: await this.#placeOf(root) })
+    try {
+      this.#held.set(root, { lock, place: await this.#placeOf(root) })
+    } catch (error) {
+      await lock.undo()
+      throw error
+    }
   }
 
   /** See `StartedStore`. */

@@ -117,6 +117,27 @@ test(
 )
 
 test(
+  'a lock whose place cannot be looked at is given back',
+  deadline(LIMIT_MS, async () => {
+    const { files } = await formTestStore()
+    const failing: FileSystem = {
+      ...files,
+      stat: (path, options) =>
+        path === '/d2/lock/LOCK'
+          ? Promise.reject(new FileError('stat', path, 'EIO'))
+          : files.stat(path, options),
+    }
+    const undone: string[] = []
+    const takeLock: TakeLock = async (root) => ({
+      ...(await noLock(root)),
+      undo: async () => void undone.push(root),
+    })
+    const { out } = await startTestStore(failing, six, { takeLock })
+    assert.equal([out.map(({ root }) => root), undone], [['/d2'], ['/d2']])
+  }),
+)
+
+test(
   'with more than m directories that cannot be used a start is refused, and names each of them with its cause',
   deadline(LIMIT_MS, async () => {
     const { files } = await formTestStore()

@@ -9,7 +9,7 @@ import type { ActorsView, InspectorProtocol, Redundancy } from './actors/inspect
 import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import { createServedMemory } from './actors/served-partitions.ts'
-import { attachClaims, createClaimsMemory } from './actors/slot-claims.ts'
+import { attachClaims, createClaimsMemory, lockPlace } from './actors/slot-claims.ts'
 import type { StoreEvent } from './actors/store-events.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { type Patience, planThreads, tree } from './actors/tree.ts'
@@ -90,18 +90,24 @@ export const startServer = async (config: Config, dependencies: ServerDependenci
 }
 
 /** What every actor is told of a store whose disks were recognised. */
-export const factsOf = (
+export const factsOf = async (
   { disks: roots, region }: Pick<Config, 'disks' | 'region'>,
   started: StartedStore,
   memory?: FileSystem,
-): StoreFacts => {
+): Promise<StoreFacts> => {
   // A disk of the table that no directory was given for is out, not retired.
   const roster = createRoster(Math.max(roots.length, started.table.disks.length))
   assignSlots(roster, roots, started)
   const claims = createClaimsMemory(roster.slots)
-  for (const { root } of [...started.disks, ...(started.change?.joined ?? [])]) {
-    attachClaims(claims).set(roots.indexOf(root), true)
-  }
+  const locked = [...started.disks, ...(started.change?.joined ?? [])].map(async ({ root }) => {
+    try {
+      const place = await lockPlace(memory ?? nodeFiles, root, started.relock)
+      attachClaims(claims).set(roots.indexOf(root), place)
+    } catch {
+      // Lost since it was locked: the keeper tries again, and says why it cannot.
+    }
+  })
+  await Promise.all(locked)
   const { storeId, key: storeKey, table, session } = started
   return {
     ...{
@@ -127,7 +133,7 @@ const startSystem = async (
   started: StartedStore,
   cores: number,
 ): Promise<Server> => {
-  const facts = factsOf(config, started, memory)
+  const facts = await factsOf(config, started, memory)
   const ports = new SharedArrayBuffer(4)
   const { host, port, domain, rootCredentials } = config
   const gatewayArgs = {

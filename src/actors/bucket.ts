@@ -4,7 +4,6 @@
 import { createKeyPair, sealKeyPair } from '../auth/root.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
-import type { MemberDisk } from '../metadata/members.ts'
 import type { Partition } from '../metadata/partition.ts'
 import type { VersionRecord } from '../metadata/records.ts'
 import type { CommitLimits } from '../metadata/room.ts'
@@ -26,7 +25,7 @@ import {
   type Waiting,
 } from './bucket-protocol.ts'
 import { attachListeners } from './disk-listeners.ts'
-import { createOpener } from './open-partition.ts'
+import { createOpener, type PartitionOpener } from './open-partition.ts'
 import { createPartitionDoor } from './partition-door.ts'
 import type { ReclaimerProtocol } from './reclaimer.ts'
 import { attachRoster, type Roster } from './roster.ts'
@@ -63,7 +62,7 @@ export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'buc
       return {
         ...reads(context, partition, work),
         ...commits(context, partition, roster, work),
-        ...upkeep(partition, roster, opener.members, work),
+        ...upkeep(partition, roster, opener, work),
       }
     }
     const door = createPartitionDoor({ context, facts, roster, partition: number, openPartition })
@@ -242,7 +241,7 @@ const commits = (
 const upkeep = (
   partition: Partition,
   roster: Roster,
-  members: () => MemberDisk[],
+  opener: PartitionOpener,
   work: WorkAnnouncement,
 ): Some<
   | 'diskChanged'
@@ -257,7 +256,7 @@ const upkeep = (
   | 'repairSegment'
 > => ({
   diskChanged() {
-    const changed = partition.setMembers(members())
+    const changed = partition.setMembers(opener.members()).then(() => opener.loseMovedIndexes())
     return deferReply(changed.finally(work.announce))
   },
   nextFrees({ limit, after, isAfresh = false }) {

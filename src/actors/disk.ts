@@ -2,20 +2,21 @@
 // slow, full or gone is known here first, and only here. The work itself is storage/disk.ts; this file maps messages
 // to it, keeps the disk's row of the roster true, and ends by a fault when the disk can no longer be trusted: the
 // supervisor starts it again, it looks for its disk anew, and is out until there is one.
-import { codeOf, unavailable } from '../base/errors.ts'
+import { codeOf, fault, unavailable } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
 import { MINUTE, MiB, SECOND } from '../base/units.ts'
 import { type Address, behavior, type Context, type Handlers } from '../runtime/actor.ts'
 import type { Disk } from '../storage/disk.ts'
 import type { ShardWriter } from '../storage/shard-files.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
+import { type ClaimOf, createClaimOf, writing } from './disk-claim.ts'
 import { attachListeners } from './disk-listeners.ts'
 import { createDiskPace, type DiskPace } from './disk-pace.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import type { KeeperProtocol } from './keeper.ts'
 import { findInSlot, openSlot } from './open-slot.ts'
 import { attachRoster, type Roster } from './roster.ts'
-import { attachClaims, type SlotClaims } from './slot-claims.ts'
+import { attachClaims } from './slot-claims.ts'
 import { storePublisher } from './store-events.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 import { viewOf } from './stripe-buffer.ts'
@@ -37,7 +38,11 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
   mailbox: { messagesMax: 4096, bytesMax: 64 * MiB },
   answers: ['DISK_FULL'],
   // Pulled out, unmounted or emptied: the actor looks for its disk anew, and until it is found the others do without it.
-  tells: { DISK_GONE: { level: 'warn', event: 'disk-gone' } },
+  // One that cannot be written to any more is out until it can be.
+  tells: {
+    DISK_GONE: { level: 'warn', event: 'disk-gone' },
+    DISK_READ_ONLY: { level: 'warn', event: 'disk-read-only' },
+  },
   // The disk orders what must be ordered itself, and joins what is asked for at once into one sync.
   interleave: {
     writeUnit: UNITS_MAX,
@@ -67,13 +72,14 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
       }
     }
     roster.setState(slot, 'out')
-    const opened = claims.isClaimed(slot) ? await openSlot(facts, roster, slot, context.log) : undefined
+    const claim = createClaimOf(context, claims, slot)
+    const opened = await claim.open(() => openSlot(facts, roster, slot, context.log))
     if (!opened) {
-      claims.set(slot, false)
+      claim.forfeit()
       announce()
       context.ref<KeeperProtocol>(PATHS.keeper).tell('diskOut', { slot })
       context.every(LOOK_EVERY_MS, 'look', {})
-      return outHandlers(context, roster, claims, slot)
+      return outHandlers(context, roster, claim, slot)
     }
     const { disk: here, set } = opened
     const pace = createDiskPace(roster, slot, context.clock, context.log)
@@ -91,7 +97,7 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
       await here.close()
     })
     context.every(LOOK_EVERY_MS, 'look', {})
-    return inHandlers(context, here, pace, report)
+    return claim.guard(inHandlers(context, here, pace, report, claim))
   },
 })
 
@@ -157,7 +163,7 @@ const createReport = (
 const outHandlers = (
   context: Context<DiskProtocol>,
   roster: Roster,
-  claims: SlotClaims,
+  claim: ClaimOf,
   slot: number,
 ): Handlers<DiskProtocol> => {
   const facts = context.workerData as StoreFacts
@@ -181,7 +187,7 @@ const outHandlers = (
     removeSegment: isOut,
     async look() {
       const isFound = (await findInSlot(facts, roster, slot)) !== undefined
-      if (isFound && claims.isClaimed(slot)) {
+      if (isFound && (await claim.isHeld())) {
         // Found, and locked: the supervisor starts this actor again, and the new one opens the disk.
         context.log.info('disk-found', { slot, root: facts.roots[slot] })
         return void context.stop(context.self)
@@ -196,6 +202,7 @@ const inHandlers = (
   here: Disk,
   pace: DiskPace,
   report: RoomReport,
+  claim: ClaimOf,
 ): Handlers<DiskProtocol> => {
   const writers = new Map<WriteId, Promise<ShardWriter>>()
   const begin = (
@@ -213,7 +220,7 @@ const inHandlers = (
   /** A write that finds no room says so before it is answered: what is tried next goes elsewhere. */
   const telling = async <T>(write: () => Promise<T>): Promise<T> => {
     try {
-      return await write()
+      return await writing(write)
     } catch (error) {
       if (codeOf(error) === 'DISK_FULL') report.now()
       throw error
@@ -244,8 +251,8 @@ const inHandlers = (
       return (await here.readBlocks({ ...unit, ...(place && { place }), firstBlock, blockCount, slab }))
         .status
     },
-    removeShards: ({ writes }) => here.removeShards(writes),
-    freePacked: ({ entries }) => here.freePacked(entries),
+    removeShards: ({ writes }) => writing(() => here.removeShards(writes)),
+    freePacked: ({ entries }) => writing(() => here.freePacked(entries)),
     async writerGone({ write }) {
       const begun = writers.get(write)
       writers.delete(write)
@@ -266,11 +273,14 @@ const inHandlers = (
     readSegment: ({ partition, segment, offset, length }) =>
       segments.read(partition, segment, offset, length),
     restoreSegment: ({ partition, segment, offset, piece, isLast }) =>
-      segments.restore(partition, segment, offset, piece, isLast),
-    removeSegment: ({ partition, segment }) => segments.remove(partition, segment),
+      writing(() => segments.restore(partition, segment, offset, piece, isLast)),
+    removeSegment: ({ partition, segment }) => writing(() => segments.remove(partition, segment)),
     async look() {
       report.now()
       await here.checkPresence()
+      if (!(await claim.isHeld())) {
+        throw fault('DISK_GONE', `disk ${here.number}: its lock is no longer there`, { disk: here.number })
+      }
       await report.afresh()
     },
   }

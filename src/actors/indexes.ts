@@ -52,9 +52,18 @@ const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string, disk: Di
 export interface Indexes {
   /** By position; undefined where no disk could take it. */
   open(): Promise<(IndexStore | undefined)[]>
+  /** Positions of those that write into a directory that is no longer the one in its place, on disks that are there. */
+  moved(): Promise<IndexPosition[]>
   /** Closes what was lost and opens an index in its place, on another disk when its own is out. */
   reopen(position: IndexPosition): Promise<IndexStore | undefined>
   close(): Promise<void>
+}
+
+interface OpenIndex {
+  readonly level: ClosableIndex
+  readonly slot: number
+  /** The directory that it was opened in; undefined in memory. */
+  readonly directory?: string
 }
 
 export interface IndexesOptions {
@@ -76,7 +85,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
   /** Openings, one after another: `close` must not miss one that is under way. */
   let last: Promise<unknown> = Promise.resolve()
   let isClosed = false
-  const levels = new Map<IndexPosition, { readonly level: ClosableIndex; readonly slot: number }>()
+  const levels = new Map<IndexPosition, OpenIndex>()
 
   const isPresent = (slot: number): boolean => roster.row(slot).state !== 'out'
   const diskIn = (slot: number): DiskNumber => roster.row(slot).number
@@ -95,6 +104,11 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     return (await Promise.all(ranked))
       .sort((a, b) => a.rank - b.rank || diskIn(a.slot) - diskIn(b.slot))
       .map(({ slot }) => slot)
+  }
+
+  const directoryIn = async (slot: number): Promise<string> => {
+    const stat = await files.stat(locationIn(slot)).catch(() => undefined)
+    return `${stat?.device}:${stat?.inode}`
   }
 
   /** Tells what is damaged in the files there. True when it is not to be opened as it is. */
@@ -135,7 +149,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     for (const slot of await candidates(first)) {
       const level = await openAt(slot)
       if (!level) continue
-      levels.set(position, { level, slot })
+      levels.set(position, { level, slot, directory: await directoryIn(slot) })
       return level
     }
     return undefined
@@ -165,6 +179,13 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
       const stores = []
       for (const position of POSITIONS) stores.push(await openOne(position))
       return stores
+    },
+    async moved() {
+      const found = [...levels].map(async ([position, { slot, directory }]) => {
+        const isMoved = directory !== undefined && isPresent(slot) && directory !== (await directoryIn(slot))
+        return isMoved ? [position] : []
+      })
+      return (await Promise.all(found)).flat()
     },
     reopen(position) {
       const opened = last.then(() => openAnew(position))

@@ -18,11 +18,12 @@ import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
 import type { StartedStore } from '../storage/start.ts'
 import { planReplacement, planSuccessor, type TableChange } from '../storage/table-change.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
+import { type Claiming, createClaiming } from './claiming.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import { createDiskSessions, type DiskSessions, type SeenDisk } from './disk-sessions.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
-import { attachClaims, type SlotClaims } from './slot-claims.ts'
+import { attachClaims } from './slot-claims.ts'
 import { bucketRefs, filesOf, PATHS, type StoreFacts } from './store-facts.ts'
 
 export interface KeeperProtocol {
@@ -32,6 +33,8 @@ export interface KeeperProtocol {
   diskOut(m: { slot: number }): Promise<void>
   /** A disk of the store lies in this slot, whose directory is not locked: once it is, the disk is opened. Said again until then. */
   claim(m: { slot: number }): Promise<void>
+  /** A write to the disk of this slot met a file system that takes none: it is out until it does. */
+  unwritable(m: { slot: number; system: string }): void
   /** A disk is there: its table may be an older one. */
   diskIn(m: { slot: number }): Promise<void>
   /** All that should be on a disk that was an older copy was looked at, and is there. */
@@ -81,6 +84,7 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
         }),
       diskOut: ({ slot }) => keeping.guarded(slot, () => keeping.lookAt(slot)),
       claim: ({ slot }) => keeping.claim(slot),
+      unwritable: ({ slot, system }) => keeping.unwritable(slot, system),
       diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
       diskVerified: ({ disk }) => keeping.guarded(START, () => keeping.verified(disk)),
       tellSuspects: () => keeping.tellSuspects(),
@@ -114,9 +118,7 @@ class Keeping {
   #isReconciled = false
   readonly #notes = new Map<number, string>()
   #notBeforeMs = 0
-  readonly #claims: SlotClaims
-  /** Of slots whose directories could not be locked. */
-  readonly #claimNotBeforeMs = new Map<number, number>()
+  readonly #claiming: Claiming
   #retry: Timer | undefined
   #last: Promise<void> = Promise.resolve()
   readonly #sessions: DiskSessions
@@ -137,7 +139,12 @@ class Keeping {
     this.#roster = roster
     this.#args = args
     this.#table = table
-    this.#claims = attachClaims(facts.claims)
+    const { clock } = context
+    this.#claiming = createClaiming({
+      ...{ files: filesOf(facts), roots: facts.roots, claims: attachClaims(facts.claims), clock },
+      relock: args.relock,
+      note: (slot, message) => this.note(slot, message),
+    })
     const { change } = args
     this.#change = change?.from.version === table.version ? change : undefined
     context.defer(() => this.#retry?.cancel())
@@ -239,20 +246,13 @@ class Keeping {
     }
   }
 
-  /** Locks the directory of a slot before its disk is opened. One that cannot be is tried again now and then: its cause may go away. */
   async claim(slot: number): Promise<void> {
-    const root = this.#facts.roots[slot]!
-    const nowMs = this.#context.clock.monotonicMs()
-    if (this.#roster.row(slot).state !== 'out' || nowMs < (this.#claimNotBeforeMs.get(slot) ?? nowMs)) return
-    try {
-      await this.#args.relock(root)
-    } catch (error) {
-      this.#claimNotBeforeMs.set(slot, nowMs + RETRY_MS)
-      this.note(slot, `${(error as Error).message}: its disk is out`)
-      return
-    }
-    this.#claims.set(slot, true)
+    if (this.#roster.row(slot).state !== 'out' || !(await this.#claiming.claim(slot))) return
     this.#disk(slot).tell('look', {})
+  }
+
+  unwritable(slot: number, system: string): void {
+    this.#claiming.refused(slot, system)
   }
 
   async lookAt(slot: number): Promise<void> {
@@ -282,7 +282,6 @@ class Keeping {
       if (state.content.kind !== 'disk')
         this.#context.log.warn('disk.identity-damaged', { slot, root, isRestored: true })
       await this.#args.relock(root)
-      this.#claims.set(slot, true)
       await writeIdentity(filesOf(this.#facts), state.root, this.#identityOf(member), storeKey)
       this.#disk(slot).tell('look', {})
     }
@@ -290,6 +289,8 @@ class Keeping {
   }
 
   async welcome(slot: number): Promise<void> {
+    // What was said of one that has gone again stays.
+    if (this.#roster.row(slot).state === 'out') return
     this.#notes.delete(slot)
     this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
     await this.recordSessions([this.#roster.row(slot)])
@@ -327,7 +328,6 @@ class Keeping {
     for (const [i, { root, identity }] of change.joined.entries()) {
       const slot = this.#facts.roots.indexOf(root)
       this.#count(slot, change.left[i]!, change.to.disks.find(({ number }) => number === identity.number)!)
-      this.#claims.set(slot, true)
       this.#notes.delete(slot)
       this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
       this.#disk(slot).tell('look', {})

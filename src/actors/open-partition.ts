@@ -7,7 +7,7 @@ import type { Context } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import { createFrameMemory } from './frame-memory.ts'
-import { createIndexes } from './indexes.ts'
+import { createIndexes, type Indexes } from './indexes.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import type { Roster } from './roster.ts'
 import { createNearSegments, segmentDiskOf } from './segment-disk.ts'
@@ -18,6 +18,8 @@ export interface PartitionOpener {
   members(): MemberDisk[]
   /** On the disks that are there now; closed when this life of the actor ends. Rejects as `Partition.open` does. */
   open(): Promise<Partition>
+  /** After a disk came: an index that still writes into what was there before is made anew. */
+  loseMovedIndexes(): Promise<void>
 }
 
 export const createOpener = (
@@ -32,6 +34,7 @@ export const createOpener = (
     await Promise.all(near.map((segments) => segments.close()))
   })
   const memory = createFrameMemory(context.arena)
+  let opened: { readonly partition: Partition; readonly indexes: Indexes } | undefined
   const members = (): MemberDisk[] =>
     roster.rows().flatMap(({ slot, number: disk, set, state, session }) => {
       if (disk === 0) return []
@@ -65,7 +68,14 @@ export const createOpener = (
         await partition.close()
         await indexes.close()
       })
+      opened = { partition, indexes }
       return partition
+    },
+    async loseMovedIndexes() {
+      if (!opened) return
+      const { partition, indexes } = opened
+      for (const position of await indexes.moved())
+        partition.loseIndex(position, 'its directory was exchanged')
     },
   }
 }

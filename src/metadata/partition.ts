@@ -331,6 +331,13 @@ export class Partition {
     return this.#segments.setMembers(members)
   }
 
+  /** An index that is no longer to be used, for a reason that it does not see itself: `onIndexLost` follows. */
+  loseIndex(position: IndexPosition, cause: string): void {
+    const { indexes } = this.#room.ledger
+    const slot = indexes.slots().find((other) => other.position === position)
+    if (slot) indexes.lose(slot, cause)
+  }
+
   /** Brings an index that was lost up to the journal; resolves when it follows, or was lost again. */
   attachIndex(position: IndexPosition, store: IndexStore): Promise<void> {
     return this.#room.ledger.attachIndex(position, store)

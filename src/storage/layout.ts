@@ -7,6 +7,8 @@ export const IDENTITY_NAME = 'disk.json'
 export const KEY_NAME = 'store.key'
 export const LOCK_NAME = 'lock'
 export const SESSION_NAME = 'session'
+/** In each of the directories, for the moment that it takes to see whether they can be written to. */
+export const PROBE_NAME = 'probe'
 export const DIRECTORIES = ['journal', 'volumes', 'shards', 'index'] as const
 
 export const journalPath = (root: string, partition: number): string => `${root}/journal/${partition}`

@@ -96,7 +96,7 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
     ...{ roots, filesOf: () => files, takeLock, random, log, partitions },
     ...(parity !== undefined && { parity }),
   })
-  const facts = factsOf({ disks: roots, region: 'us-east-1' }, started, files)
+  const facts = await factsOf({ disks: roots, region: 'us-east-1' }, started, files)
   const system: System = await createSystem({
     spec: tree({
       slots: roots.length,

@@ -50,6 +50,12 @@ export interface Opened {
   readonly body?: Uint8Array
 }
 
+/** A copy of a segment that was made anew. */
+export interface RepairedSegment {
+  readonly segment: number
+  readonly disk: DiskNumber
+}
+
 export interface BucketProtocol {
   createBucket(m: { name: string; owner: string; region: string } & CommitTerms): Promise<BucketRecord>
   getBucket(m: { name: string }): Promise<BucketRecord>
@@ -123,8 +129,8 @@ export interface BucketProtocol {
   relocate(m: { relocation: Relocation } & CommitTerms): Promise<boolean>
   /** What does not lie on disks that are there: exact, from the counters in the commits. */
   waiting(m: Record<string, never>): Waiting
-  /** Makes one missing copy of a sealed segment anew; false when there is none to make. */
-  repairSegment(m: Record<string, never>): Promise<boolean>
+  /** Makes one missing copy of a sealed segment anew; undefined when there is none to make. */
+  repairSegment(m: Record<string, never>): Promise<RepairedSegment | undefined>
 }
 
 /** What waits for repair. */

@@ -21,6 +21,7 @@ import {
   type DiskSession,
   type InlineData,
   type Opened,
+  type RepairedSegment,
   ROOT_KEYS,
   type Waiting,
 } from './bucket-protocol.ts'
@@ -295,9 +296,10 @@ const waitingOf = (partition: Partition, roster: Roster): Waiting => {
   return { shards, bytes, retired, onDisks }
 }
 
-const repairSegment = async (partition: Partition): Promise<boolean> => {
+const repairSegment = async (partition: Partition): Promise<RepairedSegment | undefined> => {
   for (const { segment } of partition.segments.damaged()) {
-    if ((await partition.segments.repair(segment)) !== undefined) return true
+    const disk = await partition.segments.repair(segment)
+    if (disk !== undefined) return { segment, disk }
   }
-  return false
+  return undefined
 }

@@ -1,5 +1,6 @@
 // The two indexes of a partition and the disks they are on: opened at a start, moved to another disk when theirs is
 // lost. An index holds nothing that the journal does not, so whatever is wrong with one, the mend is to drop it.
+import { dirname } from 'node:path'
 import type { ClassicLevel } from 'classic-level'
 import type { MemoryLevel } from 'memory-level'
 import { type Clock, sleep } from '../base/clock.ts'
@@ -63,7 +64,7 @@ interface OpenIndex {
   readonly level: ClosableIndex
   readonly slot: number
   /** The directory that it was opened in; undefined in memory. */
-  readonly directory?: string
+  readonly directory: string | undefined
 }
 
 export interface IndexesOptions {
@@ -106,9 +107,10 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
       .map(({ slot }) => slot)
   }
 
-  const directoryIn = async (slot: number): Promise<string> => {
+  /** Undefined when there is none. */
+  const directoryIn = async (slot: number): Promise<string | undefined> => {
     const stat = await files.stat(locationIn(slot)).catch(() => undefined)
-    return `${stat?.device}:${stat?.inode}`
+    return stat && `${stat.device}:${stat.inode}`
   }
 
   /** Tells what is damaged in the files there. True when it is not to be opened as it is. */
@@ -123,6 +125,9 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
 
   const openAt = async (slot: number): Promise<ClosableIndex | undefined> => {
     const location = locationIn(slot)
+    // LevelDB would make all that is missing, also where a file system is no longer mounted.
+    const above = await files.stat(dirname(location)).catch(() => undefined)
+    if (above?.kind !== 'directory') return undefined
     const Level = classicLevel()
     const isFromNothing = await isRuined(slot)
     for (const isSecondTry of [false, true]) {
@@ -143,7 +148,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
   const openOne = async (position: IndexPosition, first?: number): Promise<IndexStore | undefined> => {
     if (facts.memory) {
       const level = facts.memoryIndexes?.(partition, position) ?? createMemoryLevel()
-      levels.set(position, { level, slot: -1 - position })
+      levels.set(position, { level, slot: -1 - position, directory: undefined })
       return level
     }
     for (const slot of await candidates(first)) {
@@ -182,8 +187,10 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     },
     async moved() {
       const found = [...levels].map(async ([position, { slot, directory }]) => {
-        const isMoved = directory !== undefined && isPresent(slot) && directory !== (await directoryIn(slot))
-        return isMoved ? [position] : []
+        if (directory === undefined || !isPresent(slot)) return []
+        // Of a disk that is just going its actor will say so.
+        const now = await directoryIn(slot)
+        return now === undefined || now === directory ? [] : [position]
       })
       return (await Promise.all(found)).flat()
     },

@@ -10,7 +10,7 @@ import type { DiskNumber } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { DISKS_ENTRY } from '../metadata/configuration.ts'
 import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
-import { identify } from '../storage/directory-role.ts'
+import { identify, isVacant, whyOut } from '../storage/directory-role.ts'
 import { applyJoin, writeIdentity, writeTable } from '../storage/forming.ts'
 import { unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
 import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-file.ts'
@@ -56,6 +56,13 @@ export type KeeperArgs = Pick<StartedStore, 'table' | 'change' | 'out' | 'relock
 const COMMIT_LIMIT = { withinMs: 60 * SECOND }
 /** A change that failed is not tried again at every look. */
 const RETRY_MS = 10 * SECOND
+/** What no change can take in, or give its identity back. */
+const HOPELESS: ReadonlySet<DirectoryState['content']['kind']> = new Set([
+  'absent',
+  'foreign',
+  'unusable',
+  'newer',
+])
 /** In place of a slot: what the start has left to do. */
 const START = -1
 
@@ -259,14 +266,28 @@ class Keeping {
     const row = this.#roster.row(slot)
     const lost = this.#table.disks.find(({ number }) => number === row.number)
     if (row.state !== 'out' || this.#context.clock.monotonicMs() < this.#notBeforeMs) return
-    await this.finish()
     const root = this.#facts.roots[slot]!
     const state = await inspectDirectory(filesOf(this.#facts), root)
+    if (lost !== undefined && HOPELESS.has(state.content.kind)) {
+      // That is what the operator must know, whatever else is away.
+      this.note(slot, whyOut(state))
+      return this.#finishIfPossible()
+    }
+    await this.finish()
     if (await this.#restoreIdentity(slot, state)) return
     if (lost === undefined || this.#roster.row(slot).number !== lost.number) return
-    const reason = this.#whyTooFew(root) ?? whyNotAdoptable(state, lost, await this.#devices())
+    const reason = this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices())
     if (reason === undefined) await this.#adopt(slot, lost)
     else this.note(slot, reason)
+  }
+
+  /** For who is no part of the change. */
+  async #finishIfPossible(): Promise<void> {
+    try {
+      await this.finish()
+    } catch (error) {
+      if (codeOf(error) !== 'TOO_FEW_DISKS') throw error
+    }
   }
 
   /** True when it is a disk of the table: it will be opened, and until then there is nothing to do. */
@@ -380,12 +401,13 @@ class Keeping {
     this.#roster.assign(slot, joined)
   }
 
-  #whyTooFew(root: string): string | undefined {
+  #whyTooFew(state: DirectoryState): string | undefined {
+    if (!isVacant(state)) return undefined
     const numbers = new Set<number>(this.#present().map(({ number }) => number))
     const ids = new Set(this.#table.disks.filter(({ number }) => numbers.has(number)).map(({ id }) => id))
     return unreadableSetsOf(this.#table, ids).length === 0
       ? undefined
-      : `${root} is out, and too few disks of this store are present to take in another`
+      : `${whyOut(state)}, and too few disks of this store are present to take in another`
   }
 
   #present(): RosterRow[] {

@@ -280,9 +280,11 @@ class Repairing {
 
   async #repairSegment(partition: number): Promise<boolean> {
     try {
-      const isRepaired = await this.#bucket(partition).ask('repairSegment', {}, SEGMENT_LIMIT)
-      if (isRepaired) this.#context.log.info('segment-repaired', { partition })
-      return isRepaired
+      const repaired = await this.#bucket(partition).ask('repairSegment', {}, SEGMENT_LIMIT)
+      if (!repaired) return false
+      const root = this.#facts.roots[this.#roster.find(repaired.disk)?.slot ?? -1]
+      this.#context.log.info('segment-repaired', { partition, ...repaired, root })
+      return true
     } catch (error) {
       this.#postpone(error, { partition })
       return false

@@ -4,10 +4,12 @@ import { attachRoster } from '../../src/actors/roster.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { fault } from '../../src/base/errors.ts'
 import { MiB } from '../../src/base/units.ts'
+import type { System } from '../../src/runtime/system.ts'
 import { factsOf } from '../../src/server.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { noLock, type TakeLock } from '../../src/storage/lock.ts'
 import { createProbeArena, openEngine } from '../support/engine-probe.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import { eventually } from '../support/memory-tree.ts'
 import { diskRoots, listTree, startTestStore } from '../support/stores.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
@@ -54,6 +56,61 @@ test(
     isHeldElsewhere = false
     await eventually('it is back', PATIENCE_MS, async () => (await second())?.state === 'present')
     assert.equal(locked, ['/d1', '/d3', '/d4', '/d2'])
+    await system.close()
+  }),
+)
+
+const redundancyOf = (system: System) =>
+  system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, { withinMs: 10_000 })
+
+test(
+  'disks that changed places are gone once, found once, and locked where they are',
+  deadline(LIMIT_MS, async () => {
+    const files = createMemoryFiles()
+    const roots = diskRoots(6)
+    const { log, of } = createLogLines()
+    const locked: string[] = []
+    const takeLock: TakeLock = (root) => {
+      locked.push(root)
+      return noLock(root)
+    }
+    const { system } = await openEngine({
+      ...{ files, roots, arena: createProbeArena(64 * MiB), partitions: 1, takeLock, log },
+    })
+    locked.splice(0)
+    await files.rename('/d1', '/aside')
+    await files.rename('/d2', '/d1')
+    await files.rename('/aside', '/d2')
+    await eventually('they are found', PATIENCE_MS, () => of('disk-found').length === 2)
+    await eventually('they are in use', PATIENCE_MS, async () => {
+      const { disks } = await redundancyOf(system)
+      const places = disks.map(({ position, directory, state }) => `${position} ${directory} ${state}`)
+      return places.join().startsWith('1 /d2 present,2 /d1 present,3 /d3 present')
+    })
+    await system.close()
+    assert.equal([...locked].sort(), ['/d1', '/d2'])
+    assert.is(of('disk-gone').length, 2)
+    assert.equal(of('actor failed'), [])
+  }),
+)
+
+test(
+  'of more disks than the store can do without it is said why each is out',
+  deadline(LIMIT_MS, async () => {
+    const files = createMemoryFiles()
+    const roots = diskRoots(6)
+    const { system } = await openEngine({ files, roots, arena: createProbeArena(64 * MiB), partitions: 1 })
+    for (const number of [1, 2, 3]) await files.rename(`/d${number}`, `/away${number}`)
+    await files.makeDirectory('/d3')
+    const causes = [
+      '/d1 does not exist: its disk is out',
+      '/d2 does not exist: its disk is out',
+      '/d3 is empty, and too few disks of this store are present to take in another',
+    ]
+    await eventually('it is said', PATIENCE_MS, async () => {
+      const { disks } = await redundancyOf(system)
+      return causes.every((cause, slot) => disks[slot]?.message === cause)
+    })
     await system.close()
   }),
 )

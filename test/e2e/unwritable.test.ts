@@ -1,9 +1,19 @@
 // Directories that cannot be written to, as an operator meets them: the store goes on without as many as it can do without,
 // says which and why wherever it is asked, and takes them in again; what it cannot do without keeps it from starting.
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { KiB } from '../../src/base/units.ts'
+import { KiB, MiB } from '../../src/base/units.ts'
 import { snapshotOf } from '../support/disk-damage.ts'
 import { eventually } from '../support/memory-tree.ts'
 import { readRedundancy, waitForRedundancy } from '../support/redundancy.ts'
@@ -15,7 +25,7 @@ import {
   type StartOptions,
   startProcess,
 } from '../support/server-process.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { assert, deadline, needing, suite } from '../support/uvu.ts'
 
 const test = suite('unwritable')
 const LIMIT_MS = 180_000
@@ -187,6 +197,75 @@ test(
     for (const disk of disks.slice(1)) spoil(disk)
     const causes = disks.slice(1).map((disk) => `${disk} cannot be written to (ENOTDIR)`)
     await refused(['its disks at positions 2, 3, 4: 2 of 4 must be there', ...causes])
+  }),
+)
+
+const runs = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0
+/** A file system of its own, which the kernel makes read-only when it is told of an error in it. */
+const createFileSystem = (): { mount(at: string): boolean } => {
+  const image = join(createTemporaryDirectory('image'), 'ext4')
+  writeFileSync(image, '')
+  truncateSync(image, 256 * MiB)
+  runs('mkfs.ext4', '-q', image)
+  return { mount: (at) => runs('mount', '-o', 'loop,errors=remount-ro', image, at) }
+}
+const isMountable = (): boolean => {
+  const at = createTemporaryDirectory('mount')
+  const isMounted = createFileSystem().mount(at)
+  if (isMounted) runs('umount', at)
+  return isMounted
+}
+
+needing(
+  test,
+  'permission to mount an ext4',
+  isMountable(),
+)(
+  'a disk that the kernel makes read-only under a running store is out with its cause, and back when it lies elsewhere',
+  deadline(LIMIT_MS, async () => {
+    const data = createTemporaryDirectory('data')
+    const disks = [1, 2, 3, 4, 5, 6].map((number) => join(data, `d${number}`))
+    const third = disks[2]!
+    const { mount } = createFileSystem()
+    mkdirSync(third)
+    assert.ok(mount(third))
+    try {
+      const server = await start({ disks })
+      const client = createS3Client(server, { maxAttempts: 8 })
+      await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
+      const large = (Key: string) =>
+        client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: bodyOf(7, 12 * MiB) }))
+      await put(client, 1)
+      assert.ok(runs('mount', '-o', 'remount,abort', third))
+      const message = `${third} cannot be written to (EROFS): its disk is out`
+      const isOut = async (): Promise<boolean> => (await readRedundancy(server)).disks[2]?.message === message
+      let count = 0
+      await eventually('it is out', PATIENCE_MS, async () => {
+        await large(`${count++}`)
+        return isOut()
+      })
+      // Tried again every ten seconds: none of that may reach a write.
+      const endMs = performance.now() + 12_000
+      while (performance.now() < endMs) {
+        await large('again')
+        await new Promise((resolve) => setTimeout(resolve, 300))
+      }
+      assert.ok(await isOut())
+      assert.not.match(server.stderr(), 'actor failed')
+      assert.is(server.stderr().split('"disk-read-only"').length - 1, 1)
+
+      // What it holds is still read: it may be put on another file system.
+      cpSync(third, `${third}-copy`, { recursive: true, filter: (path) => !path.endsWith('lost+found') })
+      assert.ok(runs('umount', '--lazy', third))
+      rmdirSync(third)
+      renameSync(`${third}-copy`, third)
+      await waitForRedundancy(server, PATIENCE_MS)
+      await large('after')
+      await check(client, 1)
+      await server.stop()
+    } finally {
+      runs('umount', '--lazy', third)
+    }
   }),
 )
 

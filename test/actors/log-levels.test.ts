@@ -93,4 +93,26 @@ test(
   }),
 )
 
+test(
+  'a copy of a segment that is not there is written again, and it is said which and where',
+  deadline(LIMIT_MS, async () => {
+    const first = await openProbedStore()
+    await first.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    await first.close()
+    const { files, roots } = first
+    const copies = (await Promise.all(roots.map((root) => filesBelow(files, `${root}/journal`)))).flat()
+    const copy = copies.find(({ path }) => path.endsWith('/0/1.log'))!
+    await files.remove(copy.path)
+    const { log, of } = createLogLines()
+    const store = await openProbedStore(files, 6, undefined, log)
+    await eventually('it is written again', 30_000, () => of('segment-repaired').length > 0)
+    await store.close()
+    const { level, fields } = of('segment-repaired')[0]!
+    const { partition, segment, disk, root } = fields
+    assert.equal([level, partition, segment], ['info', 0, 1])
+    assert.is(root, roots[(disk as number) - 1])
+    assert.ok((await files.list(`${root}/journal/0`)).includes('1.log'))
+  }),
+)
+
 test.run()

@@ -15,16 +15,18 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['clients/restic', 120],
   ['clients/s3cmd', 120],
   ['e2e/filling', 90],
+  ['actors', 90],
   ['e2e/bit-flips', 75],
   ['e2e/kill', 75],
   ['e2e/disks', 65],
   ['crash/store', 50],
   ['sim/full-disk', 50],
-  ['actors', 50],
   ['e2e/fresh-clone', 45],
   ['e2e/program', 40],
   ['crash/table-change', 35],
+  ['e2e/unwritable', 35],
   ['runtime', 30],
+  ['e2e/exchanged', 28],
   ['e2e/gave-up', 25],
   ['kill/threads', 25],
   ['library', 25],
@@ -34,7 +36,6 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/syncs', 12],
   ['e2e/lost-block', 11],
   ['e2e/bench', 10],
-  ['e2e/unwritable', 10],
 ])
 
 export interface Unit {

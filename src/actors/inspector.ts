@@ -129,8 +129,9 @@ export const inspector: Behavior<InspectorProtocol, InspectorArgs> = {
     const roster = attachRoster(facts.roster)
     return {
       async actors() {
-        const codec = gateways.map((path) => codecThreadsOf(context, path))
-        const [{ tree, threads, deadLetters, refused }, ...pools] = await Promise.all([inspect(), ...codec])
+        // One after the other: what is asked of the gateways here is not to be seen in their mailboxes.
+        const { tree, threads, deadLetters, refused } = await inspect()
+        const pools = await Promise.all(gateways.map((path) => codecThreadsOf(context, path)))
         return { threads: [...threads, ...pools.flat()], actors: tree, deadLetters, refused }
       },
       redundancy: async () => {

@@ -8,7 +8,7 @@ import { KiB, MiB } from '../../src/base/units.ts'
 import { emptyDirectory, filesIn, flipBytes } from '../support/disk-damage.ts'
 import { waitForRedundancy } from '../support/redundancy.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
-import { createTemporaryDirectory, type ServerProcess, startProcess } from '../support/server-process.ts'
+import { createTemporaryDirectory, type ServerProcess, startsOf } from '../support/server-process.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('bit flips')
@@ -20,16 +20,8 @@ const SIZES = [100, 10 * KiB, 40 * KiB, 500 * KiB, MiB, 6 * MiB + 1]
 const [GONE, GONE_LATER, GONE_SIZE] = ['gone', 'gone-later', MiB]
 const INDEXES = Array.from({ length: 24 }, (_, index) => index)
 const NOTES = /^volumes\/\d+\.free$/
-const running: ServerProcess[] = []
-test.after.each(async () => {
-  for (const server of running.splice(0)) await server.kill()
-})
 
-const start = async (options: Parameters<typeof startProcess>[0]): Promise<ServerProcess> => {
-  const server = await startProcess(options)
-  running.push(server)
-  return server
-}
+const start = startsOf(test)
 const sizeOf = (index: number): number => SIZES[index % SIZES.length] ?? 0
 const readAll = (client: S3Client): Promise<void> =>
   inParallel(INDEXES, 4, async (index) => {

@@ -7,22 +7,14 @@ import { KiB, MiB } from '../../src/base/units.ts'
 import { emptyDirectory, filesIn } from '../support/disk-damage.ts'
 import { readRedundancy, waitForRedundancy } from '../support/redundancy.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
-import { createTemporaryDirectory, type ServerProcess, startProcess } from '../support/server-process.ts'
+import { createTemporaryDirectory, startsOf } from '../support/server-process.ts'
 import { assert, deadline, needing, suite } from '../support/uvu.ts'
 
 const test = suite('disks')
 const LIMIT_MS = 180_000
 const REPAIR_LIMIT_MS = 90_000
-const running: ServerProcess[] = []
-test.after.each(async () => {
-  for (const server of running.splice(0)) await server.kill()
-})
 
-const start = async (options: Parameters<typeof startProcess>[0]): Promise<ServerProcess> => {
-  const server = await startProcess(options)
-  running.push(server)
-  return server
-}
+const start = startsOf(test)
 
 /** Inline, packed and large in turn. */
 const sizeOf = (index: number): number =>

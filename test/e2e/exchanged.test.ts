@@ -10,8 +10,7 @@ import {
   createTemporaryDirectory,
   runProgram,
   type ServerProcess,
-  type StartOptions,
-  startProcess,
+  startsOf,
 } from '../support/server-process.ts'
 import { assert, deadline, needing, suite } from '../support/uvu.ts'
 
@@ -19,17 +18,9 @@ const test = suite('exchanged')
 const LIMIT_MS = 180_000
 const PATIENCE_MS = 60_000
 const BUCKET = 'bucket'
-const running: ServerProcess[] = []
-test.after.each(async () => {
-  for (const server of running.splice(0)) await server.kill()
-})
 const onLinux = needing(test, 'list of locks in /proc', process.platform === 'linux')
 
-const start = async (options: StartOptions): Promise<ServerProcess> => {
-  const server = await startProcess(options)
-  running.push(server)
-  return server
-}
+const start = startsOf(test)
 
 /** Whether the process holds a lock on this very file. */
 const isLockedBy = ({ pid }: ServerProcess, disk: string): boolean => {

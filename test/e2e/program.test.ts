@@ -18,23 +18,14 @@ import {
   PROGRAM,
   runProgram,
   type ServerProcess,
-  type StartOptions,
-  startProcess,
+  startsOf,
 } from '../support/server-process.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('program')
 const LIMIT_MS = 60_000
-const running: ServerProcess[] = []
-test.after.each(async () => {
-  for (const server of running.splice(0)) await server.kill()
-})
 
-const start = async (options: StartOptions = {}): Promise<ServerProcess> => {
-  const server = await startProcess(options)
-  running.push(server)
-  return server
-}
+const start = startsOf(test)
 
 /** The start fails with this exit code and one line that has these words. */
 const refusesToStart = async (args: readonly string[], code: number, words: RegExp): Promise<void> => {

@@ -22,8 +22,7 @@ import {
   createTemporaryDirectory,
   runProgram,
   type ServerProcess,
-  type StartOptions,
-  startProcess,
+  startsOf,
 } from '../support/server-process.ts'
 import { assert, deadline, needing, suite } from '../support/uvu.ts'
 
@@ -31,16 +30,8 @@ const test = suite('unwritable')
 const LIMIT_MS = 180_000
 const PATIENCE_MS = 60_000
 const BUCKET = 'bucket'
-const running: ServerProcess[] = []
-test.after.each(async () => {
-  for (const server of running.splice(0)) await server.kill()
-})
 
-const start = async (options: StartOptions): Promise<ServerProcess> => {
-  const server = await startProcess(options)
-  running.push(server)
-  return server
-}
+const start = startsOf(test)
 
 /** What a store locks first is no directory any more: so it is for root, too, whom no mode of a file refuses. */
 const spoil = (disk: string): void => {

@@ -59,6 +59,13 @@ const repairAll = async ({ segments }: Partition): Promise<void> => {
   assert.equal(segments.damaged(), [])
 }
 
+/** A start finds nothing to tell of. */
+const checkWhole = async (place: Parameters<typeof opened>[0]): Promise<void> => {
+  const { partition, damage } = await opened(place)
+  assert.equal(damage(), [])
+  await partition.close()
+}
+
 test(
   'frames that one copy has garbled are told once at a start, and the copy is made anew',
   deadline(LIMIT_MS, async () => {
@@ -82,9 +89,7 @@ test(
     const length = partition.segments.list()[0]!.length
     assert.equal(Buffer.from(fileOf(place, 1)), whole.subarray(0, length))
     await partition.close()
-    const again = await opened(place)
-    assert.equal(again.damage(), [])
-    await again.partition.close()
+    await checkWhole(place)
   }),
 )
 
@@ -105,9 +110,7 @@ test(
     await checkAll(partition)
     await repairAll(partition)
     await partition.close()
-    const again = await opened(place)
-    assert.equal(again.damage(), [])
-    await again.partition.close()
+    await checkWhole(place)
   }),
 )
 

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Test } from 'uvu'
 import { endWithUs, killGroup } from './lifeline.ts'
 
 export const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url))
@@ -149,6 +150,19 @@ export const startProcess = async (options: StartOptions = {}): Promise<ServerPr
 }
 
 type LaunchOptions = Pick<StartOptions, 'environment' | 'prefix' | 'cwd' | 'startLimitMs'>
+
+/** `startProcess` for the tests of a suite: what each of them started is killed when it ends. */
+export const startsOf = (test: Test): typeof startProcess => {
+  const running: ServerProcess[] = []
+  test.after.each(async () => {
+    for (const server of running.splice(0)) await server.kill()
+  })
+  return async (options) => {
+    const server = await startProcess(options)
+    running.push(server)
+    return server
+  }
+}
 
 interface Launched {
   readonly child: ChildProcess

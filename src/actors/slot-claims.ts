@@ -4,7 +4,7 @@
 // finds no disk, or another place, gives the claim up, and so does one whose disk went or cannot be written to any more.
 import { createHash } from 'node:crypto'
 import type { FileSystem } from '../base/files.ts'
-import { LOCK_NAME } from '../storage/layout.ts'
+import { findLockPlace } from '../storage/lock-place.ts'
 
 /** A digest of what tells one place from another: it fits into one cell, so that no reader sees the half of one. Never 0. */
 export type Place = bigint
@@ -32,9 +32,8 @@ export const attachClaims = (shared: SharedArrayBuffer): SlotClaims => {
 
 /** What lies under this name now. Rejects as the file system does. */
 export const placeOf = async (files: FileSystem, root: string): Promise<Place> => {
-  const [directory, lock] = await Promise.all([files.stat(root), files.stat(`${root}/${LOCK_NAME}/LOCK`)])
-  const said = `${directory?.device}:${directory?.inode}:${lock?.inode}`
-  return createHash('sha256').update(said).digest().readBigInt64LE(0) | 1n
+  const place = await findLockPlace(files, root)
+  return createHash('sha256').update(place).digest().readBigInt64LE(0) | 1n
 }
 
 /** Directories that change faster than they can be looked at are not worth more. */
@@ -49,13 +48,12 @@ export const lockPlace = async (
   root: string,
   relock: (root: string) => Promise<void>,
 ): Promise<Place> => {
-  await relock(root)
-  let place = await placeOf(files, root)
-  for (let tries = 0; tries < TRIES_MAX; tries++) {
+  // What cannot be looked at is refused by `relock`, in its words.
+  let before: Place | undefined = await placeOf(files, root).catch(() => undefined)
+  for (let tries = TRIES_MAX; ; tries--) {
     await relock(root)
-    const before = place
-    place = await placeOf(files, root)
-    if (place === before) break
+    const place = await placeOf(files, root)
+    if (place === before || tries === 0) return place
+    before = place
   }
-  return place
 }

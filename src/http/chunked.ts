@@ -1,5 +1,6 @@
 // The chunked transfer coding of RFC 9112, 7.1, as a state machine over pieces of any size. What S3 calls aws-chunked
 // travels inside it and is none of its business. Extensions and trailers are read past, not believed; lines have a bound.
+import { Buffer } from 'node:buffer'
 import { isFieldValue, TOKEN } from './fields.ts'
 import { badRequest, ONCE } from './head.ts'
 
@@ -18,11 +19,19 @@ const SMALL_BYTES = 1024
 const CR = 13
 const LF = 10
 const SEMICOLON = 59
+const CRLF = Buffer.from('\r\n')
 
 const isHexDigit = (byte: number): boolean =>
   (byte >= 48 && byte <= 57) || ((byte | 32) >= 97 && (byte | 32) <= 102)
 
 type State = 'size' | 'data' | 'data-end' | 'trailers' | 'done'
+
+/** Behind the last chunk; no trailing fields. */
+export const LAST_CHUNK = Buffer.from('0\r\n\r\n')
+
+/** `bytes`, of which there is at least one, as a chunk. */
+export const encodeChunk = (bytes: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, CRLF])
 
 export class ChunkedDecoder {
   private state: State = 'size'

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import { KiB } from '../base/units.ts'
 import { answerHead, type Fields } from './answer-head.ts'
+import { encodeChunk, LAST_CHUNK } from './chunked.ts'
 import { expectsContinue, keepsConnection, type RequestHead } from './head.ts'
 import type { IncomingBody } from './incoming-body.ts'
 import { joined } from './output.ts'
@@ -38,6 +39,8 @@ export class Exchange {
   readonly body: IncomingBody | undefined
   private readonly host: ExchangeHost
   private head: string | undefined
+  /** The pieces of the answer go out as chunks. */
+  private isChunked = false
   private readonly onFlushed = (): void => this.host.flushed(this)
 
   constructor(request: RequestHead, body: IncomingBody | undefined, host: ExchangeHost) {
@@ -85,8 +88,19 @@ export class Exchange {
     this.head = this.makeHead(status, fields)
   }
 
+  /** As `begin`, of a length that nobody knows: in chunks, or up to the end of the connection for a client that knows none. */
+  beginUnsized(status: number, fields: Fields): void {
+    this.isChunked = this.request.minor === 1
+    if (!this.isChunked) this.isLast = true
+    this.begin(status, this.isChunked ? [...fields, 'Transfer-Encoding', 'chunked'] : fields)
+  }
+
   /** `done` is called when the socket has taken the piece, or never will. */
   write(bytes: Uint8Array, done: () => void): void {
+    this.put(this.isChunked ? encodeChunk(bytes) : bytes, done)
+  }
+
+  private put(bytes: Uint8Array, done: () => void): void {
     const { host, head } = this
     const { socket } = host
     const onTaken = (): void => {
@@ -107,7 +121,8 @@ export class Exchange {
 
   /** After the last piece was taken. */
   end(): void {
-    if (this.head === undefined) this.onFlushed()
+    if (this.isChunked) this.put(LAST_CHUNK, this.onFlushed)
+    else if (this.head === undefined) this.onFlushed()
     else this.host.socket.write(this.head, 'latin1', this.onFlushed)
     this.head = undefined
   }

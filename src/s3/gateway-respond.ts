@@ -36,26 +36,18 @@ const fieldsOf = (response: S3Response, ids: AnswerIds, length: number | undefin
   return fields
 }
 
-/** As one chunk of the transfer coding; the empty one ends it. */
-const framed = (text: string): Buffer => Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`)
-
-/** Of an unknown length: chunked, or up to the end of the connection for a client that knows no chunks. */
+/** An answer of an unknown length. No piece is empty. */
 const sendPieces = async (
   exchange: Exchange,
   answer: S3Response,
   pieces: AsyncIterable<string>,
   ids: AnswerIds,
 ): Promise<void> => {
-  const isChunked = exchange.request.minor === 1
-  if (!isChunked) exchange.isLast = true
-  const fields = fieldsOf(answer, ids, 'unknown')
-  exchange.begin(answer.status, isChunked ? [...fields, 'Transfer-Encoding', 'chunked'] : fields)
-  const write = (bytes: Buffer): Promise<void> => new Promise((resolve) => exchange.write(bytes, resolve))
+  exchange.beginUnsized(answer.status, fieldsOf(answer, ids, 'unknown'))
   for await (const piece of pieces) {
     if (exchange.isGone) return
-    await write(isChunked ? framed(piece) : Buffer.from(piece))
+    await new Promise<void>((resolve) => exchange.write(Buffer.from(piece), resolve))
   }
-  if (isChunked) await write(framed(''))
   exchange.end()
 }
 

@@ -116,14 +116,17 @@ export const decodeKey = (bytes: Uint8Array): Decoded<StoreKey> => {
   }
 }
 
-/** The bytes of a small file; undefined when there is none. */
-export const readSmallFile = async (files: FileSystem, path: string): Promise<Uint8Array | undefined> => {
+/** The first bytes of a file, `bytesMax` at most; undefined when there is none. */
+export const readBeginning = async (
+  files: FileSystem,
+  path: string,
+  bytesMax: number,
+): Promise<Buffer | undefined> => {
   try {
     const file = await files.open(path, 'read')
     try {
       const { size } = await file.stat()
-      if (size > IDENTITY_BYTES_MAX) return new Uint8Array(0)
-      const bytes = new Uint8Array(size)
+      const bytes = Buffer.alloc(Math.min(size, bytesMax))
       return bytes.subarray(0, await file.read(bytes, 0))
     } finally {
       await file.close()
@@ -132,6 +135,12 @@ export const readSmallFile = async (files: FileSystem, path: string): Promise<Ui
     if (isNotThere(error)) return undefined
     throw error
   }
+}
+
+/** The bytes of a small file, none of one that is too large to be ours; undefined when there is none. */
+export const readSmallFile = async (files: FileSystem, path: string): Promise<Uint8Array | undefined> => {
+  const bytes = await readBeginning(files, path, IDENTITY_BYTES_MAX + 1)
+  return bytes && bytes.length > IDENTITY_BYTES_MAX ? new Uint8Array(0) : bytes
 }
 
 /** Writes a small file in place of the old one, whole or not at all; durable when it resolves. */

@@ -14,7 +14,7 @@ import type { FileSystem } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
 import { digestOf } from '../codec/checksums.ts'
 import { createScalarCrc } from '../codec/crc.ts'
-import { isNotThere } from './shard-files.ts'
+import { readBeginning } from './identity-file.ts'
 
 const BLOCK_BYTES = 32_768
 const HEADER_BYTES = 7
@@ -98,34 +98,18 @@ export const checkLevelLog = (
   return first === undefined ? undefined : { offset: first, blocks }
 }
 
-const readWhole = async (files: FileSystem, path: string): Promise<Buffer | undefined> => {
-  try {
-    const file = await files.open(path, 'read')
-    try {
-      const { size } = await file.stat()
-      const bytes = Buffer.alloc(Math.min(size, FILE_BYTES_MAX))
-      return bytes.subarray(0, await file.read(bytes, 0))
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    if (isNotThere(error)) return undefined
-    throw error
-  }
-}
-
 /** Damage in the files of the database at `directory` that its opening reads whole; nothing for none, or for no database. */
 export const findLevelDamage = async (files: FileSystem, directory: string): Promise<LevelDamage[]> => {
   if ((await files.stat(directory)) === undefined) return []
   const names = await files.list(directory)
-  const current = await readWhole(files, `${directory}/CURRENT`)
+  const current = await readBeginning(files, `${directory}/CURRENT`, FILE_BYTES_MAX)
   // One that was never made whole.
   if (current === undefined) return []
   const manifest = /^(MANIFEST-\d+)\n$/.exec(current.toString('latin1'))?.[1]
   if (manifest === undefined || !names.includes(manifest)) return [{ file: 'CURRENT', isFatal: true }]
   const damage: LevelDamage[] = []
   for (const file of [manifest, ...names.filter((name) => /^\d+\.log$/.test(name))]) {
-    const bytes = await readWhole(files, `${directory}/${file}`)
+    const bytes = await readBeginning(files, `${directory}/${file}`, FILE_BYTES_MAX)
     const found = bytes && checkLevelLog(bytes, file !== manifest)
     if (found) damage.push({ file, ...found, isFatal: file === manifest })
   }

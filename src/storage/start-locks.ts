@@ -6,8 +6,8 @@ import { FileError, type FileSystem } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import { isTooManyOpen } from './disk-errors.ts'
 import { type FilesOf, makeRoot } from './forming.ts'
-import { LOCK_NAME } from './layout.ts'
 import type { StoreLock, TakeLock } from './lock.ts'
+import { findLockPlace } from './lock-place.ts'
 import { findUnwritable } from './writable.ts'
 
 /** What a start has done that a refusal takes back, last first. */
@@ -136,10 +136,8 @@ export class StartLocks {
     if (error) throw error
   }
 
-  async #placeOf(root: string): Promise<string> {
-    const files = this.#filesOf(root)
-    const [directory, file] = await Promise.all([files.stat(root), files.stat(`${root}/${LOCK_NAME}/LOCK`)])
-    return `${directory?.device}:${directory?.inode}:${file?.inode}`
+  #placeOf(root: string): Promise<string> {
+    return findLockPlace(this.#filesOf(root), root)
   }
 
   async release(): Promise<void> {

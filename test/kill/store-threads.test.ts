@@ -162,7 +162,7 @@ const rage = async (random: Random, storm: Storm): Promise<void> => {
     const said = `without a use: ${stray.join(' ')}`
     assert.ok(mostOf(stray) < mostOf(before.stray) + strayMax(kills), said)
     assert.ok(stray.length < before.stray.length + Math.max(kills, 10), said)
-    assert.equal(await server.order({ kind: 'arena' }), { answers: 'arena', small: 0, large: 0 })
+    await server.untilArenaIsWhole()
     for (const { path, state, mailbox, restarts, thread, isTemporary } of await server.actors()) {
       if (isTemporary) continue
       assert.equal([state, mailbox.messages, mailbox.bytes], ['up', 0, 0], path)

@@ -14,12 +14,15 @@ import { KiB } from '../../src/base/units.ts'
 import type { ActorView } from '../../src/runtime/system.ts'
 import { type Order, SABOTEUR_CORES, SABOTEUR_SOCKET, type Told } from './saboteur-orders.ts'
 import { PROGRAM, REPOSITORY, type ServerProcess, startProcess } from './server-process.ts'
+import { assert } from './uvu.ts'
 
 const SUPPORT = new URL('./', import.meta.url)
 const programOf = (name: string): string => new URL(name, SUPPORT).pathname
 const RETRY_MS = 20
 /** A store that does not serve again by then does not. */
 const SERVICE_LIMIT_MS = 30_000
+const ARENA_LIMIT_MS = 60_000
+const ARENA_RETRY_MS = 200
 
 const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs))
 
@@ -32,6 +35,8 @@ export interface StormedServer extends ServerProcess {
   actors(): Promise<readonly ActorView[]>
   /** Resolves when every actor is up, those of `places` anew since `before`, and a PUT is answered 200. */
   untilServes(places: readonly string[], before: readonly ActorView[]): Promise<void>
+  /** Resolves when nobody holds a slab of the arena; what is under way for nobody, such as a repair, takes a moment to end. */
+  untilArenaIsWhole(): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,9 +45,12 @@ export type Temper = 'patient' | 'as it is'
 
 /**
  * Whose threads die every second spends a fifth of each restart on what V8 optimizes of a thread that is gone before it is
- * used; so it does not.
+ * used, and as much on threads that wait for garbage to collect; so it does neither.
  */
-const FLAGS: Readonly<Record<Temper, readonly string[]>> = { patient: ['--no-opt'], 'as it is': [] }
+const FLAGS: Readonly<Record<Temper, readonly string[]>> = {
+  patient: ['--no-opt', '--single-threaded-gc'],
+  'as it is': [],
+}
 const commandOf = (temper: Temper): string[] =>
   temper === 'patient' ? [programOf('patient-server.js')] : [PROGRAM, 'serve']
 
@@ -105,6 +113,15 @@ export const startStormed = async (cores: number, temper: Temper = 'patient'): P
           throw new Error(`no service after a kill of ${places}: ${server.stderr().slice(-3000)}`)
         await pause(RETRY_MS)
       }
+    },
+    async untilArenaIsWhole() {
+      const endMs = performance.now() + ARENA_LIMIT_MS
+      let held = await line.order({ kind: 'arena' })
+      while (performance.now() < endMs && held.small + held.large > 0) {
+        await pause(ARENA_RETRY_MS)
+        held = await line.order({ kind: 'arena' })
+      }
+      assert.equal(held, { answers: 'arena', small: 0, large: 0 })
     },
     async close() {
       client.close()

@@ -83,7 +83,7 @@ test(
     const [shard] = await filesBelow(files, `${roots[slot]}/shards`)
     await files.remove(shard!.path)
     for (let i = 0; i < 2; i++) assert.ok(bytes.equals(await readBytes(engine, at)))
-    await eventually('it is written again', 30_000, async () => of('shard-repaired').length > 0)
+    await eventually('it is written again', 50_000, async () => of('shard-repaired').length > 0)
     assert.ok(bytes.equals(await readBytes(engine, at)))
     await store.close()
     assert.equal(
@@ -105,7 +105,7 @@ test(
     await files.remove(copy.path)
     const { log, of } = createLogLines()
     const store = await openProbedStore(files, 6, undefined, log)
-    await eventually('it is written again', 30_000, () => of('segment-repaired').length > 0)
+    await eventually('it is written again', 50_000, () => of('segment-repaired').length > 0)
     await store.close()
     const { level, fields } = of('segment-repaired')[0]!
     const { partition, segment, disk, root } = fields

@@ -1,8 +1,9 @@
 // CopyObject and UploadPartCopy: a verified read of the source feeding a write, so that a copy is checked, coded and
 // synced like any other body. The source stays readable to the end, even when the copy overwrites it.
-import type { Body, ByteRange, Chunk, Reading } from '../../actors/engine.ts'
-import { refusal } from '../../base/errors.ts'
+import type { Body, ByteRange, Chunk, Objects, PutRequest, Reading } from '../../actors/engine.ts'
+import { codeOf, refusal } from '../../base/errors.ts'
 import type { ChecksumAlgorithm, VersionRecord } from '../../metadata/records.ts'
+import { checkConditions } from '../../metadata/versions.ts'
 import { BODY_BYTES_MAX, checksumElement, createSeal, parseAlgorithm } from '../checksums.ts'
 import { checkCopySource, writeConditions } from '../conditions.ts'
 import { parseCopySource } from '../copy-source.ts'
@@ -79,6 +80,16 @@ const checkChangesSomething = (request: S3Request, { key }: VersionRecord, hasCh
   )
 }
 
+/** Gigabytes are not read and written for a copy that what is there refuses already. The commit decides all the same. */
+const checkTarget = async (objects: Objects, { bucket, key, conditions }: PutRequest): Promise<void> => {
+  if (!conditions) return
+  const current = await objects.head({ bucket, key }).catch((error: unknown) => {
+    if (codeOf(error) === 'NoSuchKey') return undefined
+    throw error
+  })
+  checkConditions(conditions, current, key)
+}
+
 const result = (
   root: string,
   { etag, modifiedMs, checksum }: Pick<VersionRecord, 'etag' | 'modifiedMs' | 'checksum'>,
@@ -106,8 +117,9 @@ export const copyObject: Handler = async (request, context) => {
     const source = reading.version
     checkChangesSomething(request, source, replaces || wanted !== undefined)
     const kept: ObjectHeaders = replaces ? replaced : { headers: source.headers, metadata: source.metadata }
-    const body = bodyOf(reading, { start: 0, length: source.size }, wanted ?? source.checksum?.algorithm)
     const target = { bucket, key, owner: identity.canonicalId, ...kept, ...conditions }
+    await checkTarget(context.engine.objects, target)
+    const body = bodyOf(reading, { start: 0, length: source.size }, wanted ?? source.checksum?.algorithm)
     const version = await context.engine.objects.put(target, body)
     return result('CopyObjectResult', version, { withType: true })
   })

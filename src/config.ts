@@ -99,9 +99,6 @@ export interface CommandLine {
 /** The name of a setting's variable: `drain-timeout` is MORAINE_DRAIN_TIMEOUT. */
 export const variableOf = (name: string): string => `MORAINE_${name.toUpperCase().replaceAll('-', '_')}`
 
-export const isHelpAsked = (args: readonly string[]): boolean =>
-  args.includes('--help') || args.includes('-h')
-
 /**
  * The arguments after the command's name, as a `Config`. Throws CONFIG_INVALID with one sentence for the operator.
  * `environment` defaults to the process's own.

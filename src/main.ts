@@ -4,12 +4,12 @@ import { createRequire } from 'node:module'
 import { basename } from 'node:path'
 import { systemClock } from './base/clock.ts'
 import { asMoraineError, codeOf } from './base/errors.ts'
-import { COMMANDS, checkWords, chooseCommand } from './cli/commands.ts'
+import { checkWords, chooseCommand, commandsToExplain, isVersionAsked } from './cli/commands.ts'
 import { formatHelp } from './cli/help.ts'
 import { createLineLog } from './cli/log.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
 import { watchSignals } from './cli/signals.ts'
-import { isHelpAsked, readCommandLine } from './config.ts'
+import { readCommandLine } from './config.ts'
 import { formatDisk, listDisks, readRootKeys, replaceDisk } from './offline.ts'
 import { startServer } from './server.ts'
 
@@ -29,15 +29,16 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
     isTerminal: process.stdout.isTTY === true,
     write: (text: string): void => void process.stdout.write(text),
   }
-  const { command, rest } = chooseCommand(args)
-  if (command.name === 'help' || isHelpAsked(rest)) {
-    terminal.write(formatHelp(COMMANDS.map(({ usage, meaning }) => [usage, meaning] as const)))
+  const explained = commandsToExplain(args)
+  if (explained) {
+    terminal.write(formatHelp(explained.map(({ usage, meaning }) => [usage, meaning] as const)))
     return EXIT_OK
   }
-  if (command.name === 'version') {
+  if (isVersionAsked(args)) {
     terminal.write(versionLine())
     return EXIT_OK
   }
+  const { command, rest } = chooseCommand(args)
   const { config, positionals } = readCommandLine(rest)
   checkWords(command, positionals)
   if (command.name === 'key show') {

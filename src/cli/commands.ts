@@ -1,4 +1,4 @@
-// The commands and which one a line of arguments names.
+// The commands, and which of them a line of arguments names or asks about.
 import { invalid, quote } from './values.ts'
 
 export type CommandName = 'serve' | 'key show' | 'disk list' | 'disk replace' | 'version' | 'help'
@@ -43,20 +43,66 @@ export interface Chosen {
   readonly rest: readonly string[]
 }
 
+const wordsOf = (args: readonly string[]): readonly string[] => {
+  const firstFlag = args.findIndex((argument) => argument.startsWith('-'))
+  return firstFlag === -1 ? args : args.slice(0, firstFlag)
+}
+
+const startsWith = (words: readonly string[], beginning: readonly string[]): boolean =>
+  beginning.every((word, index) => word === words[index])
+
+/** What a command's name begins with, whole words only: `disk` has `list` and `replace`. */
+const within = (words: readonly string[]): readonly Command[] =>
+  COMMANDS.filter(({ name }) => startsWith(name.split(' '), words))
+
+const noCommand = (words: readonly string[]): Error => {
+  const group = within(words.slice(0, 1))
+  if (group.length === 0) {
+    return invalid(`there is no command ${quote(words.join(' '))}; --help lists those there are`)
+  }
+  const names = group.map(({ usage }) => `moraine ${usage}`)
+  return invalid(
+    words.length === 1
+      ? `${quote(words[0] ?? '')} is only the beginning of a command: ${names.join(', ')}`
+      : `there is no command ${quote(words.join(' '))}, but ${names.join(', ')}`,
+  )
+}
+
 /** The command that `args` begin with; `serve` when they begin with a flag or are empty. Throws CONFIG_INVALID. */
 export const chooseCommand = (args: readonly string[]): Chosen => {
-  const firstFlag = args.findIndex((argument) => argument.startsWith('-'))
-  const words = firstFlag === -1 ? args : args.slice(0, firstFlag)
+  const words = wordsOf(args)
   if (words.length === 0) return { command: COMMANDS[0]!, rest: args }
-  const command = COMMANDS.find(({ name }) => `${words.join(' ')} `.startsWith(`${name} `))
-  if (!command) throw invalid(`there is no command ${quote(words.join(' '))}; --help lists those there are`)
+  const command = COMMANDS.find(({ name }) => startsWith(words, name.split(' ')))
+  if (!command) throw noCommand(words)
   return { command, rest: args.slice(command.name.split(' ').length) }
+}
+
+const HELP_FLAGS: readonly string[] = ['--help', '-h']
+const VERSION_FLAGS: readonly string[] = ['--version', '-V', '-v']
+
+/** Whatever else is on the line, and whatever is wrong with it. */
+export const isVersionAsked = (args: readonly string[]): boolean =>
+  args[0] === 'version' || args.some((argument) => VERSION_FLAGS.includes(argument))
+
+/**
+ * The commands that help was asked for, `help disk` or `disk --help`; undefined when none was. Throws CONFIG_INVALID for what
+ * is no command and no beginning of one.
+ */
+export const commandsToExplain = (args: readonly string[]): readonly Command[] | undefined => {
+  const words = wordsOf(args)
+  const isCommand = words[0] === 'help'
+  if (!isCommand && !args.some((argument) => HELP_FLAGS.includes(argument))) return undefined
+  const named = isCommand ? words.slice(1) : words
+  const found = within(named)
+  return found.length > 0 ? found : [chooseCommand(named).command]
 }
 
 /** Words that no command asked for are a mistake, a forgotten flag most likely. */
 export const checkWords = ({ name, words }: Command, positionals: readonly string[]): void => {
   if (positionals.length > words) {
-    throw invalid(`${name} does not know what ${quote(positionals[words] ?? '')} is for`)
+    const word = positionals[words] ?? ''
+    const hint = within([word]).length > 0 ? '; the command comes first, then its flags' : ''
+    throw invalid(`${name} does not know what ${quote(word)} is for${hint}`)
   }
   if (positionals.length < words)
     throw invalid(`${name} needs ${words === 1 ? 'a word' : `${words} words`} more`)

@@ -1,5 +1,5 @@
-// Which command a line of arguments names.
-import { checkWords, chooseCommand } from '../../src/cli/commands.ts'
+// Which command a line of arguments names, or asks about.
+import { checkWords, chooseCommand, commandsToExplain, isVersionAsked } from '../../src/cli/commands.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('commands')
@@ -26,10 +26,49 @@ test('what is no command is refused by name', async () => {
   await rejectsWith('CONFIG_INVALID', () => chooseCommand(['servex']))
 })
 
+test('the beginning of a command says how it goes on', async () => {
+  for (const line of ['disk', 'disk remove', 'disk --data x']) {
+    const { message } = await rejectsWith('CONFIG_INVALID', () => chooseCommand(line.split(' ')))
+    assert.match(message, /^[^\n]*"disk.*moraine disk list, moraine disk replace DIR$/, line)
+  }
+  const { message } = await rejectsWith('CONFIG_INVALID', () => chooseCommand(['key']))
+  assert.match(message, /moraine key show$/)
+})
+
+test('help is of everything, or of what it is asked for', async () => {
+  const explained = (line: string): string | undefined =>
+    commandsToExplain(line.split(' '))
+      ?.map(({ name }) => name)
+      .join()
+  const all = explained('--help')
+  assert.match(all ?? '', /^serve,key show,disk list,disk replace,version,help$/)
+  for (const line of ['help', '-h', '--port x --help', '--bogus -h', 'help --bogus'])
+    assert.is(explained(line), all)
+  for (const line of ['disk --help', 'help disk']) assert.is(explained(line), 'disk list,disk replace')
+  for (const line of ['key --help', 'key show -h', 'help key show --data x']) {
+    assert.is(explained(line), 'key show')
+  }
+  assert.is(explained('disk replace /mnt/d1 --help'), 'disk replace')
+  for (const line of ['serve', 'disk list', 'serve --port 1']) assert.is(explained(line), undefined)
+  await rejectsWith('CONFIG_INVALID', () => explained('help nonsense'))
+  await rejectsWith('CONFIG_INVALID', () => explained('dis --help'))
+})
+
+test('the version is asked for as a command or as a flag', () => {
+  for (const line of ['version', '--version', '-v', '-V', 'serve --version']) {
+    assert.ok(isVersionAsked(line.split(' ')), line)
+  }
+  for (const line of ['serve', '--data version', 'disk replace version']) {
+    assert.not.ok(isVersionAsked(line.split(' ')), line)
+  }
+})
+
 test('a word too many is refused', async () => {
   const { command } = chooseCommand(['serve'])
   checkWords(command, [])
   await rejectsWith('CONFIG_INVALID', () => checkWords(command, ['9000']))
+  const { message } = await rejectsWith('CONFIG_INVALID', () => checkWords(command, ['disk', 'list']))
+  assert.match(message, /the command comes first/)
 })
 
 test.run()

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { GiB, MiB } from '../../src/base/units.ts'
-import { type Environment, isHelpAsked, readCommandLine, SETTINGS } from '../../src/config.ts'
+import { type Environment, readCommandLine, SETTINGS } from '../../src/config.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('config')
@@ -153,12 +153,6 @@ test('root credentials come from the environment, together, and are never quoted
 
 test('words that are no flags are handed back in order', () => {
   assert.equal(readCommandLine(['3', '--port', '1', '--', '--x'], {}).positionals, ['3', '--x'])
-})
-
-test('help is asked for by either name', () => {
-  assert.ok(isHelpAsked(['--port', 'x', '--help']))
-  assert.ok(isHelpAsked(['-h']))
-  assert.not.ok(isHelpAsked(['help']))
 })
 
 test('every setting is explained', () => {

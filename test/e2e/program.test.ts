@@ -63,12 +63,16 @@ const putBucket = async (server: ServerProcess): Promise<(method: string, path: 
 test(
   'help explains itself and version is one line',
   deadline(LIMIT_MS, async () => {
-    for (const args of [['--help'], ['serve', '--help'], ['help']]) {
+    for (const args of [['--help'], ['serve', '--help'], ['help'], ['disk', '--help'], ['key', '-h']]) {
       const { code, stdout, stderr } = await runProgram(args)
       assert.equal([code, stderr], [0, ''])
       assert.match(stdout, /--drain-timeout/)
     }
-    assert.match((await runProgram(['version'])).stdout, /^moraine \d+\.\d+\.\d+\S* \(Node v\d+\S*\)\n$/)
+    for (const args of [['version'], ['--version'], ['serve', '--version']]) {
+      const { code, stdout, stderr } = await runProgram(args)
+      assert.equal([code, stderr], [0, ''])
+      assert.match(stdout, /^moraine \d+\.\d+\.\d+\S* \(Node v\d+\S*\)\n$/)
+    }
   }),
 )
 
@@ -79,6 +83,8 @@ test(
     await refusesToStart(['serve', '--port', '70000'], 2, /--port is "70000"/)
     await refusesToStart(['serve', 'something'], 2, /"something"/)
     await refusesToStart(['server'], 2, /"server"/)
+    await refusesToStart(['disk'], 2, /moraine disk list/)
+    await refusesToStart(['help', 'server'], 2, /"server"/)
   }),
 )
 

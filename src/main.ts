@@ -10,6 +10,7 @@ import { createLineLog } from './cli/log.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
 import { watchSignals } from './cli/signals.ts'
 import { readCommandLine } from './config.ts'
+import { checkDescriptors, descriptorsMax } from './descriptors.ts'
 import { formatDisk, listDisks, readRootKeys, replaceDisk } from './offline.ts'
 import { startServer } from './server.ts'
 
@@ -57,6 +58,7 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
     )
     return EXIT_OK
   }
+  checkDescriptors(config.disks.length, descriptorsMax())
   const log = createLineLog(config.logLevel)
   const nextSignal = watchSignals(process, systemClock)
   return serve(config, { startServer, log, terminal, nextSignal, program: programName() })

@@ -91,6 +91,7 @@ export const FAULT_CODES = [
   'STORE_IN_USE',
   'CONFIG_INVALID',
   'PORT_IN_USE',
+  'TOO_FEW_FILES',
 ] as const
 
 /** A failed assertion or anything thrown that is none of ours. */

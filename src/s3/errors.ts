@@ -133,6 +133,7 @@ const OTHERS: Readonly<Record<Exclude<ErrorCode, RefusalCode>, S3Error>> = {
     STORE_IN_USE: INTERNAL_ERROR,
     CONFIG_INVALID: INTERNAL_ERROR,
     PORT_IN_USE: INTERNAL_ERROR,
+    TOO_FEW_FILES: INTERNAL_ERROR,
   } satisfies Record<FaultCode, S3Error>),
   ASSERTION: INTERNAL_ERROR,
   UNEXPECTED: INTERNAL_ERROR,

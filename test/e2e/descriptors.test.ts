@@ -5,7 +5,7 @@ import { createSigner } from '../../bench/load/presign.ts'
 import { createStoreClient } from '../../bench/load/store-client.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import { bodyOf } from '../support/s3-client.ts'
-import { PROGRAM, startProcess } from '../support/server-process.ts'
+import { createTemporaryDirectory, PROGRAM, runProgram, startProcess } from '../support/server-process.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('descriptors')
@@ -51,6 +51,22 @@ test(
     others.close()
     assert.not.match(server.stderr(), /EMFILE|actor failed/)
     assert.is((await server.stop()).code, 0)
+  }),
+)
+
+test(
+  'too few of them to start with are one sentence',
+  deadline(60_000, async () => {
+    const args = ['serve', '--port', '0', '--data', createTemporaryDirectory('few')]
+    for (const few of [64, 128, 300]) {
+      const prefix = ['sh', '-c', `ulimit -n ${few}; exec "$@"`, 'sh']
+      const { code, stdout, stderr } = await runProgram(args, { prefix })
+      assert.equal([code, stdout], [1, ''])
+      assert.match(
+        stderr,
+        new RegExp(`^moraine: this process may have ${few} files open[^\\n]*ulimit -n[^\\n]*\\n$`),
+      )
+    }
   }),
 )
 

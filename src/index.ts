@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The library: a store inside somebody else's process. It is silent unless given a `log`, installs no global handler,
 // never ends the process, and `close` leaves nothing of it. `createStore({ disks: 'memory' })` runs the same actors, codec,
 // storage and S3 code as the server, on one thread and a file system in memory.
@@ -60,8 +61,8 @@ export const createStore = async (options: StoreOptions): Promise<Store> => {
   const isMemory = options.disks === 'memory'
   let server: Server
   try {
-    const log = options.log ?? silentLog
     const config = configOf(options, place.roots)
+    const log = options.log ?? silentLog
     server = await startServer(config, { log, ...(isMemory && { memory: createMemoryFiles() }) })
   } catch (error) {
     await place.remove()

@@ -13,6 +13,7 @@ import {
   parseHost,
   parseRegion,
 } from './config.ts'
+import { setDisksOf } from './storage/geometry.ts'
 
 export interface StoreOptions {
   /**
@@ -71,6 +72,15 @@ const textOf = (name: string, value: unknown): string => {
   throw invalid(`${name} is ${quote(String(value))} but must be text`)
 }
 
+const LOG_METHODS = ['debug', 'info', 'warn', 'error'] as const
+
+/** What is missed only when something goes wrong would then end the program it is in. */
+const checkLog = (log: unknown): void => {
+  const methods = log as Partial<Record<string, unknown>> | null | undefined
+  const missing = LOG_METHODS.find((name) => typeof methods?.[name] !== 'function')
+  if (missing !== undefined) throw invalid(`log has no method ${missing}: it needs ${LOG_METHODS.join(', ')}`)
+}
+
 /** Throws `CONFIG_INVALID` with one sentence for what cannot be. */
 export const configOf = (options: StoreOptions, roots: readonly string[]): Config => {
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name))
@@ -79,6 +89,8 @@ export const configOf = (options: StoreOptions, roots: readonly string[]): Confi
   }
   const { host = '127.0.0.1', port = 0, region = 'us-east-1', domain, parity, credentials } = options
   const arenaBytes = options.arenaBytes ?? (options.disks === 'memory' ? 64 : 256) * MiB
+  if (options.log !== undefined) checkLog(options.log)
+  const parityBounds = { min: 0, max: setDisksOf(roots.length) - 1 }
   const names = { access: 'credentials.accessKeyId', secret: 'credentials.secretAccessKey' }
   return {
     host: parseHost('host', textOf('host', host)),
@@ -88,7 +100,7 @@ export const configOf = (options: StoreOptions, roots: readonly string[]): Confi
     drainTimeoutMs: DRAIN_MS,
     logLevel: 'silent',
     arenaBytes: parseWholeNumber('arenaBytes', String(arenaBytes), ARENA_BOUNDS),
-    ...(parity !== undefined && { parity }),
+    ...(parity !== undefined && { parity: parseWholeNumber('parity', String(parity), parityBounds) }),
     ...(domain !== undefined && { domain: parseDomain('domain', textOf('domain', domain)) }),
     ...(credentials && {
       rootCredentials: checkCredentials(

@@ -74,6 +74,11 @@ installed(
       await store.close()`
     assert.is(compile(good), '')
     assert.throws(() => compile(good.replace("['/tmp/a', '/tmp/b']", '42')))
+    // What they need beyond the compiler's defaults they bring: not everybody has the types of Node.
+    writeFileSync(join(project, 'use.ts'), good)
+    const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2022', types: [] }
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }))
+    assert.is(run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']), '')
   }),
 )
 

@@ -148,6 +148,11 @@ test(
       ['credentials', { accessKeyId: 'access', secretAccessKey: '' }],
       ['credentials', { accessKeyId: 'a/b', secretAccessKey: 'long enough'.replace(' ', '-') }],
       ['credentials', { accessKeyId: 'access' }],
+      ['parity', '2 disks'],
+      ['parity', 1.5],
+      ['log', {}],
+      ['log', { ...console, warn: 'no' }],
+      ['log', null],
       ['bogus', 1],
     ]
     for (const [option, value] of wrong) {

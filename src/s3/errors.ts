@@ -191,6 +191,9 @@ export const errorResponse = (
   if (retryAfterSeconds !== undefined) headers.push(['retry-after', String(retryAfterSeconds)])
   const size = detail['ActualObjectSize']
   if (status === 416 && size !== undefined) headers.push(['content-range', `bytes */${size}`])
+  // A HEAD has no document to name it in, and SDKs that find it here sign again for the right one.
+  const region = detail['Region']
+  if (region !== undefined) headers.push(['x-amz-bucket-region', String(region)])
   if (method === 'HEAD' || status === 304) return { status, headers }
   headers.push(['content-type', XML_TYPE])
   const details = Object.entries(detail).map(([name, value]) => element(name, String(value)))

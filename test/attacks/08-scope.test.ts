@@ -45,6 +45,10 @@ test(
   deadline(5000, async () => {
     const answer = await call(at, 'GET', '/b/k', { region: 'eu-west-1' })
     assert.match(textIn(answer), '<Region>us-east-1</Region>')
+    // An answer to HEAD has no document.
+    for (const { headers } of [answer, await call(at, 'HEAD', '/b/k', { region: 'eu-west-1' })]) {
+      assert.is(headers.get('x-amz-bucket-region'), 'us-east-1')
+    }
   }),
 )
 

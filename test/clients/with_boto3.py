@@ -97,6 +97,10 @@ def semantics():
     assert code_of(s3.get_object, Bucket=bucket, Key="none") == "NoSuchKey"
     assert code_of(s3.get_object, Bucket="boto-nowhere", Key="none") == "NoSuchBucket"
     assert code_of(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
+    # A client that was set up for another region is told which one, by HEAD too, and signs again.
+    for call in ("head_bucket", "head_object", "get_object"):
+        stray = boto3.client("s3", endpoint_url=ENDPOINT, region_name="eu-west-1")
+        getattr(stray, call)(Bucket=bucket, **({} if call == "head_bucket" else {"Key": "k"}))
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
     assert urllib.request.urlopen(url).read() == b"0123456789"
     versioning = code_of(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

@@ -5,8 +5,13 @@ import type { LogLevel } from '../config.ts'
 
 const { pino } = require('pino') as typeof import('pino')
 
+/** What waits for a log that cannot be written, on a full disk for example; what comes then is lost, not the store. */
+const WAITING_CHARS_MAX = 1024 * 1024
+
 /** `descriptor` 2 is standard error; standard output belongs to what scripts read. */
 export const createLineLog = (level: LogLevel, descriptor = 2): Log => {
+  const destination = pino.destination({ dest: descriptor, sync: true, maxLength: WAITING_CHARS_MAX })
+  destination.on('error', () => undefined)
   const lines = pino(
     {
       level,
@@ -15,7 +20,7 @@ export const createLineLog = (level: LogLevel, descriptor = 2): Log => {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: pino.stdSerializers.errWithCause },
     },
-    pino.destination({ dest: descriptor, sync: true }),
+    destination,
   )
   const writer =
     (write: 'debug' | 'info' | 'warn' | 'error') =>

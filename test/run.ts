@@ -11,7 +11,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { laneCount, runInLanes, type Unit, unitsOf } from './support/units.ts'
+import { isAskedFor, laneCount, runInLanes, type Unit, unitsOf } from './support/units.ts'
 
 const SLOW_ROOMS = new Set(['e2e', 'clients', 'kill'])
 /** Suites of other rooms that take half a minute and more. */
@@ -35,8 +35,8 @@ const lanes = Math.max(1, Number(values.lanes ?? laneCount()))
 const isSlow = (suite: string): boolean => SLOW_ROOMS.has(suite.split('/')[0] ?? '') || SLOW_SUITES.has(suite)
 const suites = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.js'))
-  .filter((file) => positionals.length === 0 || positionals.some((name) => join(here, file).includes(name)))
   .map((file) => file.split(sep).join('/'))
+  .filter((suite) => isAskedFor(suite, positionals))
   .filter((suite) => !(values.quick && isSlow(suite)))
   .sort()
 
@@ -110,7 +110,10 @@ await runInLanes(unitsOf(suites), lanes, async (unit) => {
   if (outcome.failed > 0) failures.push(outcome.told)
 })
 for (const told of failures) process.stdout.write(`\nfailed:\n${failureIn(told)}\n`)
-if (suites.length === 0) failed = 1
+if (suites.length === 0) {
+  process.stdout.write(`\nno suite is named ${positionals.join(', ')}\n`)
+  failed = 1
+}
 if (skipped > 0) process.stdout.write(`\n${skipped} skipped: what they need is not installed here`)
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { runInLanes, SECONDS, type Unit, unitsOf } from '../support/units.ts'
+import { isAskedFor, runInLanes, SECONDS, type Unit, unitsOf } from '../support/units.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('units')
@@ -22,6 +22,17 @@ test('every suite is in one unit, and the slowest units come first', () => {
     seconds,
     [...seconds].sort((one, other) => other - one),
   )
+})
+
+test('a suite is asked for by a part of its path, wherever the repository lies', () => {
+  const asked = (...names: string[]): string[] => suites.filter((name) => isAskedFor(name, names))
+  assert.equal(asked(), suites)
+  for (const name of ['s3/xml', 'test/s3/xml.test.ts', 'dist/test/s3/xml.test.js', 's3/xml.test']) {
+    assert.equal(asked(name), ['s3/xml.test.js'], name)
+  }
+  assert.equal(asked('s3/xml', 'harness/units'), ['harness/units.test.js', 's3/xml.test.js'])
+  // A clone in a folder called s3 has no other suites than one elsewhere.
+  assert.equal(asked(fileURLToPath(new URL('../../../', import.meta.url))), [])
 })
 
 test('what is said of a unit is said of one that there is', () => {

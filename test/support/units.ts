@@ -43,6 +43,13 @@ export interface Unit {
   readonly suites: readonly string[]
 }
 
+/**
+ * Whether `suite` (`s3/xml.test.js`) is one that was asked for: without names all are. A name is a part of its path in the
+ * repository, and may be the source's; where the repository lies is no part of it.
+ */
+export const isAskedFor = (suite: string, names: readonly string[]): boolean =>
+  names.length === 0 || names.some((name) => `dist/test/${suite}`.includes(name.replace(/\.ts$/, '.js')))
+
 /** The units of these suites (`ROOM/NAME.test.js`), in the order in which they are to begin. */
 export const unitsOf = (suites: readonly string[]): Unit[] => {
   const units = new Map<string, string[]>()

@@ -98,6 +98,9 @@ test(
   deadline(LIMIT_MS, async () => {
     const first = await openProbedStore()
     await first.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    // A segment with next to nothing alive is dropped after a start: on a busy machine before the repairer comes to it.
+    const put = { bucket: 'bucket', key: 'k', owner: OWNER, headers: [], metadata: [] }
+    await first.engine.objects.put(put, bodyOf(Buffer.alloc(12_000, 7)))
     await first.close()
     const { files, roots } = first
     const copies = (await Promise.all(roots.map((root) => filesBelow(files, `${root}/journal`)))).flat()

@@ -97,7 +97,7 @@ export const openSlots = async (
     // A new store lacks nothing.
     if (last) log.warn('index-rebuilt', first.where)
     const isRebuilt = await unlessOfIndex(log, first, async () => {
-      await rebuild(first, journal)
+      await rebuildIndex(first, journal)
       return true
     })
     ;(isRebuilt ? ready : failed).push(first)
@@ -106,7 +106,7 @@ export const openSlots = async (
   // A new store has nothing to read: both are ready at once.
   if (journal.firstSequence() === undefined) {
     for (const slot of lost.splice(0)) {
-      await rebuild(slot, journal)
+      await rebuildIndex(slot, journal)
       ready.push(slot)
     }
   }
@@ -133,7 +133,7 @@ const isBroughtUp = async (
   last: FrameContent | undefined,
 ): Promise<boolean> => {
   if (!(await holdsTail(slot, journal, last)) || !(await readCounters(slot))) return false
-  return replayInto(slot, journal.replay(slot.sequence))
+  return replayInto(slot, journal.replay(slot.sequence - 1))
 }
 
 /** Whether the index has, as the journal says, what it took in last: see `settled` of its mark. */
@@ -164,8 +164,11 @@ const isHeld = (held: ReturnType<IndexSlot['get']>, entry: Entry): boolean => {
     : Buffer.compare(held.payload!, entry.payload) === 0
 }
 
-/** Frames after the slot's mark, with the liveness counted against what the slot holds. False when that is damaged. */
-const replayInto = async (
+/**
+ * Frames from the one on that the slot's mark ends with, with the liveness counted against what the slot holds. False when that
+ * is damaged.
+ */
+export const replayInto = async (
   slot: IndexSlot,
   frames: AsyncIterable<FrameContent> | Iterable<FrameContent>,
 ): Promise<boolean> => {
@@ -181,24 +184,31 @@ const replayInto = async (
   }
   for await (const frame of frames) {
     const last = lastSequenceOf(frame)
-    if (last <= sequence) continue
+    if (last < sequence) continue
     for (const entry of frame.commits.flat()) {
       const before = batch.get(entry.key) ?? slot.get(entry.key)
       if (before === 'damaged') return false
+      // The frame that the index took in last may have been written anew since: what it says is known, but not where it lies.
+      if (last === sequence && isInPlace(before, entry)) continue
       countLiveness(live, entry, before)
       batch.set(entry.key, entry)
       bytes += entryBytes(entry)
     }
-    for (const entry of frame.counters) batch.set(entry.key, entry)
+    if (last > sequence) for (const entry of frame.counters) batch.set(entry.key, entry)
     sequence = last
     if (bytes >= BATCH_BYTES) await flush()
   }
-  if (sequence > slot.sequence || slot.sequence < 0) await flush()
+  if (batch.size > 0 || sequence > slot.sequence || slot.sequence < 0) await flush()
   return true
 }
 
+const isInPlace = (held: Entry | undefined, entry: Entry): boolean =>
+  held === undefined
+    ? entry.payload === undefined
+    : held.sequence === entry.sequence && held.segment === entry.segment
+
 /** From nothing: no look-ups on the way, the liveness is counted at the end. */
-const rebuild = async (slot: IndexSlot, journal: Journal): Promise<void> => {
+export const rebuildIndex = async (slot: IndexSlot, journal: Journal): Promise<void> => {
   await slot.clear()
   const first = (journal.firstSequence() ?? 1) - 1
   let batch = new Map<BinaryKey, Entry>()
@@ -244,9 +254,9 @@ const copyOf = (live: ReadonlyMap<number, Liveness>): Map<number, Liveness> =>
 export const catchUp = async (slot: IndexSlot, ledger: Ledger): Promise<void> => {
   const { journal, table, indexes } = ledger
   slot.open()
-  if (!isUsable(slot, journal)) await rebuild(slot, journal)
+  if (!isUsable(slot, journal)) await rebuildIndex(slot, journal)
   const follow = async (): Promise<void> => {
-    if (await replayInto(slot, journal.replay(slot.sequence))) return
+    if (await replayInto(slot, journal.replay(slot.sequence - 1))) return
     throw fault('METADATA_CORRUPT', 'an index entry does not verify', { index: slot.position })
   }
   // The first pass may be long; the table does not have to keep what it covers.

@@ -1,3 +1,4 @@
+import type { IndexStore } from '../../src/metadata/index-slot.ts'
 import {
   createIndexStore,
   factsOf,
@@ -48,6 +49,36 @@ test(
     assert.is(await readText(third, 'b', 'y'), 'two')
     assert.equal(third.bucketCounters({ bucket: 'b' }), { objects: 1, bytes: 3, uploads: 0 })
     await third.close()
+  }),
+)
+
+test(
+  'the frame that a start wrote anew is looked for where it lies now, also when that start was killed early',
+  deadline(5_000, async () => {
+    const place = store()
+    const first = await openPartition(place)
+    await first.createBucket('b', owner)
+    await putText(first, 'b', 'x', 'one')
+    await first.close()
+    // Writes the last frame anew, acknowledges another one, and ends before either index has heard of it.
+    const stalled = place.indexes.map((index) => ({
+      getSync: (key: Buffer) => index!.getSync(key),
+      iterator: (range: Parameters<IndexStore['iterator']>[0]) => index!.iterator(range),
+      batch: () => new Promise<never>(() => undefined),
+      clear: () => index!.clear(),
+    }))
+    const second = await openPartition({ disks: place.disks, indexes: stalled })
+    await putText(second, 'b', 'y', 'two')
+    kill(second)
+    for (const isAgain of [false, true]) {
+      const partition = await openPartition(place)
+      const { data } = partition.lookUp({ bucket: 'b', key: 'x' })
+      assert.is(data.kind, 'inline')
+      if (data.kind !== 'inline') return
+      const lengths = new Map(partition.segments.list().map(({ segment, length }) => [segment, length]))
+      assert.ok(data.offset + data.length <= lengths.get(data.segment)!, `killed again: ${isAgain}`)
+      kill(partition)
+    }
   }),
 )
 

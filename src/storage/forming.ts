@@ -41,20 +41,33 @@ export const writeTable = (files: FileSystem, root: string, identity: DiskIdenti
 /** Where the file system of a directory is. */
 export type FilesOf = (root: string) => FileSystem
 
-/** Forms the store, or goes on forming it. When it resolves every disk is a member. */
-export const applyForm = async (filesOf: FilesOf, plan: FormPlan): Promise<PlannedDisk[]> => {
-  for (const { root, identity } of plan.disks) {
-    const files = filesOf(root)
-    await makeRoot(files, root)
-    await writeIdentity(files, root, identity, plan.key)
+/** Begins to form the store, or goes on: when it resolves every disk has its identity, and none counts. */
+export const beginForming = async (filesOf: FilesOf, { disks, key }: FormPlan): Promise<void> => {
+  for (const { root, identity } of disks) {
+    await makeRoot(filesOf(root), root)
+    await writeIdentity(filesOf(root), root, identity, key)
   }
-  // Only now, when no disk is without its identity, may any of them say so.
+}
+
+/** Only then, when no disk is without its identity, may any of them say so. When it resolves every disk is a member. */
+export const finishForming = async (filesOf: FilesOf, plan: FormPlan): Promise<PlannedDisk[]> => {
   const members = plan.disks.map(({ root, identity }) => ({
     root,
     identity: { ...identity, phase: 'member' as const },
   }))
   await Promise.all(members.map(({ root, identity }) => writeTable(filesOf(root), root, identity)))
   return members
+}
+
+/** Takes back what forming has made in a directory that had no identity before. */
+export const unform = async (files: FileSystem, root: string): Promise<void> => {
+  // As it was made, in reverse: a kill in between leaves nothing that looks like a disk with data.
+  for (const name of DIRECTORIES) await removeTree(files, `${root}/${name}`)
+  for (const name of [IDENTITY_NAME, KEY_NAME]) {
+    await removeTree(files, `${root}/${name}`)
+    await removeTree(files, `${root}/${name}.new`)
+  }
+  await files.syncDirectory(root)
 }
 
 /**

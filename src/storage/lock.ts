@@ -112,6 +112,8 @@ const takeLevel = async (files: FileSystem, root: string, isNew: boolean): Promi
   const path = `${root}/${LOCK_NAME}`
   const snapshot = isNew ? undefined : await takeSnapshot(files, path)
   const refuse = async (error: unknown): Promise<never> => {
+    // Made for a lock that did not come to be: on a full disk LevelDB gets no further than two empty files.
+    if (isNew && !isLocked(error)) await restoreAll(files, path, undefined).catch(() => undefined)
     // What the file system says is clearer than any word of ours.
     if (error instanceof FileError) throw error
     if (!isLocked(error)) throw fault('DISK_IO', `${root} cannot be locked${reasonOf(error)}`, {}, error)

@@ -1,7 +1,7 @@
 // The locks of a start: taken one directory after the other, taken back when the start is refused, and taken anew while the
 // store runs, where a directory comes back that was away. A directory that cannot be locked for a reason of its own (read-only,
 // another owner, a broken device) is told apart from one that somebody else holds: the store may do without the first.
-import { codeOf, type FaultCode, fault, type MoraineError } from '../base/errors.ts'
+import { codeOf, type FaultCode, fault, type MoraineError, unavailable } from '../base/errors.ts'
 import { FileError, type FileSystem } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import { isTooManyOpen } from './disk-errors.ts'
@@ -16,8 +16,11 @@ export class Undo {
   add(action: () => Promise<void>): void {
     this.#actions.push(action)
   }
-  async run(): Promise<void> {
-    for (const action of this.#actions.reverse()) await action()
+  /** What one of them cannot take back keeps none of the others from it: the locks among them are this process's. */
+  async run(log: Log): Promise<void> {
+    for (const action of this.#actions.reverse()) {
+      await action().catch((error: unknown) => log.warn('start-not-undone', { error }))
+    }
   }
 }
 
@@ -72,6 +75,7 @@ export class StartLocks {
   readonly #held = new Map<string, Held>()
   /** One after another: a lock is never taken twice at once. */
   #last: Promise<void> = Promise.resolve()
+  #isReleased = false
 
   constructor({ filesOf, takeLock, log }: StartLocksOptions) {
     this.#filesOf = filesOf
@@ -102,6 +106,11 @@ export class StartLocks {
   async #take(root: string): Promise<void> {
     await this.#checkWritable(root)
     const lock = await this.#takeLock(root)
+    // A disk that hung while the store ended: nobody would ever give this one back.
+    if (this.#isReleased) {
+      await lock.release()
+      throw unavailable('ACTOR_STOPPED', 'the store has ended')
+    }
     if (lock.isRemade) this.#log.warn('disk.lock-damaged', { root, isRestored: true })
     try {
       this.#held.set(root, { lock, place: await this.#placeOf(root) })
@@ -141,6 +150,7 @@ export class StartLocks {
   }
 
   async release(): Promise<void> {
+    this.#isReleased = true
     await Promise.all([...this.#held.values()].map(({ lock }) => lock.release()))
   }
 }

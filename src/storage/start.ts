@@ -1,9 +1,19 @@
 // From configured directories to a store whose disks can be opened: look, plan, lock, look again (another process may have
 // been faster), carry out. Whatever is refused leaves every directory as it was found.
+import { FileError } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
-import { applyForm, applyJoin, applyOpen, type FilesOf, type MemberDirectory } from './forming.ts'
 import {
+  applyJoin,
+  applyOpen,
+  beginForming,
+  type FilesOf,
+  finishForming,
+  type MemberDirectory,
+  unform,
+} from './forming.ts'
+import {
+  type FormPlan,
   type OpenPlan,
   type OutDirectory,
   planStart,
@@ -109,11 +119,31 @@ const openStore = async (
     const given = request.roots.length
     request.log.warn('disks.missing', { positions, disks: plan.table.disks.length, directories: given })
   }
-  for (const { root, identity } of plan.change?.joined ?? []) {
-    request.log.info('disk.joining', { root, disk: identity.number })
-    await applyJoin(request.filesOf(root), root, identity, plan.key)
+  const joining = await prepareJoining(request, opened)
+  for (const { root, reason } of joining.out.slice(opened.out.length)) {
+    request.log.warn('disk.out', { root, reason })
   }
-  return opened
+  return joining
+}
+
+/**
+ * A newcomer that cannot be written to keeps no store from starting: nothing is changed then, and the keeper, who looks at each
+ * directory without a disk again and again, takes in those that can be.
+ */
+const prepareJoining = async (request: StartRequest, plan: OpenPlan): Promise<OpenPlan> => {
+  const { change, ...unchanged } = plan
+  const failed: OutDirectory[] = []
+  for (const { root, identity } of change?.joined ?? []) {
+    request.log.info('disk.joining', { root, disk: identity.number })
+    try {
+      await applyJoin(request.filesOf(root), root, identity, plan.key)
+    } catch (thrown) {
+      const error = describe(thrown, root)
+      if (!isOfDirectory(error)) throw error
+      failed.push({ root, reason: `${error.message}: its disk is out` })
+    }
+  }
+  return failed.length === 0 ? plan : { ...unchanged, out: [...plan.out, ...failed] }
 }
 
 const renewStale = async ({ filesOf }: StartRequest, plan: OpenPlan): Promise<OpenPlan> => {
@@ -129,6 +159,32 @@ const renewStale = async ({ filesOf }: StartRequest, plan: OpenPlan): Promise<Op
   return opened
 }
 
+/** Where it cannot be begun it is taken back: who is refused is told the directory, and may choose others. */
+const formStore = async (
+  { filesOf, log }: StartRequest,
+  plan: FormPlan,
+  seen: readonly DirectoryState[],
+): Promise<MemberDirectory[]> => {
+  const explain = (thrown: unknown): never => {
+    const { path } = thrown instanceof FileError ? thrown : { path: '' }
+    const at = plan.disks.find(({ root }) => path.startsWith(`${root}/`))
+    throw at ? describe(thrown, at.root) : thrown
+  }
+  await beginForming(filesOf, plan).catch(async (thrown: unknown) => {
+    for (const { root, content } of seen) {
+      // What an earlier start has begun, or is left of an older disk, is not ours to remove.
+      const isBlank = content.kind === 'absent' || (content.kind === 'bare' && content.key === undefined)
+      if (!isBlank) continue
+      await unform(filesOf(root), root).catch((error: unknown) =>
+        log.warn('start-not-undone', { root, error }),
+      )
+    }
+    return explain(thrown)
+  })
+  // From here on a start goes on with it.
+  return finishForming(filesOf, plan).catch(explain)
+}
+
 const apply = async (
   request: StartRequest,
   plan: Exclude<StartPlan, { kind: 'refuse' }>,
@@ -138,7 +194,7 @@ const apply = async (
   const { storeId, key, table } = plan
   const held = { relock: (root: string) => locks.relock(root), release: () => locks.release() }
   if (plan.kind === 'form') {
-    const disks = await applyForm(request.filesOf, plan)
+    const disks = await formStore(request, plan, seen)
     return { storeId, key, table, isNew: true, disks, missing: [], out: [], session: 1, ...held }
   }
   const session = await nextSession(request, plan)
@@ -175,7 +231,11 @@ const planLocked = async (
     if (plan.kind === 'refuse') throw plan.error
     const untried = rootsToLock(plan, seen).filter((root) => locks.isUntried(root))
     if (untried.length > 0) {
-      await locks.takeAll(untried, undo)
+      await locks.takeAll(untried, undo).catch(async (error: unknown) => {
+        // Names that lead to one directory could not be told from two as long as it was not there.
+        const now = planFrom(request, await inspectAll(request))
+        throw now.kind === 'refuse' ? now.error : error
+      })
       continue
     }
     // Last: that somebody else holds them is the better news of the two.
@@ -196,13 +256,13 @@ export const startStore = async (request: StartRequest): Promise<StartedStore> =
   try {
     planned = await planLocked(request, locks, undo)
   } catch (error) {
-    await undo.run()
+    await undo.run(request.log)
     throw error
   }
   try {
     return await apply(request, planned.plan, planned.seen, locks)
   } catch (error) {
-    await locks.release()
+    await undo.run(request.log)
     throw error
   }
 }

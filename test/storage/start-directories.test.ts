@@ -313,4 +313,46 @@ test(
   }),
 )
 
+test(
+  'two names of one directory that is not there yet are told apart from two directories',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    try {
+      mkdirSync(join(root, 'data'))
+      symlinkSync(join(root, 'data'), join(root, 'link'))
+      const roots = ['data', 'link'].map((name) => join(root, name, 'd1'))
+      const request = { takeLock: createLevelLock(nodeFiles) }
+      const error = await rejectsWith('CONFIG_INVALID', () => startTestStore(nodeFiles, roots, request))
+      assert.is(error.message, `${roots[0]} and ${roots[1]} are the same directory`)
+      assert.equal(readdirSync(join(root, 'data')), [])
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
+test(
+  'of a lock that LevelDB cannot make in a new directory nothing is left',
+  deadline(LIMIT_MS, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'moraine-start-'))
+    // What a full disk does in the middle of it: LOCK and LOG are there by then.
+    const obstructing: FileSystem = {
+      ...nodeFiles,
+      async makeDirectory(path) {
+        const isMade = await nodeFiles.makeDirectory(path)
+        mkdirSync(join(path, 'CURRENT'))
+        return isMade
+      },
+    }
+    try {
+      await rejectsWith('DISK_IO', () => createLevelLock(obstructing)(root))
+      assert.equal(readdirSync(root), [])
+      await (await createLevelLock(nodeFiles)(root)).undo()
+      assert.equal(readdirSync(root), [])
+    } finally {
+      rmSync(root, { recursive: true, force: true })
+    }
+  }),
+)
+
 test.run()

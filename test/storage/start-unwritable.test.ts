@@ -218,4 +218,97 @@ test(
   }),
 )
 
+/** The same files, of which none can be made below `path`. */
+const full = (files: FileSystem, path: string): FileSystem => ({
+  ...files,
+  open: (asked, mode, options) =>
+    mode === 'create' && asked.startsWith(path)
+      ? Promise.reject(new FileError('write', asked, 'ENOSPC'))
+      : files.open(asked, mode, options),
+})
+
+test(
+  'a first start that runs out of room is refused with the directory, and takes back what it has made',
+  deadline(LIMIT_MS, async () => {
+    const files = createMemoryFiles()
+    await files.makeDirectory('/d1')
+    const before = await listTree(files)
+    for (const name of ['store.key', 'disk.json']) {
+      const { message } = await rejectsWith('DISK_READ_ONLY', () =>
+        startTestStore(full(files, `/d4/${name}`), six),
+      )
+      assert.is(message, '/d4 cannot be written to (ENOSPC)')
+      assert.equal(await listTree(files), before, name)
+    }
+    // What an earlier start has begun stays, and what is left of another disk.
+    await startTestStore(files, six)
+    for (const root of six.slice(1)) files.removeTree(root)
+    for (const name of ['disk.json', 'session', 'journal', 'volumes', 'shards', 'index']) {
+      files.removeTree(`/d1/${name}`)
+    }
+    await rejectsWith('DISK_READ_ONLY', () => startTestStore(full(files, '/d4/store.key'), six))
+    assert.ok((await files.stat('/d1/store.key')) !== undefined)
+  }),
+)
+
+test(
+  'a newcomer that cannot be written to keeps no store from starting',
+  deadline(LIMIT_MS, async () => {
+    const { files } = await formTestStore()
+    for (const name of await files.list('/d2')) files.removeTree(`/d2/${name}`)
+    const started = await startTestStore(full(files, '/d2/'), six)
+    assert.equal([numbersOf(started), started.change], [[1, 3, 4, 5, 6], undefined])
+    assert.equal(started.out, [{ root: '/d2', reason: '/d2 cannot be written to (ENOSPC): its disk is out' }])
+    assert.is((await startTestStore(files, six)).change?.joined.length, 1)
+  }),
+)
+
+test(
+  'what cannot be taken back keeps nothing else of a refused start from it',
+  deadline(LIMIT_MS, async () => {
+    const { files } = await formTestStore()
+    const undone: string[] = []
+    const warnings: string[] = []
+    const takeLock: TakeLock = async (root) => ({
+      ...(await noLock(root)),
+      async undo() {
+        if (root === '/d2') throw new FileError('list', `${root}/lock`, 'ENOENT')
+        undone.push(root)
+      },
+    })
+    const log = { ...silentLog, warn: (event: string) => void warnings.push(event) }
+    await rejectsWith('TOO_FEW_DISKS', () => startTestStore(files, six.slice(0, 3), { takeLock, log }))
+    assert.equal([undone, warnings], [['/d3', '/d1'], ['start-not-undone']])
+  }),
+)
+
+test(
+  'a lock that is still being taken when the store ends is given back',
+  deadline(LIMIT_MS, async () => {
+    const { files } = await formTestStore()
+    const held = new Set<object>()
+    let taken = 0
+    let hang: Promise<void> | undefined
+    const takeLock: TakeLock = async (root) => {
+      await hang
+      taken += 1
+      const lock = { ...(await noLock(root)), release: async () => void held.delete(lock) }
+      held.add(lock)
+      return lock
+    }
+    const store = await startTestStore(files, six, { takeLock })
+    await files.rename('/d2', '/away')
+    await files.makeDirectory('/d2')
+    let goOn = (): void => undefined
+    hang = new Promise((resolve) => {
+      goOn = resolve
+    })
+    const relocked = store.relock('/d2')
+    await store.release()
+    goOn()
+    await rejectsWith('ACTOR_STOPPED', () => relocked)
+    assert.equal([taken, held.size], [7, 0])
+  }),
+)
+
 test.run()

@@ -30,7 +30,10 @@ const createMemoryLevel = (): MemoryLevel<Buffer, Buffer> => {
  * A level as the metadata sees it. It is cleared by being made anew, for a damaged one cannot even be walked through. Its
  * chained batch costs a fifth of its batch of an array, which copies each operation.
  */
-const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string, disk: DiskNumber): ClosableIndex => ({
+const storeOf = (
+  level: ClassicLevel<Buffer, Buffer>,
+  { location, disk, onMade }: { location: string; disk: DiskNumber; onMade: () => Promise<void> },
+): ClosableIndex => ({
   disk,
   getSync: (key) => level.getSync(key),
   iterator: (range) => level.iterator(range),
@@ -38,6 +41,7 @@ const storeOf = (level: ClassicLevel<Buffer, Buffer>, location: string, disk: Di
     await level.close()
     await classicLevel().destroy(location)
     await level.open()
+    await onMade()
   },
   close: () => level.close(),
   batch(operations, options) {
@@ -63,8 +67,14 @@ export interface Indexes {
 interface OpenIndex {
   readonly level: ClosableIndex
   readonly slot: number
-  /** The directory that it was opened in; undefined in memory. */
-  readonly directory: string | undefined
+  /** Undefined in memory. */
+  readonly place?: IndexPlace
+}
+
+/** Which disk it was opened on, and in which directory: that is another one each time the index is cleared. */
+interface IndexPlace {
+  readonly disk: DiskNumber
+  directory: string | undefined
 }
 
 export interface IndexesOptions {
@@ -123,7 +133,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     return found.some(({ isFatal }) => isFatal)
   }
 
-  const openAt = async (slot: number): Promise<ClosableIndex | undefined> => {
+  const openAt = async (slot: number): Promise<OpenIndex | undefined> => {
     const location = locationIn(slot)
     // LevelDB would make all that is missing, also where a file system is no longer mounted.
     const above = await files.stat(dirname(location)).catch(() => undefined)
@@ -135,7 +145,12 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
       try {
         if (isSecondTry || isFromNothing) await Level.destroy(location)
         await level.open()
-        return storeOf(level, location, diskIn(slot))
+        const place: IndexPlace = { disk: diskIn(slot), directory: undefined }
+        const onMade = async (): Promise<void> => {
+          place.directory = await directoryIn(slot)
+        }
+        await onMade()
+        return { level: storeOf(level, { location, disk: place.disk, onMade }), slot, place }
       } catch (error) {
         const code = codeOf((error as Error).cause ?? error)
         log.warn('index-open-failed', { partition, slot, disk: diskIn(slot), code })
@@ -148,14 +163,14 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
   const openOne = async (position: IndexPosition, first?: number): Promise<IndexStore | undefined> => {
     if (facts.memory) {
       const level = facts.memoryIndexes?.(partition, position) ?? createMemoryLevel()
-      levels.set(position, { level, slot: -1 - position, directory: undefined })
+      levels.set(position, { level, slot: -1 - position })
       return level
     }
     for (const slot of await candidates(first)) {
-      const level = await openAt(slot)
-      if (!level) continue
-      levels.set(position, { level, slot, directory: await directoryIn(slot) })
-      return level
+      const index = await openAt(slot)
+      if (!index) continue
+      levels.set(position, index)
+      return index.level
     }
     return undefined
   }
@@ -186,11 +201,12 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
       return stores
     },
     async moved() {
-      const found = [...levels].map(async ([position, { slot, directory }]) => {
-        if (directory === undefined || !isPresent(slot)) return []
+      const found = [...levels].map(async ([position, { slot, place }]) => {
+        if (!place || !isPresent(slot)) return []
+        if (diskIn(slot) !== place.disk) return [position]
         // Of a disk that is just going its actor will say so.
         const now = await directoryIn(slot)
-        return now === undefined || now === directory ? [] : [position]
+        return now === undefined || now === place.directory ? [] : [position]
       })
       return (await Promise.all(found)).flat()
     },

@@ -1,5 +1,5 @@
 // An index is a database of its own: opened where it was lost, and closed with the actor that had it open.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
@@ -27,7 +27,7 @@ const on = (directory: string, numbers: readonly number[], log: Log = silentLog)
   const facts = { roots } as unknown as StoreFacts
   const clock = new SimulatedClock()
   const indexes = createIndexes({ facts, roster, partition: 0, clock, log })
-  return { directory, roots, indexes, clock }
+  return { directory, roots, roster, indexes, clock }
 }
 const begin = () => on(mkdtempSync(join(tmpdir(), 'moraine-indexes-')), [1, 2])
 const key = Buffer.from('k')
@@ -70,6 +70,32 @@ test(
     assert.is(isOpen, false, 'a disk that fails every write is not a busy loop')
     await clock.advance(1_000)
     await third
+    await indexes.close()
+    rmSync(directory, { recursive: true })
+  }),
+)
+
+test(
+  'one that was cleared is where it is; one whose directory was exchanged, or whose disk is another, is not',
+  deadline(10_000, async () => {
+    const { directory, roots, roster, indexes } = begin()
+    const stores = await indexes.open()
+    const paths = roots.map((root) => indexPath(root, 0))
+    // As long as they are open no other directory is given their numbers.
+    const open = paths.map((path) => openSync(path, 'r'))
+    for (const store of stores) await store!.clear()
+    assert.equal(await indexes.moved(), [])
+    renameSync(paths[0]!, `${paths[0]}-away`)
+    assert.equal(await indexes.moved(), [], 'of a disk that is going its actor will say so')
+    mkdirSync(paths[0]!)
+    assert.equal(await indexes.moved(), [0])
+    // Adopted in the place of the other, and no index in it yet.
+    rmSync(paths[1]!, { recursive: true })
+    roster.enter(1, { number: 3 as DiskNumber, set: 0, state: 'up' })
+    assert.equal(await indexes.moved(), [0, 1])
+    for (const position of [0, 1] as const) await indexes.reopen(position)
+    assert.equal(await indexes.moved(), [])
+    for (const fd of open) closeSync(fd)
     await indexes.close()
     rmSync(directory, { recursive: true })
   }),

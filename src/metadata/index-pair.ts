@@ -62,6 +62,8 @@ export class IndexPair {
 
   attach(slot: IndexSlot): void {
     this.#slots = [...this.#slots, slot].sort((a, b) => a.position - b.position)
+    this.#table.joined(slot.appliedFrame)
+    if (this.isBehind) this.follow()
   }
 
   /** No longer used; the caller brings it back when it is rebuilt. */

@@ -90,6 +90,14 @@ export class Table {
     this.#drop()
   }
 
+  /** An index that has the frames up to `number` follows from now on: what only the others had until now is kept for it. */
+  joined(number: number): void {
+    this.#appliedThrough = this.#appliedThrough.map((all) => ({
+      ...all,
+      number: Math.min(all.number, number),
+    }))
+  }
+
   /** Every index has the frames up to `number`. */
   applied(number: number): void {
     this.#flushes++

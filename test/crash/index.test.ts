@@ -338,9 +338,9 @@ test(
     await partition.createBucket('b', owner)
     await followed(partition)
     slow.stall = new Promise(() => undefined)
+    const fresh = new RecordingStore()
     for (let i = 0; i < 30; i++) await putText(partition, 'b', `k${i}`, 'y'.repeat(1_000))
     assert.equal(lost, [0])
-    const fresh = new RecordingStore()
     await Promise.all([
       partition.attachIndex(0, fresh),
       (async () => {
@@ -348,6 +348,7 @@ test(
       })(),
     ])
     assert.is(partition.isRebuilding, false)
+    assert.equal(lost, [0])
     await partition.close()
     const again = await openPartition({ disks, indexes: [fresh, undefined] })
     for (let i = 0; i < 60; i++) assert.is((await readText(again, 'b', `k${i}`))?.length, i < 30 ? 1_000 : 1)
@@ -374,6 +375,57 @@ test(
     assert.is(lost.length, 1)
     assert.is(await readText(partition, 'b', 'k'), 'v')
     assert.is(await readText(partition, 'b', 'none'), undefined)
+    await partition.close()
+  }),
+)
+
+test(
+  'an index that comes back gets what the other has taken in since the last that it read of the journal',
+  deadline(20_000, async () => {
+    const disks = createSegmentDisks(6)
+    const [bad, other] = [new RecordingStore(), new RecordingStore()]
+    let onBatch = async (): Promise<void> => undefined
+    const fresh = new (class extends RecordingStore {
+      override async batch(...args: Parameters<RecordingStore['batch']>): Promise<void> {
+        await super.batch(...args)
+        await onBatch()
+      }
+    })()
+    const partition = await openPartition({ disks, indexes: [bad, other] })
+    await partition.createBucket('b', owner)
+    bad.failure = 'IO error'
+    await putText(partition, 'b', 'first', 'v')
+    await followed(partition)
+
+    const keys = ['first']
+    const putAndFlush = async (): Promise<void> => {
+      const key = `k${keys.length}`
+      const count = other.batches.length
+      await putText(partition, 'b', key, 'v')
+      keys.push(key)
+      while (other.batches.length === count) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    // While each batch of the one that comes back is under way something is committed, and flushed to the other one.
+    onBatch = async () => {
+      if (keys.length < 7) await putAndFlush()
+    }
+    await partition.attachIndex(0, fresh)
+    await followed(partition)
+    assert.ok(keys.length > 2, 'it was written to while it caught up')
+    await putText(partition, 'b', 'last', 'v')
+    await followed(partition)
+    const page = await partition.listVersions({
+      bucket: 'b',
+      prefix: '',
+      delimiter: '',
+      after: '',
+      limit: 99,
+    })
+    assert.equal(
+      page.versions.map(({ key }) => key),
+      [...keys, 'last'].sort(),
+    )
+    for (const key of keys) assert.is(await readText(partition, 'b', key), 'v')
     await partition.close()
   }),
 )

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { GiB, HOUR, MiB } from './base/units.ts'
+import { DAY, GiB, HOUR, KiB, MiB } from './base/units.ts'
 import { expandPattern, invalid, parseDuration, parseSize, parseWholeNumber, quote } from './cli/values.ts'
 import { setDisksOf } from './storage/geometry.ts'
 
@@ -25,6 +25,7 @@ export interface Config {
   readonly domain?: string
   readonly arenaBytes: number
   readonly drainTimeoutMs: number
+  readonly scrub: { readonly periodMs: number; readonly bytesPerSecond: number }
   readonly logLevel: LogLevel
   /** From the environment; they override the stored ones. */
   readonly rootCredentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
@@ -75,6 +76,18 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '30s',
     help: 'how long requests in flight may take to finish after SIGTERM, at most 1h',
   },
+  {
+    name: 'scrub-period',
+    value: 'TIME',
+    fallback: '7d',
+    help: 'every block of every disk is read and verified once in this time, at most 365d; 0s: only when asked',
+  },
+  {
+    name: 'scrub-rate',
+    value: 'SIZE',
+    fallback: '32MiB',
+    help: 'what that may read of each disk in a second, 64KiB to 4GiB',
+  },
   { name: 'log-level', value: 'LEVEL', fallback: 'info', help: `one of ${LOG_LEVELS.join(', ')}` },
   {
     name: 'config',
@@ -87,6 +100,9 @@ export const SETTINGS: readonly Setting[] = [
 export const PORT_BOUNDS = { min: 0, max: 65_535 }
 /** Of --arena, in bytes. */
 export const ARENA_BOUNDS = { min: 64 * MiB, max: 4 * GiB }
+
+/** Of --scrub-period, in milliseconds, and of --scrub-rate, in bytes a second. */
+export const SCRUB_BOUNDS = { period: { max: 365 * DAY }, rate: { min: 64 * KiB, max: 4 * GiB } }
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -220,6 +236,10 @@ const buildConfig = (layers: readonly Layer[], environment: Environment): Config
     ...(domain && { domain: parseDomain(domain.label, domain.text) }),
     arenaBytes: need('arena', (label, text) => parseSize(label, text, ARENA_BOUNDS)),
     drainTimeoutMs: need('drain-timeout', (label, text) => parseDuration(label, text, { max: HOUR })),
+    scrub: {
+      periodMs: need('scrub-period', (label, text) => parseDuration(label, text, SCRUB_BOUNDS.period)),
+      bytesPerSecond: need('scrub-rate', (label, text) => parseSize(label, text, SCRUB_BOUNDS.rate)),
+    },
     logLevel: need('log-level', parseLogLevel),
     ...(rootCredentials && { rootCredentials }),
   }

@@ -2,7 +2,7 @@
 // somewhere, and plain JavaScript passes on anything. An empty secret must not become the key of a store.
 import { resolve } from 'node:path'
 import type { Log } from './base/log.ts'
-import { MiB, SECOND } from './base/units.ts'
+import { DAY, MiB, SECOND } from './base/units.ts'
 import { invalid, parseWholeNumber, quote } from './cli/values.ts'
 import {
   ARENA_BOUNDS,
@@ -12,6 +12,7 @@ import {
   parseDomain,
   parseHost,
   parseRegion,
+  SCRUB_BOUNDS,
 } from './config.ts'
 import { setDisksOf } from './storage/geometry.ts'
 
@@ -35,6 +36,10 @@ export interface StoreOptions {
   readonly arenaBytes?: number
   /** Root's keys; without them a random pair is made and kept with the store. */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** Between the beginnings of two tours of the scrub, in milliseconds; default 7 days, 0: none. */
+  readonly scrubPeriodMs?: number
+  /** What the scrub may read of each disk in a second, in bytes; default 32 MiB. */
+  readonly scrubBytesPerSecond?: number
   /** Default: nothing is said. */
   readonly log?: Log
 }
@@ -49,6 +54,8 @@ const KNOWN: Readonly<Record<keyof StoreOptions, true>> = {
   parity: true,
   arenaBytes: true,
   credentials: true,
+  scrubPeriodMs: true,
+  scrubBytesPerSecond: true,
   log: true,
 }
 
@@ -88,6 +95,7 @@ export const configOf = (options: StoreOptions, roots: readonly string[]): Confi
     throw invalid(`${quote(unknown)} is no option of a store; there are ${Object.keys(KNOWN).join(', ')}`)
   }
   const { host = '127.0.0.1', port = 0, region = 'us-east-1', domain, parity, credentials } = options
+  const { scrubPeriodMs = 7 * DAY, scrubBytesPerSecond = 32 * MiB } = options
   const arenaBytes = options.arenaBytes ?? (options.disks === 'memory' ? 64 : 256) * MiB
   if (options.log !== undefined) checkLog(options.log)
   const parityBounds = { min: 0, max: setDisksOf(roots.length) - 1 }
@@ -98,6 +106,10 @@ export const configOf = (options: StoreOptions, roots: readonly string[]): Confi
     disks: roots,
     region: parseRegion('region', textOf('region', region)),
     drainTimeoutMs: DRAIN_MS,
+    scrub: {
+      periodMs: parseWholeNumber('scrubPeriodMs', String(scrubPeriodMs), { min: 0, ...SCRUB_BOUNDS.period }),
+      bytesPerSecond: parseWholeNumber('scrubBytesPerSecond', String(scrubBytesPerSecond), SCRUB_BOUNDS.rate),
+    },
     logLevel: 'silent',
     arenaBytes: parseWholeNumber('arenaBytes', String(arenaBytes), ARENA_BOUNDS),
     ...(parity !== undefined && { parity: parseWholeNumber('parity', String(parity), parityBounds) }),

@@ -152,6 +152,7 @@ const startSystem = async (
       events: events.spec,
       keeper: started,
       repairer: { codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES },
+      scrubber: config.scrub,
       ...(patience && { patience }),
     }),
     placement: memory ? {} : planThreads(cores),

@@ -2,6 +2,7 @@
 import type { BucketId, DiskNumber, WriteId } from '../base/ids.ts'
 import type { PlacedPart } from '../metadata/complete.ts'
 import type { FreeWork } from '../metadata/frees.ts'
+import type { HeldPage, HeldRequest, ShardsPage, WriteFate } from '../metadata/held.ts'
 import type {
   BucketRecord,
   Checksum,
@@ -11,7 +12,7 @@ import type {
   VersionFacts,
   VersionRecord,
 } from '../metadata/records.ts'
-import type { Relocation, ShardsPage } from '../metadata/relocation.ts'
+import type { Relocation } from '../metadata/relocation.ts'
 import type { NewData, ShardsData } from '../metadata/stored.ts'
 import type { Address } from '../runtime/actor.ts'
 import type {
@@ -54,6 +55,13 @@ export interface Opened {
 export interface RepairedSegment {
   readonly segment: number
   readonly disk: DiskNumber
+}
+
+/** A sealed segment and where it lies. */
+export interface SealedCopies {
+  readonly segment: number
+  readonly length: number
+  readonly disks: readonly DiskNumber[]
 }
 
 export interface BucketProtocol {
@@ -123,12 +131,20 @@ export interface BucketProtocol {
 
   /** Shards that lie on `disk` according to versions and parts, a page at a time. */
   shardsOn(m: { disk: DiskNumber; cursor: string; limit: number }): Promise<ShardsPage>
+  /** What versions and parts hold on disks, a page at a time. Rejects with NoSuchBucket. */
+  heldData(m: HeldRequest): Promise<HeldPage>
+  /** What is known of writes whose shards were found. */
+  fatesOf(m: { writes: readonly WriteId[] }): Promise<WriteFate[]>
   /** Where the shards of a write are, if a version or part holds them. */
   dataOfWrite(m: { write: WriteId }): Promise<{ data?: ShardsData }>
   /** True when the shard is now where it was written to; else what was written is garbage. */
   relocate(m: { relocation: Relocation } & CommitTerms): Promise<boolean>
   /** What does not lie on disks that are there: exact, from the counters in the commits. */
   waiting(m: Record<string, never>): Waiting
+  /** Sealed segments, with the disks whose copies are whole as far as is known. */
+  segments(m: Record<string, never>): readonly SealedCopies[]
+  /** Reads one copy of a sealed segment whole: false when it does not hold, and then it is repaired. */
+  verifySegment(m: { segment: number; disk: DiskNumber }): Promise<boolean>
   /** Makes one missing copy of a sealed segment anew; undefined when there is none to make. */
   repairSegment(m: Record<string, never>): Promise<RepairedSegment | undefined>
 }

@@ -251,9 +251,13 @@ const upkeep = (
   | 'giveBackFrees'
   | 'dropSegments'
   | 'shardsOn'
+  | 'heldData'
+  | 'fatesOf'
   | 'dataOfWrite'
   | 'relocate'
   | 'waiting'
+  | 'segments'
+  | 'verifySegment'
   | 'repairSegment'
 > => ({
   diskChanged() {
@@ -270,6 +274,8 @@ const upkeep = (
   dropSegments: () =>
     deferReply(partition.segments.dropOldest().then(() => ({ isIndexing: partition.isIndexing }))),
   shardsOn: ({ disk, cursor, limit }) => deferReply(partition.shardsOn(disk, cursor, limit)),
+  heldData: (request) => deferReply(partition.heldData(request)),
+  fatesOf: ({ writes }) => deferReply(partition.fatesOf(writes)),
   dataOfWrite({ write }) {
     const data = partition.dataOfWrite(write)
     return Promise.resolve(data ? { data } : {})
@@ -277,6 +283,8 @@ const upkeep = (
   relocate: ({ relocation, ...m }) =>
     deferReply(partition.relocate([relocation], limitsOf(roster, m)).then(([isThere]) => isThere === true)),
   waiting: () => waitingOf(partition, roster),
+  segments: () => partition.segments.list(),
+  verifySegment: ({ segment, disk }) => deferReply(partition.segments.verify(segment, disk)),
   repairSegment: () => deferReply(repairSegment(partition)),
 })
 

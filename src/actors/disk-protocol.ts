@@ -5,6 +5,7 @@ import type { ShardPlace } from '../metadata/records.ts'
 import type { SegmentFile } from '../metadata/segment-disk.ts'
 import type { Address } from '../runtime/actor.ts'
 import type { FreedEntry } from '../storage/garbage.ts'
+import type { PlacedUnit } from '../storage/shard-reader.ts'
 import type { UnitAddress } from '../storage/unit.ts'
 import type { PackedPlace } from '../storage/volumes.ts'
 import type { FramePiece } from './frame-memory.ts'
@@ -18,6 +19,15 @@ export interface UnitRead {
   readonly blockCount: number
   /** A page for the header, then room for the blocks. */
   readonly into: SlabRange
+}
+
+/** A packed shard that was found in a volume. */
+export interface LooseEntry {
+  readonly write: WriteId
+  readonly index: number
+  readonly offset: number
+  /** What it takes in the volume. */
+  readonly bytes: number
 }
 
 /** What a read comes to. What redundancy can make up for is a value, not an error. */
@@ -59,6 +69,14 @@ export interface DiskProtocol {
     isLast: boolean
   }): Promise<void>
   removeSegment(m: { partition: number; segment: number }): Promise<void>
+  /** Reads whole units from the medium and verifies every block; one outcome for each, in their order. */
+  verifyUnits(m: { units: readonly PlacedUnit[] }): Promise<UnitOutcome[]>
+  /** Large shards in one of 256 directories, and names that are none; what is being written is left out. */
+  listShards(m: { directory: number }): Promise<{ writes: WriteId[]; strays: string[] }>
+  listVolumes(m: Record<string, never>): Promise<number[]>
+  /** Entries of a volume that were not freed: see Disk.looseEntries. */
+  looseEntries(m: { volume: number; offset: number }): Promise<{ entries: LooseEntry[]; next?: number }>
+  removeStrays(m: { directory: number; names: readonly string[] }): Promise<void>
   /** Looks for a disk that was out, and whether the one that is in has room. */
   look(m: Record<string, never>): Promise<void>
 }

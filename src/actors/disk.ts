@@ -8,6 +8,7 @@ import { MINUTE, MiB, SECOND } from '../base/units.ts'
 import { type Address, behavior, type Context, type Handlers } from '../runtime/actor.ts'
 import type { Disk } from '../storage/disk.ts'
 import type { ShardWriter } from '../storage/shard-files.ts'
+import { entryBytesOf } from '../storage/unit.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import { type ClaimOf, createClaimOf, writing } from './disk-claim.ts'
 import { attachListeners } from './disk-listeners.ts'
@@ -30,6 +31,8 @@ const LOOK_EVERY_MS = 2 * SECOND
 const TELL_ROOM_EVERY_MS = 1 * MINUTE
 
 const OVERLAP = 64
+/** What every name of a shard file begins with. */
+const WRITE_ID_DIGITS = 32
 /** More stripes than any arena has room for: the disk has a line of its own for units, and a journal waits in none. */
 const UNITS_MAX = 4096
 
@@ -58,6 +61,11 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     removeShards: 8,
     freePacked: 8,
     writerGone: OVERLAP,
+    verifyUnits: 4,
+    listShards: 4,
+    listVolumes: 4,
+    looseEntries: 4,
+    removeStrays: 4,
     // A write that hangs must not keep it from being seen.
     look: OVERLAP,
   },
@@ -185,6 +193,11 @@ const outHandlers = (
     readSegment: isOut,
     restoreSegment: isOut,
     removeSegment: isOut,
+    verifyUnits: isOut,
+    listShards: isOut,
+    listVolumes: isOut,
+    looseEntries: isOut,
+    removeStrays: isOut,
     async look() {
       const isFound = (await findInSlot(facts, roster, slot)) !== undefined
       if (isFound && (await claim.isHeld())) {
@@ -275,6 +288,22 @@ const inHandlers = (
     restoreSegment: ({ partition, segment, offset, piece, isLast }) =>
       writing(() => segments.restore(partition, segment, offset, piece, isLast)),
     removeSegment: ({ partition, segment }) => writing(() => segments.remove(partition, segment)),
+    verifyUnits: async ({ units }) => (await here.verifyUnits(units)).map(({ status }) => status),
+    async listShards({ directory }) {
+      const { writes, strays } = await here.listShards(directory)
+      const isIdle = (name: string): boolean => !writers.has(name.slice(0, WRITE_ID_DIGITS) as WriteId)
+      return { writes: writes.filter(isIdle), strays: strays.filter(isIdle) }
+    },
+    listVolumes: async () => (await here.listVolumes()).map(({ volume }) => volume),
+    async looseEntries({ volume, offset }) {
+      const { entries, next } = await here.looseEntries(volume, offset)
+      const found = entries.map((entry) => ({
+        ...{ write: entry.write, index: entry.index, offset: entry.offset },
+        bytes: entryBytesOf(entry.payloadBytes),
+      }))
+      return { entries: found, ...(next !== undefined && { next }) }
+    },
+    removeStrays: ({ directory, names }) => writing(() => here.removeStrays(directory, names)),
     async look() {
       report.now()
       await here.checkPresence()

@@ -50,6 +50,7 @@ export const PATHS = {
   inspector: 'root/inspector',
   keeper: 'root/upkeep/keeper',
   repairer: 'root/upkeep/repairer',
+  scrubber: 'root/upkeep/scrubber',
   reclaimer: (partition: number): string => `root/upkeep/reclaimer-${partition}`,
 } as const
 

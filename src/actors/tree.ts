@@ -11,7 +11,8 @@
 //   ├─ upkeep                 one-for-one
 //   │   ├─ keeper             the table of disks; on the main thread
 //   │   ├─ reclaimer-0 … reclaimer-p
-//   │   └─ repairer
+//   │   ├─ repairer
+//   │   └─ scrubber
 //   └─ gateways               one-for-one
 //       └─ gateway-0 … gateway-g   and below it an object actor for each large write
 import { MINUTE, SECOND } from '../base/units.ts'
@@ -24,6 +25,7 @@ import { type InspectorArgs, inspector } from './inspector.ts'
 import { type KeeperArgs, keeper } from './keeper.ts'
 import { reclaimer } from './reclaimer.ts'
 import { type RepairerArgs, repairer } from './repairer.ts'
+import { type ScrubberArgs, scrubber } from './scrubber.ts'
 import { PATHS } from './store-facts.ts'
 
 export interface TreeOptions {
@@ -36,6 +38,7 @@ export interface TreeOptions {
   readonly events: ActorSpec
   readonly keeper: KeeperArgs
   readonly repairer: RepairerArgs
+  readonly scrubber: ScrubberArgs
   /** For tests that break more in a minute than any store should live through: instead of what each supervisor has. */
   readonly patience?: Patience
 }
@@ -88,7 +91,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
     {
       name: 'upkeep',
       strategy: 'one-for-one',
-      intensity: { restartsMax: 5 * (partitions + 2), periodMs: 30 * SECOND },
+      intensity: { restartsMax: 5 * (partitions + 3), periodMs: 30 * SECOND },
       backoff: BACKOFF,
       ...patience,
       decide,
@@ -97,6 +100,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
         child(keeper, 'keeper', args.keeper),
         ...count(partitions, (partition) => child(reclaimer, `reclaimer-${partition}`, { partition })),
         child(repairer, 'repairer', args.repairer),
+        child(scrubber, 'scrubber', args.scrubber),
       ],
     },
     {

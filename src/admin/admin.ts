@@ -3,7 +3,10 @@
 // identity, and a stranger does not even learn which pages there are. The gateway has checked the signature, and keeps
 // `/-/` of a bucket's virtual host for the bucket; no bucket can be named `-`, so nothing is hidden.
 import type { Redundancy } from '../actors/inspector.ts'
+import type { Demand } from '../actors/scrub-tour.ts'
+import type { ScrubStatus } from '../actors/scrubber.ts'
 import { refusal } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
 import type { S3Request, S3Response } from '../s3/exchange.ts'
 
 export interface AdminDependencies {
@@ -12,6 +15,17 @@ export interface AdminDependencies {
   redundancy(): Promise<Redundancy>
   /** Path, thread, state, mailbox and restarts of each actor; any JSON value. */
   actors(): Promise<unknown>
+  readonly scrub: ScrubControl
+}
+
+/** See actors/scrubber.ts; each resolves when a restart will know it. */
+export interface ScrubControl {
+  status(): Promise<ScrubStatus>
+  pause(): Promise<void>
+  resume(): Promise<void>
+  begin(): Promise<void>
+  /** Resolves to the number under which `status` shows it. */
+  demand(demand: Demand): Promise<number>
 }
 
 /** `request.key` is what follows `/-/`. Rejects with a refusal, or with what a dependency rejects with. */
@@ -19,26 +33,69 @@ export type AdminHandler = (request: S3Request) => Promise<S3Response>
 
 interface Page {
   /** Answers anyone. */
-  readonly isOpen: boolean
-  answer(): Promise<S3Response> | S3Response
+  readonly isOpen?: boolean
+  /** Changes something: asked for by POST, all others by GET. */
+  readonly isAction?: boolean
+  answer(request: S3Request): Promise<S3Response> | S3Response
 }
 
-export const createAdmin = ({ whyNotReady, redundancy, actors }: AdminDependencies): AdminHandler => {
+export const createAdmin = ({ whyNotReady, redundancy, actors, scrub }: AdminDependencies): AdminHandler => {
   const pages = new Map<string, Page>([
     ['health/live', { isOpen: true, answer: () => formatJson(200, { status: 'live' }) }],
     ['health/ready', { isOpen: true, answer: () => formatReadiness(whyNotReady()) }],
-    ['health/redundancy', { isOpen: false, answer: async () => formatJson(200, await redundancy()) }],
-    ['actors', { isOpen: false, answer: async () => formatJson(200, await actors()) }],
+    ['health/redundancy', { answer: async () => formatJson(200, await redundancy()) }],
+    ['actors', { answer: async () => formatJson(200, await actors()) }],
+    ...scrubPages(scrub),
   ])
-  return async ({ key, method, identity }) => {
-    const page = pages.get(key)
-    if (!page?.isOpen && identity.kind !== 'root') throw refusal('AccessDenied', 'Access Denied')
+  return async (request) => {
+    const page = pages.get(request.key)
+    if (!page?.isOpen && request.identity.kind !== 'root') throw refusal('AccessDenied', 'Access Denied')
     if (!page) return formatJson(404, { error: 'there is no such page' })
-    if (method !== 'GET' && method !== 'HEAD') {
+    if (!(page.isAction ? ['POST'] : ['GET', 'HEAD']).includes(request.method)) {
       throw refusal('MethodNotAllowed', 'The specified method is not allowed against this resource.')
     }
-    return page.answer()
+    return page.answer(request)
   }
+}
+
+/** What an operator may do with the scrub. */
+const scrubPages = (scrub: ScrubControl): [string, Page][] => {
+  const shown = async (done?: Promise<void>): Promise<S3Response> => {
+    await done
+    return formatJson(200, await scrub.status())
+  }
+  return [
+    ['scrub', { answer: () => shown() }],
+    ['scrub/pause', { isAction: true, answer: () => shown(scrub.pause()) }],
+    ['scrub/resume', { isAction: true, answer: () => shown(scrub.resume()) }],
+    ['scrub/begin', { isAction: true, answer: () => shown(scrub.begin()) }],
+    [
+      'scrub/demand',
+      {
+        isAction: true,
+        async answer({ query }) {
+          const demand = parseDemand(new Map(query))
+          if (!demand) {
+            const error = 'ask with ?bucket=BUCKET, with ?bucket=BUCKET&key=KEY or with ?disk=NUMBER'
+            return formatJson(400, { error })
+          }
+          return formatJson(202, { number: await scrub.demand(demand) })
+        },
+      },
+    ],
+  ]
+}
+
+const DEMAND_MEMBERS = ['bucket', 'disk', 'key']
+
+/** Undefined for what nothing can be looked for by. Members of the signature are not ours to judge. */
+const parseDemand = (query: ReadonlyMap<string, string>): Demand | undefined => {
+  const given = DEMAND_MEMBERS.filter((name) => query.get(name)).join()
+  const [bucket = '', key = '', disk = ''] = ['bucket', 'key', 'disk'].map((name) => query.get(name))
+  if (given === 'bucket,key') return { kind: 'object', bucket, key }
+  if (given === 'bucket') return { kind: 'bucket', bucket }
+  if (given === 'disk' && /^\d{1,9}$/.test(disk)) return { kind: 'disk', disk: Number(disk) as DiskNumber }
+  return undefined
 }
 
 const formatReadiness = (reason: string | undefined): S3Response => {

@@ -1,7 +1,7 @@
 // Turns what an operator typed into values: sizes, durations, lists of directories. Every parser is pure and throws
 // CONFIG_INVALID with one sentence that names the setting, shows what was given and says what would be right.
 import { fault, type MoraineError } from '../base/errors.ts'
-import { GiB, HOUR, KiB, MINUTE, MiB, SECOND } from '../base/units.ts'
+import { DAY, GiB, HOUR, KiB, MINUTE, MiB, SECOND } from '../base/units.ts'
 
 /** A setting cannot be what it was given as: one sentence for the operator, exit code 2. */
 export const invalid = (message: string): MoraineError => fault('CONFIG_INVALID', message)
@@ -16,7 +16,13 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   MB: 1e6,
   GB: 1e9,
 }
-const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: SECOND, m: MINUTE, h: HOUR }
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: SECOND,
+  m: MINUTE,
+  h: HOUR,
+  d: DAY,
+}
 
 export const parseWholeNumber = (
   name: string,
@@ -44,16 +50,16 @@ export const parseSize = (name: string, text: string, bounds: { min: number; max
   return bytes
 }
 
-/** `30s`, `500ms`, `2m`, `1h`: milliseconds. A bare number is refused: nobody knows which unit it means. */
+/** `30s`, `500ms`, `2m`, `1h`, `7d`: milliseconds. A bare number is refused: nobody knows which unit it means. */
 export const parseDuration = (name: string, text: string, bounds: { max: number }): number => {
-  const [, digits, unit] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? []
+  const [, digits, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? []
   const factor = unit === undefined ? undefined : ownValue(DURATION_UNITS, unit)
   if (digits === undefined || factor === undefined) {
     throw invalid(`${name} is ${quote(text)} but must be a duration such as 30s, 500ms or 2m`)
   }
   const milliseconds = Number(digits) * factor
   if (milliseconds > bounds.max) {
-    throw invalid(`${name} is ${quote(text)} but must be at most ${bounds.max / HOUR}h`)
+    throw invalid(`${name} is ${quote(text)} but must be at most ${inLargest(bounds.max)}`)
   }
   return milliseconds
 }
@@ -93,7 +99,13 @@ export const expandPattern = (name: string, pattern: string): string[] => {
 export const quote = (text: string): string =>
   JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 
-const inMiB = (bytes: number): string => (bytes >= GiB ? `${bytes / GiB}GiB` : `${bytes / MiB}MiB`)
+const inLargest = (milliseconds: number): string =>
+  milliseconds % DAY === 0 ? `${milliseconds / DAY}d` : `${milliseconds / HOUR}h`
+
+const inMiB = (bytes: number): string => {
+  if (bytes >= GiB) return `${bytes / GiB}GiB`
+  return bytes >= MiB ? `${bytes / MiB}MiB` : `${bytes / KiB}KiB`
+}
 
 const ownValue = (table: Readonly<Record<string, number>>, name: string): number | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined

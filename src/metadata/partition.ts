@@ -14,6 +14,15 @@ import { type CompleteUpload, completeUpload, type PlacedPart, partRange, partsA
 import { getConfig, listConfig, type PutConfig, putConfig } from './configuration.ts'
 import type { Counts } from './counters.ts'
 import { Frees, type FreeWork } from './frees.ts'
+import {
+  fatesOf,
+  type HeldPage,
+  type HeldRequest,
+  heldData,
+  type ShardsPage,
+  shardsOn,
+  type WriteFate,
+} from './held.ts'
 import type { IndexPosition, IndexStore } from './index-slot.ts'
 import { bucketCounterKey, diskOfCounterKey } from './keys.ts'
 import { Leases } from './leases.ts'
@@ -21,14 +30,7 @@ import { Ledger } from './ledger.ts'
 import { type ListVersions, listVersions, type VersionPage } from './listing.ts'
 import type { MemberDisk } from './members.ts'
 import type { BucketRecord, Data, PartRecord, UploadRecord, VersionRecord } from './records.ts'
-import {
-  dataOfWrite,
-  isKnownWrite,
-  type Relocation,
-  relocate,
-  type ShardsPage,
-  shardsOn,
-} from './relocation.ts'
+import { dataOfWrite, isKnownWrite, type Relocation, relocate } from './relocation.ts'
 import type { BucketAddress, CommitLimits, Room } from './room.ts'
 import type { SegmentDisk } from './segment-disk.ts'
 import { SegmentUpkeep } from './segment-upkeep.ts'
@@ -288,6 +290,14 @@ export class Partition {
 
   shardsOn(disk: DiskNumber, cursor: string, recordsMax: number): Promise<ShardsPage> {
     return shardsOn(this.#room, disk, cursor, recordsMax)
+  }
+
+  heldData(request: HeldRequest): Promise<HeldPage> {
+    return heldData(this.#room, request)
+  }
+
+  fatesOf(writes: readonly WriteId[]): Promise<WriteFate[]> {
+    return fatesOf(this.#room, writes)
   }
 
   // Counters and configuration

@@ -1,8 +1,8 @@
 // Moving shards: repair and compaction of volumes write a shard elsewhere, sync it, and then commit the new place, if the
 // old one still counts. A version that was deleted or overwritten meanwhile is never revived.
-import type { DiskNumber, WriteId } from '../base/ids.ts'
+import type { WriteId } from '../base/ids.ts'
 import type { Entry } from './entry.ts'
-import { afterPrefix, laterKey, SPACE, writeKey } from './keys.ts'
+import { SPACE, writeKey } from './keys.ts'
 import type { ShardPlace } from './records.ts'
 import type { CommitLimits, Lookup, Room } from './room.ts'
 import { countShard, type ShardsData, type StoredPart, type StoredVersion, shardBytes } from './stored.ts'
@@ -13,12 +13,6 @@ export interface Relocation {
   readonly shard: number
   readonly from: ShardPlace
   readonly to: ShardPlace
-}
-
-/** A shard that a record names. */
-export interface ShardAt {
-  readonly data: ShardsData
-  readonly shard: number
 }
 
 type Holder = StoredVersion | StoredPart
@@ -79,47 +73,3 @@ export const isKnownWrite = async ({ ledger }: Room, write: WriteId): Promise<bo
 /** The data of a write, for who found its shard on a disk; undefined when no version or part holds it. */
 export const dataOfWrite = ({ ledger }: Room, write: WriteId): ShardsData | undefined =>
   holderOf(ledger, write)?.shards
-
-export interface ShardsPage {
-  readonly shards: readonly ShardAt[]
-  /** Pass as `cursor` to go on; undefined at the end. */
-  readonly next?: string
-}
-
-/**
- * Shards that versions and parts keep on `disk`. A page looks at `recordsMax` records at most, so it may be empty and
- * still not the last.
- */
-export const shardsOn = async (
-  { ledger }: Room,
-  disk: DiskNumber,
-  cursor: string,
-  recordsMax: number,
-): Promise<ShardsPage> => {
-  const shards: ShardAt[] = []
-  const position = Buffer.from(cursor, 'hex').toString('latin1')
-  for (const space of [SPACE.part, SPACE.current]) {
-    const end = afterPrefix(space)!
-    if (position >= end) continue
-    const scan = ledger.scan(laterKey(position, space), end)
-    try {
-      let seen = 0
-      for (let rows = await scan.next(recordsMax); rows.length > 0; rows = await scan.next(recordsMax)) {
-        for (const row of rows) {
-          if (seen++ === recordsMax) return { shards, next: Buffer.from(row.key, 'latin1').toString('hex') }
-          const { data } = row.record as Holder
-          if (data.kind !== 'shards') continue
-          data.places.forEach((place, shard) => {
-            if (place.disk === disk) shards.push({ data, shard })
-          })
-        }
-      }
-    } finally {
-      await scan.close()
-    }
-    if (space === SPACE.part) {
-      return { shards, next: Buffer.from(SPACE.current, 'latin1').toString('hex') }
-    }
-  }
-  return { shards }
-}

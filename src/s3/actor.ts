@@ -16,12 +16,13 @@ import { createEngine } from '../actors/gateway-engine.ts'
 import type { CodecThreadsProtocol, InspectorProtocol } from '../actors/inspector.ts'
 import { createReadiness } from '../actors/readiness.ts'
 import { findRootKeys } from '../actors/root-keys.ts'
+import type { ScrubberProtocol } from '../actors/scrubber.ts'
 import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
-import { createAdmin } from '../admin/admin.ts'
+import { createAdmin, type ScrubControl } from '../admin/admin.ts'
 import { type KeyPair, rootCredential } from '../auth/root.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
-import { behavior, type Context } from '../runtime/actor.ts'
+import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import type { PoolThreadView } from '../runtime/pool.ts'
 import { authorizeRequest } from './authorization.ts'
 import { createDispatch } from './dispatch.ts'
@@ -90,6 +91,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
         redundancy: () =>
           context.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, INSPECT_LIMIT),
         actors: () => context.ref<InspectorProtocol>(PATHS.inspector).ask('actors', {}, INSPECT_LIMIT),
+        scrub: scrubControl(context.ref<ScrubberProtocol>(PATHS.scrubber)),
       }),
       region: facts.region,
       limits: { connectionsMax },
@@ -109,6 +111,14 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
       },
     }
   },
+})
+
+const scrubControl = (scrubber: ActorRef<ScrubberProtocol>): ScrubControl => ({
+  status: () => scrubber.ask('status', {}, INSPECT_LIMIT),
+  pause: () => scrubber.ask('pause', {}, INSPECT_LIMIT),
+  resume: () => scrubber.ask('resume', {}, INSPECT_LIMIT),
+  begin: () => scrubber.ask('begin', {}, INSPECT_LIMIT),
+  demand: (demand) => scrubber.ask('demand', demand, INSPECT_LIMIT),
 })
 
 const openCoder = async (

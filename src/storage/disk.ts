@@ -4,7 +4,7 @@
 //
 // A disk that is full, read-only or slow is still a disk; one whose directory was wiped, unmounted or moved away answers
 // everything with DISK_GONE until it is opened again.
-import { assert, fault } from '../base/errors.ts'
+import { fault } from '../base/errors.ts'
 import type { FileStat, FileSystem, OpenFile } from '../base/files.ts'
 import type { WriteId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
@@ -13,17 +13,19 @@ import { createDamageLog, type DamageLog } from './damage-log.ts'
 import { createContext, type DiskContext, type DiskCounters, type DiskIds } from './disk-context.ts'
 import { diskFault } from './disk-errors.ts'
 import { createGarbage, type FreedEntry, type Garbage } from './garbage.ts'
-import { DIRECTORIES, IDENTITY_NAME, numberOf, shardPath, volumePath, volumesPath } from './layout.ts'
+import { DIRECTORIES, IDENTITY_NAME, numberOf, volumePath, volumesPath } from './layout.ts'
 import { createOpenFiles, type OpenFiles } from './open-files.ts'
 import { createRoom, type DiskSpace, type Room, trafficOn } from './room.ts'
 import { createSegments, type Segments } from './segments.ts'
-import { createShardFiles, isNotThere, type ShardFiles, type ShardWriter } from './shard-files.ts'
-import { unitPosition } from './stripes.ts'
+import { createShardFiles, type ShardFiles, type ShardWriter } from './shard-files.ts'
 import {
-  BLOCK_BYTES,
-  blocksOf,
-  checkBlocks,
-  checkHeader,
+  createShardReader,
+  type PlacedUnit,
+  type ReadRequest,
+  type ShardRead,
+  type ShardReader,
+} from './shard-reader.ts'
+import {
   ENTRY_ALIGNMENT,
   entryBytesOf,
   headerBytesOf,
@@ -57,24 +59,6 @@ export interface DiskOptions extends DiskIds {
   readonly volumeBytesMax?: number
 }
 
-/** Which blocks of which unit, and where they are to go. */
-export interface ReadRequest extends UnitAddress {
-  /** Of a packed shard; without it the shard is a file named by its write id. */
-  readonly place?: PackedPlace
-  readonly firstBlock: number
-  readonly blockCount: number
-  /**
-   * Page aligned, in shared memory: the first page is overwritten, the blocks follow it one after another, `firstBlock`
-   * first. Nothing else is touched, so who wants one block needs room for one.
-   */
-  readonly slab: Uint8Array
-}
-
-export type ShardRead =
-  | { readonly status: 'ok' }
-  | { readonly status: 'missing' }
-  | { readonly status: 'corrupt'; readonly reason: string }
-
 export interface DiskReport {
   readonly space: DiskSpace
   readonly counters: Readonly<DiskCounters>
@@ -85,51 +69,9 @@ export interface VolumeEntry extends UnitAddress {
   readonly offset: number
 }
 
-const OK: ShardRead = { status: 'ok' }
-const MISSING: ShardRead = { status: 'missing' }
-const corrupt = (reason: string): ShardRead => ({ status: 'corrupt', reason })
-
-/** System codes that say the name was tampered with or the medium cannot be read there: others hold the same bytes. */
-const UNREADABLE = new Set([
-  'EIO',
-  'EMLINK',
-  'ELOOP',
-  'EINVAL',
-  'EISDIR',
-  'EUCLEAN',
-  'EFSCORRUPTED',
-  'EBADMSG',
-])
-
 /** What a walk through a volume reads at a time. */
 const WALK_BYTES = 256 * KiB
 const HEADER_BYTES_MAX = headerBytesOf(PAYLOAD_BYTES_MAX)
-
-/** Bytes of the slab that the blocks asked for take. */
-const payloadBounds = (request: ReadRequest): [start: number, end: number] => {
-  const { firstBlock, blockCount, payloadBytes } = request
-  const start = firstBlock * BLOCK_BYTES
-  const end = Math.min(payloadBytes, (firstBlock + blockCount) * BLOCK_BYTES)
-  assert(start >= 0 && start < end, 'the blocks are inside of the unit')
-  return [start, end]
-}
-
-/** Where the blocks that were asked for go. */
-const roomOf = (slab: Uint8Array, [start, end]: [start: number, end: number]): Uint8Array =>
-  slab.subarray(PAGE_BYTES, PAGE_BYTES + end - start)
-
-/** Both results, or the first error once both have ended: until then they may still write to the slab. */
-const both = async (a: Promise<number>, b: Promise<number>): Promise<[number, number]> => {
-  await Promise.allSettled([a, b])
-  return Promise.all([a, b])
-}
-
-const check = (header: Uint8Array, request: ReadRequest): ShardRead => {
-  const { slab, firstBlock, blockCount } = request
-  const count = Math.min(blockCount, blocksOf(request.payloadBytes) - firstBlock)
-  const reason = checkHeader(header, request) ?? checkBlocks(slab, header, request, firstBlock, count)
-  return reason === undefined ? OK : corrupt(reason)
-}
 
 /** Adds the entries that begin in `window`, which lies at `base` of the volume; returns where to read on. */
 const findEntries = (window: Uint8Array, base: number, limit: number, entries: VolumeEntry[]): number => {
@@ -176,6 +118,7 @@ export class Disk {
   readonly #context: DiskContext
   readonly #room: Room
   readonly #readers: OpenFiles
+  readonly #reader: ShardReader
   readonly #shards: ShardFiles
   readonly #volumes: Volumes
   readonly #garbage: Garbage
@@ -208,6 +151,7 @@ export class Disk {
     this.#damage = createDamageLog(context.log, 'disk.corrupt')
     this.#room = room
     this.#readers = createOpenFiles(context.files)
+    this.#reader = createShardReader(context, this.#readers, this.#damage)
     this.segments = createSegments(context, this.#readers)
     this.#shards = createShardFiles(context, this.#readers.drop)
     this.#volumes = createVolumes(context, {
@@ -251,39 +195,21 @@ export class Disk {
   }
 
   /** Reads and verifies blocks of a unit. `ok`: they lie in the slab. Rejects only with faults of the whole disk. */
-  async readBlocks(request: ReadRequest): Promise<ShardRead> {
-    const { counters, root, guarded } = this.#context
-    const { place, write } = request
-    const path = place === undefined ? shardPath(root, write) : volumePath(root, place.volume)
-    const read = await guarded(async () => {
-      try {
-        return await this.#readers.use(path, (file) =>
-          place === undefined
-            ? this.#readFromFile(file, request)
-            : this.#readFromVolume(file, request, place),
-        )
-      } catch (error) {
-        const code = (error as { code?: string }).code ?? ''
-        if (UNREADABLE.has(code)) return corrupt(code)
-        if (!isNotThere(error)) throw error
-        await this.#context.checkPresence()
-        return MISSING
-      }
-    })
-    counters.reads += 1
-    if (read.status === 'missing') counters.missingReads += 1
-    if (read.status === 'corrupt') {
-      counters.corruptReads += 1
-      const { index, stripe } = request
-      const file = path.slice(root.length + 1)
-      const offset = place?.offset ?? unitPosition(stripe)
-      const fields = { disk: this.number, write, index, stripe, file, offset, reason: read.reason }
-      this.#damage.note(write, `${file}/${place?.offset ?? ''}`, fields)
-    }
-    return read
+  readBlocks(request: ReadRequest): Promise<ShardRead> {
+    return this.#reader.readBlocks(request)
   }
 
-  /** Large shards in one of the 256 directories of shards; for the scrub. */
+  /** Reads whole units from the medium and verifies every block; one outcome for each. Rejects only with faults of the whole disk. */
+  verifyUnits(units: readonly PlacedUnit[]): Promise<ShardRead[]> {
+    return this.#reader.verifyUnits(units)
+  }
+
+  /** Removes names among the large shards that are none; those that are not there are no error. Durable when it resolves. */
+  removeStrays(directory: number, names: readonly string[]): Promise<void> {
+    return this.#shards.removeStrays(directory, names)
+  }
+
+  /** Large shards in one of the 256 directories of shards, and names that are none; for the scrub. */
   listShards(directory: number): Promise<{ writes: WriteId[]; strays: string[] }> {
     return this.#shards.list(directory)
   }
@@ -314,6 +240,33 @@ export class Disk {
     )
   }
 
+  /**
+   * Entries of a volume that were not freed, some from `offset` on (0: from the start), and where to go on; `next` undefined
+   * where the volume ends, or is damaged: what seems to be an entry behind that may be part of a body.
+   */
+  async looseEntries(volume: number, offset: number): Promise<{ entries: VolumeEntry[]; next?: number }> {
+    const noted = await this.#garbage.noted(volume)
+    return this.#context.guarded(() =>
+      this.#readers.use(volumePath(this.#context.root, volume), async (file) => {
+        const entries: VolumeEntry[] = []
+        const header = new Uint8Array(VOLUME_HEADER_BYTES)
+        const count = await file.read(header, 0)
+        if (!checkVolumeHeader(header.subarray(0, count), this.#context, volume)) return { entries }
+        const window = new Uint8Array(WALK_BYTES)
+        const start = Math.max(offset, VOLUME_HEADER_BYTES)
+        const length = await file.read(window, start)
+        let at = 0
+        while (at < length && (at === 0 || length - at >= HEADER_BYTES_MAX)) {
+          const address = readUnitAddress(window.subarray(at, length))
+          if (address === undefined) return { entries }
+          if (!noted.has(start + at)) entries.push({ ...address, offset: start + at })
+          at += entryBytesOf(address.payloadBytes)
+        }
+        return at === 0 ? { entries } : { entries, next: start + at }
+      }),
+    )
+  }
+
   /** Rejects with DISK_GONE when the directory is no longer the one that was opened. */
   checkPresence(): Promise<void> {
     return this.#context.guarded(() => this.#context.checkPresence())
@@ -332,51 +285,6 @@ export class Disk {
   async close(): Promise<void> {
     await this.#volumes.close()
     await Promise.all([this.segments.close(), this.#readers.close()])
-  }
-
-  async #readFromFile(file: OpenFile, request: ReadRequest): Promise<ShardRead> {
-    const position = unitPosition(request.stripe)
-    const { slab, firstBlock } = request
-    const [start, end] = payloadBounds(request)
-    if (firstBlock === 0)
-      return this.#readAndCheck(file, position, slab.subarray(0, PAGE_BYTES + end), request)
-    const page = slab.subarray(0, PAGE_BYTES)
-    const [headerBytes, payloadBytes] = await both(
-      file.read(page, position),
-      file.read(roomOf(slab, [start, end]), position + PAGE_BYTES + start),
-    )
-    this.#context.counters.readBytes += headerBytes + payloadBytes
-    if (headerBytes < PAGE_BYTES || payloadBytes < end - start) return corrupt('the file is too short')
-    return check(page, request)
-  }
-
-  async #readAndCheck(
-    file: OpenFile,
-    position: number,
-    into: Uint8Array,
-    request: ReadRequest,
-  ): Promise<ShardRead> {
-    const count = await file.read(into, position)
-    this.#context.counters.readBytes += count
-    return count < into.length ? corrupt('the file is too short') : check(into, request)
-  }
-
-  async #readFromVolume(file: OpenFile, request: ReadRequest, place: PackedPlace): Promise<ShardRead> {
-    const headerBytes = headerBytesOf(request.payloadBytes)
-    const { slab, firstBlock } = request
-    const [start, end] = payloadBounds(request)
-    const headerStart = PAGE_BYTES - headerBytes
-    // In the volume the payload follows its header: so it does here, and block 0 needs no second read.
-    if (firstBlock === 0)
-      return this.#readAndCheck(file, place.offset, slab.subarray(headerStart, PAGE_BYTES + end), request)
-    const header = slab.subarray(headerStart, PAGE_BYTES)
-    const [headerRead, payloadRead] = await both(
-      file.read(header, place.offset),
-      file.read(roomOf(slab, [start, end]), place.offset + headerBytes + start),
-    )
-    this.#context.counters.readBytes += headerRead + payloadRead
-    if (headerRead < headerBytes || payloadRead < end - start) return corrupt('the volume is too short')
-    return check(header, request)
   }
 
   async #walk(

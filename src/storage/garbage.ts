@@ -36,6 +36,8 @@ export interface Garbage {
   free(entries: readonly FreedEntry[]): Promise<void>
   /** Bytes freed in a volume (an entry that was noted twice counts twice) of those its file has. */
   usage(volume: number): Promise<{ bytes: number; garbageBytes: number } | undefined>
+  /** Offsets of the entries of a volume that were noted as garbage. */
+  noted(volume: number): Promise<ReadonlySet<number>>
   /** Drops the volume if everything in it was freed and it may be dropped. */
   dropIfGarbage(volume: number): Promise<void>
 }
@@ -248,6 +250,17 @@ export const createGarbage = (
         const { file } = await openNotes(volume)
         try {
           return { bytes, garbageBytes: await sumOf(volume, file) }
+        } finally {
+          await file.close()
+        }
+      }),
+    noted: (volume) =>
+      context.guarded(async () => {
+        if ((await files.stat(freePath(root, volume))) === undefined) return new Set()
+        const { file } = await openNotes(volume)
+        try {
+          const notes = await notesOf(volume, file, Number.MAX_SAFE_INTEGER)
+          return new Set(notes.map(({ offset }) => offset))
         } finally {
           await file.close()
         }

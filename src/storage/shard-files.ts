@@ -40,7 +40,11 @@ export interface ShardFiles {
   remove(writes: readonly WriteId[]): Promise<void>
   /** Files in one of the 256 directories: shards by their write id, and names that are none. */
   list(directory: number): Promise<{ writes: WriteId[]; strays: string[] }>
+  /** Removes names that are no shards from one of the directories, files only; durable when it resolves. */
+  removeStrays(directory: number, names: readonly string[]): Promise<void>
 }
+
+const directoryName = (directory: number): string => directory.toString(16).padStart(2, '0')
 
 const REPAIR_SUFFIX = '.new'
 const NOT_THERE = new Set(['ENOENT', 'ENOTDIR'])
@@ -212,13 +216,22 @@ export const createShardFiles = (
       }),
     list: (directory) =>
       context.guarded(async () => {
-        const path = `${shardsPath(root)}/${directory.toString(16).padStart(2, '0')}`
+        const path = `${shardsPath(root)}/${directoryName(directory)}`
         if ((await files.stat(path)) === undefined) return { writes: [], strays: [] }
         const names = await files.list(path)
         return {
           writes: names.filter(isWriteId),
           strays: names.filter((name) => !isWriteId(name)),
         }
+      }),
+    removeStrays: (directory, names) =>
+      context.guarded(async () => {
+        const path = `${shardsPath(root)}/${directoryName(directory)}`
+        for (const name of names) {
+          assert(!isWriteId(name) && !name.includes('/'), 'a stray is no shard')
+          await removeFile(`${path}/${name}`)
+        }
+        await syncRemoval(path)
       }),
   }
 }

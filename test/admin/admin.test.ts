@@ -1,6 +1,8 @@
 // The administration paths behind the real gateway: who may see what, and what is left to S3.
 import type { Redundancy } from '../../src/actors/inspector.ts'
-import { createAdmin } from '../../src/admin/admin.ts'
+import type { Demand } from '../../src/actors/scrub-tour.ts'
+import type { ScrubStatus } from '../../src/actors/scrubber.ts'
+import { createAdmin, type ScrubControl } from '../../src/admin/admin.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { fault } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
@@ -24,6 +26,15 @@ const STATE: Redundancy = {
   notServed: [],
 }
 
+const IDLE: ScrubStatus = { state: 'idle', periodMs: 0, bytesPerSecond: 1, demands: [] }
+const SCRUB: ScrubControl = {
+  status: async () => IDLE,
+  pause: async () => undefined,
+  resume: async () => undefined,
+  begin: async () => undefined,
+  demand: async () => 1,
+}
+
 interface Stage {
   get(path: string, headers?: Record<string, string>, method?: string): Promise<Response>
   /** The same, signed by root. */
@@ -31,7 +42,12 @@ interface Stage {
 }
 
 const start = async (
-  changes: { whyNotReady?: string; redundancy?: () => Promise<Redundancy>; domain?: string } = {},
+  changes: {
+    whyNotReady?: string
+    redundancy?: () => Promise<Redundancy>
+    domain?: string
+    scrub?: Partial<ScrubControl>
+  } = {},
 ): Promise<Stage> => {
   const gateway = createGateway({
     dispatch: async () => ({ status: 299, headers: [] }),
@@ -44,6 +60,7 @@ const start = async (
       whyNotReady: () => changes.whyNotReady,
       redundancy: changes.redundancy ?? (async () => STATE),
       actors: async () => [{ path: 'root' }],
+      scrub: { ...SCRUB, ...changes.scrub },
     }),
     clock: systemClock,
     random: systemRandom,
@@ -140,6 +157,45 @@ test(
     for (const path of ['/', '/-x/health', '/bucket/-/health/live']) {
       assert.is((await signed(path)).status, 299, path)
     }
+  }),
+)
+
+test(
+  'the scrub is shown to root, and does what root says',
+  deadline(2000, async () => {
+    const done: string[] = []
+    const demands: Demand[] = []
+    const { get, signed } = await start({
+      scrub: {
+        pause: async () => void done.push('pause'),
+        resume: async () => void done.push('resume'),
+        begin: async () => void done.push('begin'),
+        demand: async (demand) => demands.push(demand),
+      },
+    })
+    assert.is((await get('/-/scrub')).status, 403)
+    assert.equal(await (await signed('/-/scrub')).json(), IDLE)
+    for (const action of ['pause', 'resume', 'begin']) {
+      assert.is((await get(`/-/scrub/${action}`, {}, 'POST')).status, 403)
+      assert.is((await signed(`/-/scrub/${action}`)).status, 405, 'looking changes nothing')
+      assert.equal(await (await signed(`/-/scrub/${action}`, 'POST')).json(), IDLE)
+    }
+    assert.equal(done, ['pause', 'resume', 'begin'])
+
+    const good = ['bucket=b', 'bucket=b&key=a%2F..%2Fb', 'disk=7']
+    for (const [i, query] of good.entries()) {
+      const answer = await signed(`/-/scrub/demand?${query}`, 'POST')
+      assert.equal([answer.status, await answer.json()], [202, { number: i + 1 }], query)
+    }
+    assert.equal(demands, [
+      { kind: 'bucket', bucket: 'b' },
+      { kind: 'object', bucket: 'b', key: 'a/../b' },
+      { kind: 'disk', disk: 7 },
+    ])
+    for (const query of ['', 'key=a', 'bucket=', 'disk=x', 'disk=-1', 'disk=1&bucket=b', 'tour=1']) {
+      assert.is((await signed(`/-/scrub/demand?${query}`, 'POST')).status, 400, query)
+    }
+    assert.is(demands.length, 3)
   }),
 )
 

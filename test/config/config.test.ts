@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { GiB, MiB } from '../../src/base/units.ts'
+import { DAY, GiB, KiB, MiB } from '../../src/base/units.ts'
 import { type Environment, readCommandLine, SETTINGS } from '../../src/config.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
@@ -32,6 +32,7 @@ test('the defaults are loopback, six directories in ./data and no credentials', 
     region: 'us-east-1',
     arenaBytes: 256 * MiB,
     drainTimeoutMs: 30_000,
+    scrub: { periodMs: 7 * DAY, bytesPerSecond: 32 * MiB },
     logLevel: 'info',
   })
 })
@@ -39,7 +40,7 @@ test('the defaults are loopback, six directories in ./data and no credentials', 
 test('every flag is read', () => {
   assert.equal(
     read(
-      '--port 0 --host ::1 --disks /a,/b --parity 1 --region eu-1 --domain S3.Example.com --arena 1GiB --drain-timeout=2m --log-level debug',
+      '--port 0 --host ::1 --disks /a,/b --parity 1 --region eu-1 --domain S3.Example.com --arena 1GiB --drain-timeout=2m --scrub-period 1d --scrub-rate 64KiB --log-level debug',
     ),
     {
       host: '::1',
@@ -50,6 +51,7 @@ test('every flag is read', () => {
       domain: 's3.example.com',
       arenaBytes: GiB,
       drainTimeoutMs: 120_000,
+      scrub: { periodMs: DAY, bytesPerSecond: 64 * KiB },
       logLevel: 'debug',
     },
   )

@@ -5,13 +5,14 @@ import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '
 import { connectGateway } from '../../src/actors/connect-gateway.ts'
 import type { Engine } from '../../src/actors/engine.ts'
 import { createEngine } from '../../src/actors/gateway-engine.ts'
+import type { ScrubberArgs } from '../../src/actors/scrubber.ts'
 import type { MemoryIndexes, StoreFacts } from '../../src/actors/store-facts.ts'
 import { tree } from '../../src/actors/tree.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import type { FileSystem } from '../../src/base/files.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
 import { type Random, systemRandom } from '../../src/base/prng.ts'
-import { MiB, SECOND } from '../../src/base/units.ts'
+import { GiB, MiB, SECOND } from '../../src/base/units.ts'
 import type { SharedMemory } from '../../src/base/wasm.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
 import { type Behavior, child } from '../../src/runtime/actor.ts'
@@ -70,6 +71,8 @@ export interface EngineOptions {
   /** Indexes that outlive the store; without them each start finds none. */
   readonly memoryIndexes?: MemoryIndexes
   readonly makeCoder?: MakeCoder
+  /** By default none that is not asked for. */
+  readonly scrub?: ScrubberArgs
   /** In memory nobody else is there to lock anything against. */
   readonly takeLock?: TakeLock
 }
@@ -83,6 +86,8 @@ export interface ProbedEngine {
   restartGateway(): Promise<Engine>
 }
 
+const NO_SCRUB: ScrubberArgs = { periodMs: 0, bytesPerSecond: GiB }
+
 /** The arena of a probed store. */
 export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
   createArena({ bytes, codecReservedBytes: REGIONS * CODEC_RESERVED_BYTES, ...(clock && { clock }) })
@@ -91,7 +96,7 @@ export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
 export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> => {
   const { files, roots, arena, partitions, parity, memoryIndexes, clock, scheduler } = options
   const { random = systemRandom, log = silentLog, makeCoder = localCoder, movesBytes = true } = options
-  const { takeLock = noLock } = options
+  const { takeLock = noLock, scrub = NO_SCRUB } = options
   const started = await startStore({
     ...{ roots, filesOf: () => files, takeLock, random, log, partitions },
     ...(parity !== undefined && { parity }),
@@ -106,6 +111,7 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       events: createEvents().spec,
       keeper: started,
       repairer: { codecOffset: CODEC_RESERVED_BYTES },
+      scrubber: scrub,
     }),
     ...{ arena, random, log, movesBytes },
     workerData: { ...facts, ...(memoryIndexes && { memoryIndexes }) },

@@ -3,6 +3,7 @@
 //
 // One simulation is used for many stores, one after another: they share its clock, its chance and its arena.
 import type { Engine } from '../../src/actors/engine.ts'
+import type { ScrubberArgs } from '../../src/actors/scrubber.ts'
 import type { MemoryIndexes } from '../../src/actors/store-facts.ts'
 import { sleep } from '../../src/base/clock.ts'
 import type { FileSystem } from '../../src/base/files.ts'
@@ -37,6 +38,7 @@ export interface SimulatedOptions {
   readonly parity?: number
   readonly log?: Log
   readonly memoryIndexes?: MemoryIndexes
+  readonly scrub?: ScrubberArgs
 }
 
 export interface SimulatedStore {

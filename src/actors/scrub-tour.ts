@@ -1,0 +1,303 @@
+// A tour of the scrub, and what an operator asks to be looked at, as a series of small pieces of work. Whoever runs them
+// decides when: each says first what it is going to read.
+//
+//   shards     every unit of every shard, where the records say it is; side by side on all disks
+//   segments   every copy of every sealed segment of the journal
+//   strays     what else lies on the disks: looked at, and after a while looked at again and removed
+import { codeOf } from '../base/errors.ts'
+import type { DiskNumber } from '../base/ids.ts'
+import { KiB, MINUTE, SECOND } from '../base/units.ts'
+import type { HeldPage, HeldScope } from '../metadata/held.ts'
+import type { ShardsData } from '../metadata/stored.ts'
+import type { ActorRef, Context } from '../runtime/actor.ts'
+import type { BucketProtocol } from './bucket-protocol.ts'
+import { partitionOf } from './connect-gateway.ts'
+import type { DiskProtocol, UnitOutcome } from './disk-protocol.ts'
+import type { RepairerProtocol } from './repairer.ts'
+import type { Roster, RosterRow } from './roster.ts'
+import { findEntries, findFiles, GRACE_MS, Orphans } from './scrub-orphans.ts'
+import { type Findings, type Position, START } from './scrub-state.ts'
+import { batchesOf, type ScrubBatch, type UnitCheck } from './scrub-units.ts'
+
+export interface Work {
+  /** What it reads, by disk. */
+  readonly bytes: ReadonlyMap<DiskNumber, number>
+  /** Monotonic: not before. */
+  readonly notBeforeMs?: number
+  /** Where a tour that is broken off here goes on. */
+  readonly position: Position
+  run(findings: Findings): Promise<void>
+}
+
+/** What an operator may ask for. */
+export type Demand =
+  | { readonly kind: 'bucket'; readonly bucket: string }
+  | { readonly kind: 'object'; readonly bucket: string; readonly key: string }
+  | { readonly kind: 'disk'; readonly disk: DiskNumber }
+
+export interface TourDependencies {
+  readonly context: Pick<Context<never>, 'clock' | 'log'>
+  readonly roster: Roster
+  readonly buckets: readonly ActorRef<BucketProtocol>[]
+  readonly repairer: ActorRef<RepairerProtocol>
+  /** What may be read of each disk. */
+  readonly bytesPerSecond: number
+  disk(slot: number): ActorRef<DiskProtocol>
+}
+
+const RECORDS_PER_PAGE = 64
+const SHARD_DIRECTORIES = 256
+const VOLUME_PIECE_BYTES = 256 * KiB
+const LIMIT = { withinMs: 60 * SECOND }
+const SEGMENT_LIMIT = { withinMs: 5 * MINUTE }
+
+const NOTHING: ReadonlyMap<DiskNumber, number> = new Map()
+
+export class ScrubTour {
+  readonly #parts: TourDependencies
+
+  constructor(parts: TourDependencies) {
+    this.#parts = parts
+  }
+
+  /** Everything, from `position` on. */
+  async *whole(position: Position): AsyncGenerator<Work> {
+    let at = position
+    if (at.phase === 'shards') {
+      yield* this.#allShards(at)
+      at = { ...START, phase: 'segments' }
+    }
+    if (at.phase === 'segments') {
+      yield* this.#segments(at)
+      at = { ...START, phase: 'strays' }
+    }
+    yield* this.#strays()
+  }
+
+  async *demanded(demand: Demand): AsyncGenerator<Work> {
+    if (demand.kind === 'disk') {
+      const isThere = (disk: DiskNumber): boolean => disk === demand.disk
+      yield* this.#allShards(START, isThere)
+      yield* this.#segments({ ...START, phase: 'segments' }, isThere)
+      return
+    }
+    const { bucket, kind } = demand
+    const partition = partitionOf(bucket, this.#parts.buckets.length)
+    if (kind === 'bucket') yield* this.#scope(partition, { kind: 'bucket', bucket }, START)
+    else yield* this.#object(partition, demand)
+  }
+
+  async *#object(partition: number, { bucket, key }: { bucket: string; key: string }): AsyncGenerator<Work> {
+    const { data } = await this.#bucket(partition).ask('head', { bucket, key }, LIMIT)
+    if (data.kind === 'shards') yield* this.#batches(partition, [data], START)
+    if (data.kind === 'parts') yield* this.#scope(partition, { kind: 'upload', upload: data.upload }, START)
+    // The segments that it may be in are verified as a whole; here it is enough that some copy has it.
+    if (data.kind === 'inline') {
+      const run = async (findings: Findings): Promise<void> => {
+        await this.#bucket(partition).ask('readInline', { data }, LIMIT)
+        findings.bytes += data.length
+      }
+      yield { bytes: NOTHING, position: START, run }
+    }
+  }
+
+  async *#allShards(from: Position, wanted?: (disk: DiskNumber) => boolean): AsyncGenerator<Work> {
+    const { buckets } = this.#parts
+    for (let partition = from.at; partition < buckets.length; partition++) {
+      const cursor = partition === from.at ? from.cursor : ''
+      yield* this.#scope(partition, { kind: 'all' }, { phase: 'shards', at: partition, cursor }, wanted)
+    }
+  }
+
+  /** What the records of one partition hold, page by page. A partition that is not served is passed over. */
+  async *#scope(
+    partition: number,
+    scope: HeldScope,
+    from: Position,
+    wanted?: (disk: DiskNumber) => boolean,
+  ): AsyncGenerator<Work> {
+    let { cursor } = from
+    for (;;) {
+      const position = { ...from, cursor }
+      const page = await this.#page(partition, scope, cursor)
+      if (!page) {
+        yield this.#passedOver(position)
+        return
+      }
+      yield* this.#batches(partition, page.held, position, wanted)
+      for (const upload of page.uploads)
+        yield* this.#scope(partition, { kind: 'upload', upload }, position, wanted)
+      if (page.next === undefined) return
+      cursor = page.next
+    }
+  }
+
+  async #page(partition: number, scope: HeldScope, cursor: string): Promise<HeldPage | undefined> {
+    const request = { scope, cursor, limit: RECORDS_PER_PAGE }
+    try {
+      return await this.#bucket(partition).ask('heldData', request, LIMIT)
+    } catch (error) {
+      if (codeOf(error) !== 'PARTITION_SHUT') throw error
+      return undefined
+    }
+  }
+
+  #passedOver(position: Position): Work {
+    return { bytes: NOTHING, position, run: async (findings) => void findings.skipped++ }
+  }
+
+  *#batches(
+    partition: number,
+    held: readonly ShardsData[],
+    position: Position,
+    wanted?: (disk: DiskNumber) => boolean,
+  ): Generator<Work> {
+    for (const batch of batchesOf(held, this.#parts.bytesPerSecond, wanted)) {
+      yield { bytes: batch.bytes, position, run: (findings) => this.#verify(partition, batch, findings) }
+    }
+  }
+
+  async #verify(partition: number, { checks, bytes }: ScrubBatch, findings: Findings): Promise<void> {
+    const verified = [...checks].map(async ([disk, units]) => {
+      const outcomes = await this.#outcomes(disk, units)
+      if (outcomes) findings.bytes += bytes.get(disk)!
+      else findings.skipped += units.length
+      return units.flatMap((check, i) =>
+        outcomes && outcomes[i] !== 'ok' ? [{ check, how: outcomes[i]! }] : [],
+      )
+    })
+    const damaged = new Map<string, { readonly check: UnitCheck; readonly how: UnitOutcome }>()
+    for (const found of (await Promise.all(verified)).flat()) {
+      damaged.set(`${found.check.data.write}/${found.check.shard}`, found)
+    }
+    for (const { check, how } of damaged.values()) await this.#report(partition, check, how, findings)
+  }
+
+  async #outcomes(
+    disk: DiskNumber,
+    units: readonly UnitCheck[],
+  ): Promise<readonly UnitOutcome[] | undefined> {
+    const row = this.#present(disk)
+    if (!row) return undefined
+    try {
+      const request = { units: units.map(({ unit }) => unit) }
+      return await this.#parts.disk(row.slot).ask('verifyUnits', request, LIMIT)
+    } catch (error) {
+      // Its own supervisor has heard of it; the disk is looked at when it is back.
+      this.#parts.context.log.info('scrub-passed-over', { disk, code: codeOf(error) })
+      return undefined
+    }
+  }
+
+  /** What was deleted or moved since its page was read is no finding. */
+  async #report(
+    partition: number,
+    { data, shard }: UnitCheck,
+    how: UnitOutcome,
+    findings: Findings,
+  ): Promise<void> {
+    const { write } = data
+    const now = await this.#bucket(partition).ask('dataOfWrite', { write }, LIMIT)
+    const place = now.data?.places[shard]
+    const before = data.places[shard]!
+    const isThere =
+      place?.disk === before.disk && place.volume === before.volume && place.offset === before.offset
+    if (!now.data || !isThere) return
+    if (how === 'missing') findings.missing++
+    else findings.corrupt++
+    this.#parts.context.log.warn('scrub-found', { write, shard, disk: place.disk, how })
+    this.#parts.repairer.tell('damaged', { data: now.data, shard })
+  }
+
+  async *#segments(from: Position, wanted: (disk: DiskNumber) => boolean = () => true): AsyncGenerator<Work> {
+    for (let partition = from.at; partition < this.#parts.buckets.length; partition++) {
+      const position: Position = { phase: 'segments', at: partition, cursor: '' }
+      let segments: Awaited<ReturnType<BucketProtocol['segments']>>
+      try {
+        segments = await this.#bucket(partition).ask('segments', {}, LIMIT)
+      } catch (error) {
+        if (codeOf(error) !== 'PARTITION_SHUT') throw error
+        yield this.#passedOver(position)
+        continue
+      }
+      for (const { segment, length, disks } of segments) {
+        for (const disk of disks.filter(wanted)) {
+          const run = (findings: Findings): Promise<void> =>
+            this.#verifySegment(partition, { segment, disk, length }, findings)
+          yield { bytes: new Map([[disk, length]]), position, run }
+        }
+      }
+    }
+  }
+
+  async #verifySegment(
+    partition: number,
+    { segment, disk, length }: { segment: number; disk: DiskNumber; length: number },
+    findings: Findings,
+  ): Promise<void> {
+    const bucket = this.#bucket(partition)
+    const isThere = async (): Promise<boolean> => {
+      const segments = await bucket.ask('segments', {}, LIMIT)
+      return segments.some((other) => other.segment === segment && other.disks.includes(disk))
+    }
+    if (!this.#present(disk) || !(await isThere())) {
+      findings.skipped += (await isThere()) ? 1 : 0
+      return
+    }
+    const isWhole = await bucket.ask('verifySegment', { segment, disk }, SEGMENT_LIMIT)
+    findings.bytes += length
+    if (isWhole) return
+    // The partition has heard of it, and the repairer from it.
+    findings.segments++
+    this.#parts.context.log.warn('scrub-found', { partition, segment, disk, how: 'corrupt' })
+  }
+
+  async *#strays(): AsyncGenerator<Work> {
+    const { roster, buckets, disk, context } = this.#parts
+    const search = { buckets, disk, log: context.log }
+    const orphans = new Orphans(search)
+    for (const row of roster.rows()) {
+      const position: Position = { phase: 'strays', at: row.slot, cursor: '' }
+      if (!this.#present(row.number)) {
+        yield this.#passedOver(position)
+        continue
+      }
+      for (let directory = 0; directory < SHARD_DIRECTORIES; directory++) {
+        const run = async (): Promise<void> => orphans.add(await findFiles(search, row, directory))
+        yield { bytes: NOTHING, position, run }
+      }
+      for (const volume of await disk(row.slot).ask('listVolumes', {}, LIMIT)) {
+        let offset: number | undefined = 0
+        while (offset !== undefined) {
+          const from: number = offset
+          const run = async (): Promise<void> => {
+            const { found, next } = await findEntries(search, row, volume, from)
+            orphans.add(found)
+            offset = next
+          }
+          yield { bytes: new Map([[row.number, VOLUME_PIECE_BYTES]]), position, run }
+        }
+      }
+    }
+    const notBeforeMs = context.clock.monotonicMs() + GRACE_MS
+    const sessionIn = (slot: number): number | undefined => {
+      const { state, session } = roster.row(slot)
+      return state === 'out' ? undefined : session
+    }
+    while (orphans.count > 0) {
+      const run = async (findings: Findings): Promise<void> => {
+        findings.orphans += await orphans.confirm(sessionIn)
+      }
+      yield { bytes: NOTHING, position: { ...START, phase: 'strays' }, notBeforeMs, run }
+    }
+  }
+
+  #present(disk: DiskNumber): RosterRow | undefined {
+    const row = this.#parts.roster.find(disk)
+    return row && row.state !== 'out' ? row : undefined
+  }
+
+  #bucket(partition: number): ActorRef<BucketProtocol> {
+    return this.#parts.buckets[partition]!
+  }
+}

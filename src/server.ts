@@ -18,7 +18,7 @@ import { MoraineError } from './base/errors.ts'
 import type { FileSystem } from './base/files.ts'
 import type { Log } from './base/log.ts'
 import { systemRandom } from './base/prng.ts'
-import { SECOND } from './base/units.ts'
+import { MiB, SECOND } from './base/units.ts'
 import { CODEC_RESERVED_BYTES } from './codec/index.ts'
 import type { Config } from './config.ts'
 import { connectionsWithin, descriptorsMax } from './descriptors.ts'
@@ -65,6 +65,8 @@ export interface Server {
 const CORES_PER_PARTITION = 8
 /** Codecs that may be in use at once: the gateway's own, those of its pool's threads, dead ones included, the repairer's. */
 const CODECS_MAX = 64
+/** What compaction may copy on each disk in a second. */
+const COMPACTION = { bytesPerSecond: 64 * MiB }
 const ASK_LIMIT = { withinMs: 30 * SECOND }
 
 /** Resolves when the store serves. Rejects with a fault whose message is one sentence for the operator. */
@@ -153,6 +155,7 @@ const startSystem = async (
       keeper: started,
       repairer: { codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES },
       scrubber: config.scrub,
+      compactor: COMPACTION,
       ...(patience && { patience }),
     }),
     placement: memory ? {} : planThreads(cores),

@@ -137,8 +137,11 @@ export interface BucketProtocol {
   fatesOf(m: { writes: readonly WriteId[] }): Promise<WriteFate[]>
   /** Where the shards of a write are, if a version or part holds them. */
   dataOfWrite(m: { write: WriteId }): Promise<{ data?: ShardsData }>
-  /** True when the shard is now where it was written to; else what was written is garbage. */
-  relocate(m: { relocation: Relocation } & CommitTerms): Promise<boolean>
+  /**
+   * One commit. True for each shard that is now where it was written to, and the place that it left is reclaimed when nobody
+   * reads there; else what was written is garbage.
+   */
+  relocate(m: { relocations: readonly Relocation[] } & CommitTerms): Promise<boolean[]>
   /** What does not lie on disks that are there: exact, from the counters in the commits. */
   waiting(m: Record<string, never>): Waiting
   /** Sealed segments, with the disks whose copies are whole as far as is known. */

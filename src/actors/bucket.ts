@@ -280,8 +280,8 @@ const upkeep = (
     const data = partition.dataOfWrite(write)
     return Promise.resolve(data ? { data } : {})
   },
-  relocate: ({ relocation, ...m }) =>
-    deferReply(partition.relocate([relocation], limitsOf(roster, m)).then(([isThere]) => isThere === true)),
+  relocate: ({ relocations, ...m }) =>
+    deferReply(partition.relocate(relocations, limitsOf(roster, m)).finally(work.announce)),
   waiting: () => waitingOf(partition, roster),
   segments: () => partition.segments.list(),
   verifySegment: ({ segment, disk }) => deferReply(partition.segments.verify(segment, disk)),

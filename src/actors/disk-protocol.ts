@@ -4,7 +4,7 @@ import type { WriteId } from '../base/ids.ts'
 import type { ShardPlace } from '../metadata/records.ts'
 import type { SegmentFile } from '../metadata/segment-disk.ts'
 import type { Address } from '../runtime/actor.ts'
-import type { FreedEntry } from '../storage/garbage.ts'
+import type { FreedEntry, VolumeUsage } from '../storage/garbage.ts'
 import type { PlacedUnit } from '../storage/shard-reader.ts'
 import type { UnitAddress } from '../storage/unit.ts'
 import type { PackedPlace } from '../storage/volumes.ts'
@@ -74,8 +74,19 @@ export interface DiskProtocol {
   /** Large shards in one of 256 directories, and names that are none; what is being written is left out. */
   listShards(m: { directory: number }): Promise<{ writes: WriteId[]; strays: string[] }>
   listVolumes(m: Record<string, never>): Promise<number[]>
+  /** How much is garbage in each volume of which something was freed. */
+  volumeUsages(m: Record<string, never>): Promise<VolumeUsage[]>
+  closeVolume(m: { volume: number }): Promise<void>
+  /** Copies packed shards to the volume that is written to: their new places, undefined for one that is not whole. */
+  repack(m: {
+    units: readonly (PlacedUnit & { readonly place: PackedPlace })[]
+  }): Promise<(PackedPlace | undefined)[]>
   /** Entries of a volume that were not freed: see Disk.looseEntries. */
-  looseEntries(m: { volume: number; offset: number }): Promise<{ entries: LooseEntry[]; next?: number }>
+  looseEntries(m: {
+    volume: number
+    offset: number
+    passesDamage?: boolean
+  }): Promise<{ entries: LooseEntry[]; next?: number }>
   removeStrays(m: { directory: number; names: readonly string[] }): Promise<void>
   /** Looks for a disk that was out, and whether the one that is in has room. */
   look(m: Record<string, never>): Promise<void>

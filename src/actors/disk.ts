@@ -64,6 +64,9 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     verifyUnits: 4,
     listShards: 4,
     listVolumes: 4,
+    volumeUsages: 4,
+    closeVolume: 4,
+    repack: 4,
     looseEntries: 4,
     removeStrays: 4,
     // A write that hangs must not keep it from being seen.
@@ -196,6 +199,9 @@ const outHandlers = (
     verifyUnits: isOut,
     listShards: isOut,
     listVolumes: isOut,
+    volumeUsages: isOut,
+    closeVolume: isOut,
+    repack: isOut,
     looseEntries: isOut,
     removeStrays: isOut,
     async look() {
@@ -295,8 +301,11 @@ const inHandlers = (
       return { writes: writes.filter(isIdle), strays: strays.filter(isIdle) }
     },
     listVolumes: async () => (await here.listVolumes()).map(({ volume }) => volume),
-    async looseEntries({ volume, offset }) {
-      const { entries, next } = await here.looseEntries(volume, offset)
+    volumeUsages: () => here.volumeUsages(),
+    closeVolume: ({ volume }) => writing(() => here.closeVolume(volume)),
+    repack: ({ units }) => telling(() => Promise.all(units.map((unit) => here.repack(unit)))),
+    async looseEntries({ volume, offset, passesDamage = false }) {
+      const { entries, next } = await here.looseEntries(volume, offset, passesDamage)
       const found = entries.map((entry) => ({
         ...{ write: entry.write, index: entry.index, offset: entry.offset },
         bytes: entryBytesOf(entry.payloadBytes),

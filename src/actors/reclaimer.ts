@@ -12,6 +12,7 @@ import { behavior, type Context } from '../runtime/actor.ts'
 import type { FreedEntry } from '../storage/garbage.ts'
 import { planStripes } from '../storage/stripes.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
+import type { CompactorProtocol } from './compactor.ts'
 import { type DiskProtocol, packedEntries } from './disk-protocol.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
@@ -177,6 +178,7 @@ const removeAll = async (
   removals: ReadonlyMap<DiskNumber, Removal>,
 ): Promise<{ done: Set<DiskNumber>; hasFailed: boolean }> => {
   const done = new Set<DiskNumber>()
+  const compactor = context.ref<CompactorProtocol>(PATHS.compactor)
   let hasFailed = false
   const removeOn = async (disk: DiskNumber, { writes, entries }: Removal): Promise<void> => {
     const row = roster.find(disk)
@@ -187,7 +189,10 @@ const removeAll = async (
         for (let at = 0; at < writes.length; at += SHARDS_PER_ASK) {
           await ref.ask('removeShards', { writes: writes.slice(at, at + SHARDS_PER_ASK) }, DISK_LIMIT)
         }
-        if (entries.length > 0) await ref.ask('freePacked', { entries }, DISK_LIMIT)
+        if (entries.length > 0) {
+          await ref.ask('freePacked', { entries }, DISK_LIMIT)
+          compactor.tell('wake', { slot: row.slot })
+        }
       }
       done.add(disk)
     } catch (error) {

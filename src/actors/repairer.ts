@@ -391,14 +391,14 @@ class Repairing {
     return this.#context.spawn(child(shardRepair, `shard-${this.#children++}`, args))
   }
 
-  /** Commits the new place, if the old one still counts; of the two, what counts no longer is removed. */
+  /** Commits the new place, if the old one still counts; else what was written is removed. */
   async #relocate({ partition, data, shard, to, sessions }: Move): Promise<void> {
     const from = data.places[shard]!
     const relocation = { write: data.write, shard, from, to }
     const deadlineMs = this.#context.clock.monotonicMs() + BUCKET_LIMIT.withinMs / 2
-    const request = { relocation, deadlineMs, sessions }
-    const isThere = await this.#bucket(partition).ask('relocate', request, BUCKET_LIMIT)
-    await this.#remove(data, isThere ? from : to)
+    const request = { relocations: [relocation], deadlineMs, sessions }
+    const [isThere] = await this.#bucket(partition).ask('relocate', request, BUCKET_LIMIT)
+    if (!isThere) await this.#remove(data, to)
   }
 
   #sessionOf(disk: DiskNumber): DiskSession[] {

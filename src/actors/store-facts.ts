@@ -51,6 +51,7 @@ export const PATHS = {
   keeper: 'root/upkeep/keeper',
   repairer: 'root/upkeep/repairer',
   scrubber: 'root/upkeep/scrubber',
+  compactor: 'root/upkeep/compactor',
   reclaimer: (partition: number): string => `root/upkeep/reclaimer-${partition}`,
 } as const
 

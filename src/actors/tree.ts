@@ -12,7 +12,8 @@
 //   │   ├─ keeper             the table of disks; on the main thread
 //   │   ├─ reclaimer-0 … reclaimer-p
 //   │   ├─ repairer
-//   │   └─ scrubber
+//   │   ├─ scrubber
+//   │   └─ compactor
 //   └─ gateways               one-for-one
 //       └─ gateway-0 … gateway-g   and below it an object actor for each large write
 import { MINUTE, SECOND } from '../base/units.ts'
@@ -20,6 +21,7 @@ import type { ActorSpec, Decision, Fault, SupervisorSpec } from '../runtime/acto
 import { child } from '../runtime/actor.ts'
 import { MAIN_THREAD, type Placement } from '../runtime/placement.ts'
 import { bucket } from './bucket.ts'
+import { type CompactorArgs, compactor } from './compactor.ts'
 import { disk } from './disk.ts'
 import { type InspectorArgs, inspector } from './inspector.ts'
 import { type KeeperArgs, keeper } from './keeper.ts'
@@ -39,6 +41,7 @@ export interface TreeOptions {
   readonly keeper: KeeperArgs
   readonly repairer: RepairerArgs
   readonly scrubber: ScrubberArgs
+  readonly compactor: CompactorArgs
   /** For tests that break more in a minute than any store should live through: instead of what each supervisor has. */
   readonly patience?: Patience
 }
@@ -91,7 +94,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
     {
       name: 'upkeep',
       strategy: 'one-for-one',
-      intensity: { restartsMax: 5 * (partitions + 3), periodMs: 30 * SECOND },
+      intensity: { restartsMax: 5 * (partitions + 4), periodMs: 30 * SECOND },
       backoff: BACKOFF,
       ...patience,
       decide,
@@ -101,6 +104,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
         ...count(partitions, (partition) => child(reclaimer, `reclaimer-${partition}`, { partition })),
         child(repairer, 'repairer', args.repairer),
         child(scrubber, 'scrubber', args.scrubber),
+        child(compactor, 'compactor', args.compactor),
       ],
     },
     {

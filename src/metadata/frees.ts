@@ -28,6 +28,8 @@ export interface FreeWork {
 interface Outstanding {
   readonly key: string
   readonly work: FreeWork
+  /** Its shards are alive elsewhere. */
+  readonly isPlaceOnly: boolean
   /** Parts this piece of work covers. */
   readonly parts: readonly { readonly partNumber: number; readonly data: StoredPart['data'] }[]
   readonly upload: UploadId | undefined
@@ -87,10 +89,11 @@ export class Frees {
   }
 
   async #workOf(id: string, key: string, record: FreeRecord): Promise<Outstanding> {
-    if (record.kind === 'shards') {
+    if (record.kind === 'shards' || record.kind === 'place') {
       return {
         key,
         work: { id, shards: [record.data], hasMore: false },
+        isPlaceOnly: record.kind === 'place',
         parts: [],
         upload: undefined,
         isTableToo: false,
@@ -104,6 +107,7 @@ export class Frees {
     return {
       key,
       work: { id, shards, hasMore: !isLast },
+      isPlaceOnly: false,
       parts,
       upload,
       isTableToo: record.kind === 'upload',
@@ -163,11 +167,15 @@ export class Frees {
     }
   }
 
-  #remove(decision: Decision, { key, work, parts, upload, isTableToo, isLast }: Outstanding): void {
+  #remove(
+    decision: Decision,
+    { key, work, parts, upload, isTableToo, isLast, isPlaceOnly }: Outstanding,
+  ): void {
     if (!decision.get(key)) return
     let isDone = isLast
-    if (upload === undefined) for (const data of work.shards) removeShards(decision, data)
-    else {
+    if (upload === undefined) {
+      if (!isPlaceOnly) for (const data of work.shards) removeShards(decision, data)
+    } else {
       for (const { partNumber, data } of parts) {
         const at = partKey(upload, partNumber)
         const now = decision.get(at)?.record as StoredPart | undefined

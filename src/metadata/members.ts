@@ -68,6 +68,11 @@ export class Members {
     return this.#members
   }
 
+  /** Whether the disk is one of the store's, there or not. */
+  has(disk: DiskNumber): boolean {
+    return this.#members.some(({ number }) => number === disk)
+  }
+
   present(): SegmentDisk[] {
     return this.#members.flatMap(({ io }) => (io ? [io] : []))
   }

@@ -5,7 +5,14 @@ import type { Entry } from './entry.ts'
 import { SPACE, writeKey } from './keys.ts'
 import type { ShardPlace } from './records.ts'
 import type { CommitLimits, Lookup, Room } from './room.ts'
-import { countShard, type ShardsData, type StoredPart, type StoredVersion, shardBytes } from './stored.ts'
+import {
+  countShard,
+  freePlace,
+  type ShardsData,
+  type StoredPart,
+  type StoredVersion,
+  shardBytes,
+} from './stored.ts'
 
 export interface Relocation {
   readonly write: WriteId
@@ -52,6 +59,8 @@ export const relocate = (
         const bytes = shardBytes(holder.shards)
         countShard(decision, from.disk, -1, -bytes)
         countShard(decision, to.disk, 1, bytes)
+        // Of a disk that was replaced nothing is left anywhere.
+        if (ledger.members.has(from.disk)) freePlace(decision, holder.shards, from)
         return true
       }),
     limits,

@@ -12,7 +12,7 @@ import {
   fromBinary,
   writeKey,
 } from './keys.ts'
-import type { Checksum, Data, PartRecord, VersionFacts, VersionRecord } from './records.ts'
+import type { Checksum, Data, PartRecord, ShardPlace, VersionFacts, VersionRecord } from './records.ts'
 
 export type ShardsData = Extract<Data, { kind: 'shards' }>
 
@@ -49,6 +49,8 @@ const checksumInOrder = ({ algorithm, type, value }: Checksum): Checksum => ({ a
 /** What a `free` entry holds. */
 export type FreeRecord =
   | { readonly kind: 'shards'; readonly data: ShardsData }
+  /** A shard was moved: `data` has no place but the one that it left. */
+  | { readonly kind: 'place'; readonly data: ShardsData }
   /** All parts of an upload that was aborted, or whose version is gone, and the table of its parts. */
   | { readonly kind: 'upload'; readonly upload: string }
   /** The parts that a completed upload did not list. */
@@ -145,6 +147,10 @@ export const addFree = (decision: Decision, record: FreeRecord): void => {
   decision.put(freeKey(decision.sequence, decision.nextFree()), record)
   decision.count(FREES_COUNTER_KEY, { frees: 1 })
 }
+
+/** A shard that lies elsewhere now leaves its old place to be reclaimed, when nobody reads there any more. */
+export const freePlace = (decision: Decision, data: ShardsData, from: ShardPlace): void =>
+  addFree(decision, { kind: 'place', data: { ...data, places: [from] } })
 
 /** What a record that goes leaves behind. Inline bodies go with their segment. */
 export const freeData = (decision: Decision, data: StoredData): void => {

@@ -12,7 +12,7 @@ import { KiB } from '../base/units.ts'
 import { createDamageLog, type DamageLog } from './damage-log.ts'
 import { createContext, type DiskContext, type DiskCounters, type DiskIds } from './disk-context.ts'
 import { diskFault } from './disk-errors.ts'
-import { createGarbage, type FreedEntry, type Garbage } from './garbage.ts'
+import { createGarbage, type FreedEntry, type Garbage, type VolumeUsage } from './garbage.ts'
 import { DIRECTORIES, IDENTITY_NAME, numberOf, volumePath, volumesPath } from './layout.ts'
 import { createOpenFiles, type OpenFiles } from './open-files.ts'
 import { createRoom, type DiskSpace, type Room, trafficOn } from './room.ts'
@@ -26,6 +26,7 @@ import {
   type ShardReader,
 } from './shard-reader.ts'
 import {
+  blocksOf,
   ENTRY_ALIGNMENT,
   entryBytesOf,
   headerBytesOf,
@@ -219,6 +220,30 @@ export class Disk {
     return this.#volumes.list()
   }
 
+  /** How much is garbage in each volume of which something was freed. */
+  volumeUsages(): Promise<VolumeUsage[]> {
+    return this.#garbage.usages()
+  }
+
+  /** No entry follows in the volume; what is written next goes to another, so it can be dropped when all of it is garbage. */
+  closeVolume(volume: number): Promise<void> {
+    return this.#volumes.succeed(volume)
+  }
+
+  /** Copies a packed shard to the volume that is written to; durable when it resolves. Undefined when it is not whole. */
+  async repack({
+    place,
+    ...unit
+  }: PlacedUnit & { readonly place: PackedPlace }): Promise<PackedPlace | undefined> {
+    const { payloadBytes } = unit
+    const slab = new Uint8Array(PAGE_BYTES + payloadBytes)
+    const blocks = { firstBlock: 0, blockCount: blocksOf(payloadBytes) }
+    const { status } = await this.readBlocks({ ...unit, place, ...blocks, slab })
+    if (status !== 'ok') return undefined
+    // As it was read: the header directly before the payload.
+    return this.#volumes.append([slab.subarray(PAGE_BYTES - headerBytesOf(payloadBytes))], true)
+  }
+
   /** How much of a volume is garbage; undefined when there is none of that number. */
   volumeUsage(volume: number): Promise<{ bytes: number; garbageBytes: number } | undefined> {
     return this.#garbage.usage(volume)
@@ -242,9 +267,14 @@ export class Disk {
 
   /**
    * Entries of a volume that were not freed, some from `offset` on (0: from the start), and where to go on; `next` undefined
-   * where the volume ends, or is damaged: what seems to be an entry behind that may be part of a body.
+   * where the volume ends, or is damaged: what seems to be an entry behind that may be part of a body. `passesDamage` for who
+   * knows better, because records name the places.
    */
-  async looseEntries(volume: number, offset: number): Promise<{ entries: VolumeEntry[]; next?: number }> {
+  async looseEntries(
+    volume: number,
+    offset: number,
+    passesDamage = false,
+  ): Promise<{ entries: VolumeEntry[]; next?: number }> {
     const noted = await this.#garbage.noted(volume)
     return this.#context.guarded(() =>
       this.#readers.use(volumePath(this.#context.root, volume), async (file) => {
@@ -258,7 +288,11 @@ export class Disk {
         let at = 0
         while (at < length && (at === 0 || length - at >= HEADER_BYTES_MAX)) {
           const address = readUnitAddress(window.subarray(at, length))
-          if (address === undefined) return { entries }
+          if (address === undefined && !passesDamage) return { entries }
+          if (address === undefined) {
+            at += ENTRY_ALIGNMENT
+            continue
+          }
           if (!noted.has(start + at)) entries.push({ ...address, offset: start + at })
           at += entryBytesOf(address.payloadBytes)
         }

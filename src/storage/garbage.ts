@@ -11,7 +11,7 @@ import type { OpenFile } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
 import type { DiskContext } from './disk-context.ts'
 import { isTooManyOpen } from './disk-errors.ts'
-import { freePath, volumePath, volumesPath } from './layout.ts'
+import { freePath, numberOf, volumePath, volumesPath } from './layout.ts'
 import { isNotThere } from './shard-files.ts'
 import { ENTRY_ALIGNMENT } from './unit.ts'
 import { type PackedPlace, VOLUME_HEADER_BYTES, type Volumes } from './volumes.ts'
@@ -28,6 +28,14 @@ export interface FreedEntry extends PackedPlace {
   readonly bytes: number
 }
 
+export interface VolumeUsage {
+  readonly volume: number
+  /** Of entries, alive or not. */
+  readonly bytes: number
+  /** Of what was freed; an entry that was noted twice counts twice. */
+  readonly garbageBytes: number
+}
+
 export interface Garbage {
   /**
    * Notes entries as garbage and drops volumes that are all garbage. Durable when it resolves; may be repeated. Entries of
@@ -36,6 +44,8 @@ export interface Garbage {
   free(entries: readonly FreedEntry[]): Promise<void>
   /** Bytes freed in a volume (an entry that was noted twice counts twice) of those its file has. */
   usage(volume: number): Promise<{ bytes: number; garbageBytes: number } | undefined>
+  /** Of every volume in which something was freed, as `usage`. */
+  usages(): Promise<VolumeUsage[]>
   /** Offsets of the entries of a volume that were noted as garbage. */
   noted(volume: number): Promise<ReadonlySet<number>>
   /** Drops the volume if everything in it was freed and it may be dropped. */
@@ -254,6 +264,15 @@ export const createGarbage = (
           await file.close()
         }
       }),
+    async usages() {
+      const names = await context.guarded(() => files.list(volumesPath(root)))
+      const found: VolumeUsage[] = []
+      for (const volume of names.flatMap((name) => numberOf(name, 'free') ?? [])) {
+        const usage = await this.usage(volume)
+        if (usage) found.push({ volume, ...usage })
+      }
+      return found
+    },
     noted: (volume) =>
       context.guarded(async () => {
         if ((await files.stat(freePath(root, volume))) === undefined) return new Set()

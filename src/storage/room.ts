@@ -45,8 +45,8 @@ export interface Room {
   space(): DiskSpace
   /** A file is begun that is going to take `bytes`: throws the fault DISK_FULL when they would not fit now. Promises nothing. */
   admit(bytes: number): Promise<void>
-  /** Promises `bytes`; throws the fault DISK_FULL when the reserve would be touched. */
-  take(bytes: number): Promise<Reservation>
+  /** Promises `bytes`; throws the fault DISK_FULL when the reserve would be touched: by `isUpkeep`, which frees space, more than half of it. */
+  take(bytes: number, isUpkeep?: boolean): Promise<Reservation>
   /** What was written without a promise: journal segments may use the reserve, but not unseen. */
   wrote(bytes: number): void
   /** The file system has none left, whatever it said: so it is until it is asked again. */
@@ -107,6 +107,7 @@ export const createRoom = (
   /** A file of so many bytes, of which the others of its write go to the other disks of the device. */
   const fitsShare = (bytes: number): boolean => freeBytes() >= bytes && hasInodes()
   const fitsDevice = (bytes: number): boolean => deviceBytes() >= bytes && hasInodes()
+  const fitsReserve = (bytes: number): boolean => deviceBytes() + reserve() / 2 >= bytes
   const refreshFor = async (bytes: number, fits: (bytes: number) => boolean): Promise<void> => {
     assert(bytes >= 0, 'room is taken in bytes')
     if (writtenBytes() > REFRESH_BYTES || !fits(bytes)) await refresh()
@@ -135,9 +136,10 @@ export const createRoom = (
       requireRoom(bytes, fitsShare)
       traffic.madeFiles += 1
     },
-    async take(bytes) {
-      await refreshFor(bytes, fitsDevice)
-      requireRoom(bytes, fitsDevice)
+    async take(bytes, isUpkeep = false) {
+      const fits = isUpkeep ? fitsReserve : fitsDevice
+      await refreshFor(bytes, fits)
+      requireRoom(bytes, fits)
       let left = bytes
       traffic.promisedBytes += bytes
       return {

@@ -34,9 +34,9 @@ export interface VolumeFile {
 export interface Volumes {
   /**
    * Appends one packed shard: `pieces` are its unit header and its payload. Durable when it resolves. The pieces must
-   * stay as they are until this settles.
+   * stay as they are until this settles. `isUpkeep`: moved to free space, for which the reserve is there.
    */
-  append(pieces: readonly Uint8Array[]): Promise<PackedPlace>
+  append(pieces: readonly Uint8Array[], isUpkeep?: boolean): Promise<PackedPlace>
   list(): Promise<VolumeFile[]>
   /** The one that is being appended to. */
   current(): number | undefined
@@ -51,6 +51,7 @@ export interface Volumes {
 interface Entry {
   readonly pieces: readonly Uint8Array[]
   readonly bytes: number
+  readonly isUpkeep: boolean
   resolve(place: PackedPlace): void
   reject(error: unknown): void
 }
@@ -195,7 +196,10 @@ export const createVolumes = (context: DiskContext, options: VolumeOptions): Vol
     const bytes = batch.reduce((sum, entry) => sum + entry.bytes, 0)
     try {
       const places = await context.guarded(async () => {
-        const reservation = await room.take(bytes)
+        const reservation = await room.take(
+          bytes,
+          batch.every(({ isUpkeep }) => isUpkeep),
+        )
         try {
           const written = await writeOrClose(batch)
           reservation.use(bytes)
@@ -219,14 +223,14 @@ export const createVolumes = (context: DiskContext, options: VolumeOptions): Vol
   }
 
   return {
-    append(pieces) {
+    append(pieces, isUpkeep = false) {
       const bytes = lengthOf(pieces)
       assert(bytes > 0 && bytes < 2 * MiB, 'a packed shard is one unit')
       if (queue.length >= QUEUE_ENTRIES_MAX) {
         return Promise.reject(unavailable('MAILBOX_FULL', `disk ${context.number} has too much to write`))
       }
       const placed = new Promise<PackedPlace>((resolve, reject) => {
-        queue.push({ pieces, bytes: bytes + paddingOf(bytes).length, resolve, reject })
+        queue.push({ pieces, bytes: bytes + paddingOf(bytes).length, isUpkeep, resolve, reject })
       })
       if (!isRunning) {
         isRunning = true

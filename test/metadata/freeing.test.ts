@@ -2,7 +2,15 @@
 import type { IndexStore } from '../../src/metadata/index-slot.ts'
 import { keyBytes, tableKey } from '../../src/metadata/keys.ts'
 import type { ShardPlace } from '../../src/metadata/records.ts'
-import { createIndexStore, factsOf, kill, openPartition, putText, shardsData } from '../support/partitions.ts'
+import {
+  createIndexStore,
+  factsOf,
+  kill,
+  membersOf,
+  openPartition,
+  putText,
+  shardsData,
+} from '../support/partitions.ts'
 import { createSegmentDisks } from '../support/segment-disks.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
@@ -57,8 +65,43 @@ test(
       [
         [1, on(1)],
         [2, on(1)],
+        [3, on(1)],
       ],
     )
+    await partition.close()
+  }),
+)
+
+test(
+  'the place that a shard left is freed when nobody reads there any more, and nothing else of it',
+  deadline(5_000, async () => {
+    const { place, partition, put } = await begin()
+    await put('k', '1')
+    const lease = partition.beginRead('reader')
+    const moved = { write: writeOf('1'), shard: 2, from: on(3), to: on(3, 64) }
+    assert.equal(await partition.relocate([moved]), [true])
+    assert.equal(await partition.nextFrees(10), [], 'somebody may still read it where it was')
+    partition.endRead(lease)
+    const [work] = await partition.nextFrees(10)
+    assert.equal(
+      work!.shards.map(({ write, places }) => [write, places]),
+      [[writeOf('1'), [on(3)]]],
+    )
+    await partition.confirmFrees([work!.id])
+    assert.is(partition.freesCount, 0)
+    assert.ok(await partition.isKnownWrite(writeOf('1')))
+    assert.equal(partition.dataOfWrite(writeOf('1'))?.places[2], on(3, 64))
+    const counts = [...partition.diskCounters().values()].map(({ shards }) => shards)
+    assert.equal(
+      counts,
+      DISKS.map(() => 1),
+    )
+    // Nothing is left on a disk that is none any more.
+    await partition.setMembers(membersOf(place.disks).filter(({ number }) => number !== 2))
+    assert.equal(await partition.relocate([{ write: writeOf('1'), shard: 1, from: on(2), to: on(6) }]), [
+      true,
+    ])
+    assert.is(partition.freesCount, 0)
     await partition.close()
   }),
 )
@@ -148,11 +191,15 @@ test(
     const [work] = await partition.nextFrees(10)
     await partition.relocate([{ write: writeOf('5'), shard: 0, from: on(1), to: on(9, 64) }])
     await partition.confirmFrees([work!.id])
-    assert.is(partition.freesCount, 1)
+    // The upload's, and the place that the shard left.
+    assert.is(partition.freesCount, 2)
     assert.is(partition.diskCounters().get(1 as never), undefined, 'nothing is counted out twice')
-    const [rest] = await partition.nextFrees(10)
-    assert.equal(rest!.shards[0]?.places[0], on(9, 64))
-    await partition.confirmFrees([rest!.id])
+    const rest = await partition.nextFrees(10)
+    assert.equal(
+      rest.map(({ shards }) => shards[0]?.places[0]),
+      [on(9, 64), on(1)],
+    )
+    await partition.confirmFrees(rest.map(({ id }) => id))
     assert.is(partition.freesCount, 0)
     assert.is(partition.diskCounters().size, 0)
     await partition.close()

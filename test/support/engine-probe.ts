@@ -112,6 +112,7 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       keeper: started,
       repairer: { codecOffset: CODEC_RESERVED_BYTES },
       scrubber: scrub,
+      compactor: { bytesPerSecond: GiB },
     }),
     ...{ arena, random, log, movesBytes },
     workerData: { ...facts, ...(memoryIndexes && { memoryIndexes }) },

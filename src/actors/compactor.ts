@@ -1,0 +1,241 @@
+// The compactor keeps what volumes take in bounds. Where a fifth of a volume was freed, what is alive in it is copied to
+// the volume that is written to, and the records are told in one commit per partition, each shard from here to there if it
+// is still here. The old places are then freed like everything else, when nobody reads there any more, and a volume of
+// which everything was freed is dropped.
+//
+// Nothing of it is kept: a crash leaves copies that no record names, which the scrub finds, and volumes that are as they were.
+import type { Timer } from '../base/clock.ts'
+import { codeOf } from '../base/errors.ts'
+import { KiB, MiB, SECOND } from '../base/units.ts'
+import type { Relocation } from '../metadata/relocation.ts'
+import type { ShardsData } from '../metadata/stored.ts'
+import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
+import type { FreedEntry, VolumeUsage } from '../storage/garbage.ts'
+import { planStripes } from '../storage/stripes.ts'
+import type { BucketProtocol } from './bucket-protocol.ts'
+import type { DiskProtocol, LooseEntry } from './disk-protocol.ts'
+import { attachRoster, type Roster, type RosterRow } from './roster.ts'
+import { bucketRefs, PATHS, type StoreFacts } from './store-facts.ts'
+
+export interface CompactorProtocol {
+  /** Something was freed in volumes of this disk, or may have been. */
+  wake(m: { slot: number }): void
+  /** One bounded piece of work on this disk. */
+  step(m: { slot: number }): Promise<void>
+}
+
+export interface CompactorArgs {
+  /** What may be copied on each disk in a second. */
+  readonly bytesPerSecond: number
+}
+
+/** A burst of frees is one look. */
+const GATHER_MS = 500
+const RETRY_MS = 10 * SECOND
+/** Physical bytes are at most 1 / (1 − this) of what is alive. */
+const GARBAGE_SHARE = 0.2
+/** Below this a volume is left alone: it costs less than what would be written to be rid of it. */
+const VOLUME_BYTES_MIN = 1 * MiB
+const BATCH_BYTES_MAX = 4 * MiB
+const LIMIT = { withinMs: 60 * SECOND }
+const COMMIT_WITHIN_MS = 30 * SECOND
+
+/** Whether it pays, given what was garbage when the volume was last gone through. Pure. */
+export const pays = ({ bytes, garbageBytes }: VolumeUsage, doneAtBytes = 0): boolean =>
+  bytes >= VOLUME_BYTES_MIN &&
+  garbageBytes >= GARBAGE_SHARE * bytes &&
+  (doneAtBytes === 0 || garbageBytes - doneAtBytes >= VOLUME_BYTES_MIN)
+
+export const compactor = behavior<CompactorProtocol, CompactorArgs>(import.meta.url, 'compactor', {
+  mailbox: { messagesMax: 256, bytesMax: 64 * KiB },
+  interleave: { wake: 64, step: 64 },
+  setup(context, args) {
+    const facts = context.workerData as StoreFacts
+    const roster = attachRoster(facts.roster)
+    const buckets = bucketRefs(context, facts)
+    const compactions = roster
+      .rows()
+      .map(({ slot }) => new DiskCompaction({ context, roster, buckets, slot, ...args }))
+    context.defer(() => {
+      for (const compaction of compactions) compaction.end()
+    })
+    for (const compaction of compactions) compaction.wake(GATHER_MS)
+    return {
+      wake: ({ slot }) => compactions[slot]?.wake(GATHER_MS),
+      step: ({ slot }) => compactions[slot]?.step(),
+    }
+  },
+})
+
+interface CompactionOptions extends CompactorArgs {
+  readonly context: Context<CompactorProtocol>
+  readonly roster: Roster
+  readonly buckets: readonly ActorRef<BucketProtocol>[]
+  readonly slot: number
+}
+
+/** The volume that is gone through, in a session of its disk. */
+interface OpenVolume {
+  readonly usage: VolumeUsage
+  readonly session: number
+  offset: number
+}
+
+/** A packed shard that a record of this partition places in the volume. */
+interface Alive {
+  readonly partition: number
+  readonly data: ShardsData
+  readonly entry: LooseEntry
+}
+
+/** The compaction of one disk: one volume at a time. */
+class DiskCompaction {
+  readonly #options: CompactionOptions
+  readonly #disk: ActorRef<DiskProtocol>
+  /** Volumes that were gone through, and what was garbage in them then. */
+  readonly #done = new Map<number, number>()
+  #volume: OpenVolume | undefined
+  #timer: Timer | undefined
+  #atMs = 0
+
+  constructor(options: CompactionOptions) {
+    this.#options = options
+    this.#disk = options.context.ref<DiskProtocol>(PATHS.disk(options.slot))
+  }
+
+  wake(delayMs: number): void {
+    const { clock, self } = this.#options.context
+    const { slot } = this.#options
+    const atMs = clock.monotonicMs() + delayMs
+    if (this.#timer && this.#atMs <= atMs) return
+    this.#timer?.cancel()
+    this.#atMs = atMs
+    this.#timer = clock.setTimer(delayMs, () => {
+      this.#timer = undefined
+      self.tell('step', { slot })
+    })
+  }
+
+  end(): void {
+    this.#timer?.cancel()
+  }
+
+  async step(): Promise<void> {
+    const { context, roster, slot } = this.#options
+    const row = roster.row(slot)
+    // It is woken by what is freed when it is back.
+    if (row.state === 'out') {
+      this.#volume = undefined
+      return
+    }
+    try {
+      if (this.#volume?.session !== row.session) this.#volume = await this.#choose(row)
+      if (!this.#volume) return
+      const copiedBytes = await this.#compact(row, this.#volume)
+      this.wake((copiedBytes / this.#options.bytesPerSecond) * SECOND)
+    } catch (error) {
+      context.log.info('compaction-postponed', { disk: row.number, code: codeOf(error) })
+      this.#volume = undefined
+      this.wake(RETRY_MS)
+    }
+  }
+
+  /** Of those that pay the one with the most to gain for the least that is to be copied. */
+  async #choose({ session }: RosterRow): Promise<OpenVolume | undefined> {
+    const usages = await this.#disk.ask('volumeUsages', {}, LIMIT)
+    for (const volume of this.#done.keys()) {
+      if (!usages.some((usage) => usage.volume === volume)) this.#done.delete(volume)
+    }
+    const shareOf = ({ garbageBytes, bytes }: VolumeUsage): number => garbageBytes / bytes
+    const usage = usages
+      .filter((candidate) => pays(candidate, this.#done.get(candidate.volume)))
+      .sort((a, b) => shareOf(b) - shareOf(a))[0]
+    if (!usage) return undefined
+    await this.#disk.ask('closeVolume', { volume: usage.volume }, LIMIT)
+    return { usage, session, offset: 0 }
+  }
+
+  /** A piece of the volume; resolves to how much was copied. */
+  async #compact(row: RosterRow, volume: OpenVolume): Promise<number> {
+    const { usage, offset } = volume
+    const request = { volume: usage.volume, offset, passesDamage: true }
+    const { entries, next } = await this.#disk.ask('looseEntries', request, LIMIT)
+    const alive = await this.#aliveIn(row, usage.volume, entries)
+    let copiedBytes = 0
+    for (const batch of inBatches(alive)) copiedBytes += await this.#move(row, usage.volume, batch)
+    if (next === undefined) {
+      this.#done.set(usage.volume, Math.max(1, usage.garbageBytes))
+      this.#volume = undefined
+    } else volume.offset = next
+    return copiedBytes
+  }
+
+  /** Rejects when a partition does not answer: it may be the one that has them. */
+  async #aliveIn(row: RosterRow, volume: number, entries: readonly LooseEntry[]): Promise<Alive[]> {
+    if (entries.length === 0) return []
+    const { buckets } = this.#options
+    const writes = entries.map(({ write }) => write)
+    const fates = await Promise.all(buckets.map((bucket) => bucket.ask('fatesOf', { writes }, LIMIT)))
+    return fates.flatMap((ofPartition, partition) =>
+      ofPartition.flatMap((fate, i): Alive[] => {
+        const entry = entries[i]!
+        const place = fate.kind === 'held' ? fate.data.places[entry.index] : undefined
+        const isHere = place?.disk === row.number && place.volume === volume && place.offset === entry.offset
+        return fate.kind === 'held' && isHere ? [{ partition, data: fate.data, entry }] : []
+      }),
+    )
+  }
+
+  async #move(row: RosterRow, volume: number, batch: readonly Alive[]): Promise<number> {
+    const units = batch.map(({ data, entry: { index, offset } }) => ({
+      ...{ write: data.write, index, k: data.k, m: data.m, stripe: 0, place: { volume, offset } },
+      payloadBytes: planStripes(data.size, data.k).lastPayloadBytes,
+    }))
+    const places = await this.#disk.ask('repack', { units }, LIMIT)
+    const disk = row.number
+    const moves = batch.flatMap((alive, i) => {
+      const to = places[i]
+      // One that is not whole stays: whoever reads it next, the scrub at the latest, has it repaired.
+      return to ? [{ alive, from: { disk, volume, offset: alive.entry.offset }, to: { disk, ...to } }] : []
+    })
+    const refused: FreedEntry[] = []
+    for (const partition of new Set(moves.map(({ alive }) => alive.partition))) {
+      const its = moves.filter(({ alive }) => alive.partition === partition)
+      const relocations = its.map(
+        ({ alive, from, to }): Relocation => ({
+          write: alive.data.write,
+          shard: alive.entry.index,
+          from,
+          to,
+        }),
+      )
+      const isThere = await this.#relocate(partition, relocations, row)
+      its.forEach(({ alive, to: { volume: into, offset } }, i) => {
+        if (!isThere[i]) refused.push({ volume: into, offset, bytes: alive.entry.bytes })
+      })
+    }
+    if (refused.length > 0) await this.#disk.ask('freePacked', { entries: refused }, LIMIT)
+    return batch.reduce((sum, { entry }) => sum + entry.bytes, 0)
+  }
+
+  #relocate(partition: number, relocations: readonly Relocation[], row: RosterRow): Promise<boolean[]> {
+    const { context, buckets } = this.#options
+    const deadlineMs = context.clock.monotonicMs() + COMMIT_WITHIN_MS
+    const sessions = [{ disk: row.number, session: row.session }]
+    return buckets[partition]!.ask('relocate', { relocations, deadlineMs, sessions }, LIMIT)
+  }
+}
+
+const inBatches = (all: readonly Alive[]): Alive[][] => {
+  const batches: Alive[][] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const alive of all) {
+    if (bytes + alive.entry.bytes > BATCH_BYTES_MAX) {
+      batches.push([])
+      bytes = 0
+    }
+    batches.at(-1)!.push(alive)
+    bytes += alive.entry.bytes
+  }
+  return batches
+}

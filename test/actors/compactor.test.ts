@@ -1,0 +1,152 @@
+// Volumes of which much was freed: what is alive in them moves, what is being read is read to its end, and what they take
+// comes down to what is alive.
+import { pays } from '../../src/actors/compactor.ts'
+import type { ScrubberProtocol } from '../../src/actors/scrubber.ts'
+import { PATHS } from '../../src/actors/store-facts.ts'
+import type { Random } from '../../src/base/prng.ts'
+import { HOUR, KiB, MINUTE, MiB, SECOND } from '../../src/base/units.ts'
+import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
+import { planStripes } from '../../src/storage/stripes.ts'
+import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { filesBelow } from '../support/memory-tree.ts'
+import {
+  createSimulation,
+  openSimulatedStore,
+  type SimulatedStore,
+  type Simulation,
+} from '../support/simulated-store.ts'
+import { assert, seeded, suite } from '../support/uvu.ts'
+
+const test = suite('compactor')
+const LIMIT_MS = 120_000
+const OWNER = 'a'.repeat(64)
+const ROOTS = ['/d1', '/d2', '/d3', '/d4', '/d5', '/d6']
+const [K, M] = [4, 2]
+const LIMIT = { withinMs: HOUR }
+const address = (key: string) => ({ bucket: 'bucket', key })
+
+interface Stage {
+  readonly simulation: Simulation
+  readonly files: MemoryFiles
+  readonly store: SimulatedStore
+  /** What should be there. */
+  readonly bodies: Map<string, Buffer>
+}
+
+const open = async (seed: number, files = createMemoryFiles(), simulation = createSimulation(seed)) => {
+  const store = await openSimulatedStore(simulation, { files, roots: ROOTS, partitions: 2 })
+  return { simulation, files, store }
+}
+const begin = async (seed: number): Promise<Stage> => {
+  const stage = { ...(await open(seed)), bodies: new Map<string, Buffer>() }
+  const { run, engine } = stage.store
+  await run(engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
+  return stage
+}
+const put = async ({ store: { run, engine }, bodies }: Stage, key: string, body: Buffer): Promise<void> => {
+  bodies.set(key, body)
+  const request = { ...address(key), owner: OWNER, headers: [], metadata: [] }
+  await run(engine.objects.put(request, bodyOf(body)))
+}
+const remove = async ({ store: { run, engine }, bodies }: Stage, key: string): Promise<void> => {
+  bodies.delete(key)
+  await run(engine.objects.delete(address(key)))
+}
+const check = async ({ store: { run, engine }, bodies }: Stage): Promise<void> => {
+  for (const [key, body] of bodies) {
+    assert.ok(Buffer.compare(await run(readBytes(engine, address(key))), body) === 0, key)
+  }
+}
+const volumeBytes = async (files: MemoryFiles): Promise<number> => {
+  let sum = 0
+  for (const root of ROOTS) {
+    for (const { bytes } of await filesBelow(files, `${root}/volumes`)) sum += bytes
+  }
+  return sum
+}
+const aliveBytes = (bodies: ReadonlyMap<string, Buffer>): number =>
+  [...bodies.values()].reduce((sum, { length }) => sum + (K + M) * planStripes(length, K).diskBytes, 0)
+const fillPacked = async (stage: Stage, random: Random, count: number): Promise<void> => {
+  for (let i = 0; i < count; i++) {
+    const size = 20 * KiB + random.below(1 * MiB)
+    await put(stage, `key-${i}`, Buffer.alloc(size, `${i} `))
+  }
+}
+
+test(
+  'what volumes take comes down to what is alive, whatever was deleted and overwritten',
+  seeded(LIMIT_MS, async (random, seed) => {
+    const stage = await begin(seed)
+    await fillPacked(stage, random, 60)
+    const full = await volumeBytes(stage.files)
+    // Four of five go, or are replaced, in no order: every volume keeps something.
+    const keys = [...stage.bodies.keys()]
+    for (const key of keys) {
+      const fate = random.below(5)
+      if (fate < 3) await remove(stage, key)
+      else if (fate === 3) await put(stage, key, Buffer.alloc(30 * KiB, `new ${key} `))
+    }
+    await stage.store.pass(MINUTE)
+    const left = await volumeBytes(stage.files)
+    const alive = aliveBytes(stage.bodies)
+    assert.ok(left <= 1.3 * alive + 6 * MiB, `${left} of ${full} bytes for ${alive}`)
+    assert.ok(left < full / 2, `${left} of ${full} bytes`)
+    await check(stage)
+    await stage.store.close()
+    const again = { ...stage, ...(await open(seed, stage.files, stage.simulation)) }
+    await check(again)
+    const scrubber = again.store.system.ref<ScrubberProtocol>(PATHS.scrubber)
+    await again.store.run(scrubber.ask('begin', {}, LIMIT))
+    await again.store.pass(HOUR)
+    const { last } = await again.store.run(scrubber.ask('status', {}, LIMIT))
+    assert.equal(
+      { ...last!.findings, bytes: 0 },
+      { bytes: 0, missing: 0, corrupt: 0, segments: 0, orphans: 0, skipped: 0 },
+    )
+    for (const root of ['/d2', '/d5']) again.files.removeTree(root)
+    await again.store.pass(10 * SECOND)
+    await check(again)
+    await again.store.close()
+  }),
+)
+
+test(
+  'history 31: what is read while it is moved on all its disks is read to its end',
+  seeded(LIMIT_MS, async (random, seed) => {
+    const stage = await begin(seed)
+    await fillPacked(stage, random, 30)
+    const { run, engine } = stage.store
+    const kept = Buffer.alloc(900 * KiB, 'kept ')
+    await put(stage, 'kept', kept)
+    const reading = await run(engine.objects.open(address('kept')))
+    const opened = reading.read({ start: 0, length: kept.length })
+    for (const key of [...stage.bodies.keys()]) if (key !== 'kept') await remove(stage, key)
+    const before = await volumeBytes(stage.files)
+    await stage.store.pass(MINUTE)
+    const pieces: Buffer[] = []
+    const read = async (): Promise<void> => {
+      for await (const { bytes, release } of opened) {
+        pieces.push(Buffer.from(bytes))
+        release()
+      }
+    }
+    await run(read())
+    assert.ok(Buffer.concat(pieces).equals(kept))
+    reading.close()
+    await stage.store.pass(MINUTE)
+    assert.ok((await volumeBytes(stage.files)) < before / 4)
+    await check(stage)
+    await stage.store.close()
+  }),
+)
+
+test('a volume is gone through when it pays, and again only when there is more to gain', () => {
+  const usage = (bytes: number, garbageBytes: number) => ({ volume: 1, bytes, garbageBytes })
+  assert.is(pays(usage(100 * MiB, 19 * MiB)), false)
+  assert.is(pays(usage(100 * MiB, 20 * MiB)), true)
+  assert.is(pays(usage(MiB / 2, MiB / 2)), false)
+  assert.is(pays(usage(100 * MiB, 20.5 * MiB), 20 * MiB), false)
+  assert.is(pays(usage(100 * MiB, 21 * MiB), 20 * MiB), true)
+})
+
+test.run()

@@ -76,6 +76,8 @@ interface Tour {
   readonly disk: DiskNumber
   /** Its shards are looked at where they are; without it they are moved to another. */
   readonly isCheck: boolean
+  /** Only what lacks at least so many shards. */
+  readonly dangerMin: number
   cursor: string
 }
 
@@ -104,6 +106,8 @@ class Repairing {
   readonly #coder: ShardRepairArgs['coder']
   readonly #publish: ReturnType<typeof storePublisher>
   readonly #damaged = new Map<string, ShardAt>()
+  /** Damaged ones that could not be repaired when they were tried: tried again with the next plan. */
+  readonly #postponed = new Map<string, ShardAt>()
   #tours: Tour[] = []
   /** Shards of the page that a tour is at. */
   #page: { readonly tour: Tour; readonly shards: ShardAt[] } | undefined
@@ -134,7 +138,8 @@ class Repairing {
   }
 
   report(data: ShardsData, shard: number): void {
-    if (this.#damaged.size < DAMAGED_MAX) this.#damaged.set(`${data.write}/${shard}`, { data, shard })
+    const isFull = this.#damaged.size + this.#postponed.size >= DAMAGED_MAX
+    if (!isFull) this.#damaged.set(`${data.write}/${shard}`, { data, shard })
     this.#schedule(GATHER_MS)
   }
 
@@ -144,7 +149,8 @@ class Repairing {
   }
 
   waiting(): { shards: number; bytes: number } {
-    const here = [...this.#damaged.values()].filter(({ data, shard }) => this.#isPresent(data.places[shard]))
+    const known = [...this.#damaged.values(), ...this.#postponed.values()]
+    const here = known.filter(({ data, shard }) => this.#isPresent(data.places[shard]))
     const suspects = [...this.#suspects.values()]
     const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
     return {
@@ -157,6 +163,29 @@ class Repairing {
   #isPresent(place: ShardPlace | undefined): boolean {
     const row = place && this.#roster.find(place.disk)
     return row !== undefined && row.state !== 'out'
+  }
+
+  /** Shards that cannot be read, as far as is known: those that are damaged, and those of disks that are not there. */
+  #danger({ write, places }: ShardsData): number {
+    return places.filter((place, shard) => !this.#isPresent(place) || this.#damaged.has(`${write}/${shard}`))
+      .length
+  }
+
+  #mostEndangered(): [string, ShardAt] | undefined {
+    let most: [string, ShardAt] | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (const entry of this.#damaged) {
+      const { data } = entry[1]
+      const left = data.m - this.#danger(data)
+      if (left >= least) continue
+      most = entry
+      least = left
+    }
+    return most
+  }
+
+  #outCount(): number {
+    return this.#roster.rows().filter(({ state }) => state === 'out').length
   }
 
   #schedule(delayMs: number): void {
@@ -191,22 +220,30 @@ class Repairing {
   async #plan(): Promise<void> {
     this.#isAwake = false
     this.#hasPostponed = false
+    for (const [key, at] of this.#postponed) this.#damaged.set(key, at)
+    this.#postponed.clear()
     const { partitions } = this.#facts
     this.#segments = Array.from({ length: partitions }, (_, partition) => partition)
     for (const suspect of this.#suspects.values())
       Object.assign(suspect, { shards: 0, bytes: 0, isTouring: true })
-    const tours: Tour[] = []
+    const retiredIn: { readonly partition: number; readonly disk: DiskNumber }[] = []
+    const checks: Tour[] = []
     for (let partition = 0; partition < partitions; partition++) {
       const { retired, onDisks } = await this.#countsOf(partition)
-      for (const disk of retired) tours.push({ partition, disk, isCheck: false, cursor: '' })
+      for (const disk of retired) retiredIn.push({ partition, disk })
       for (const [disk, suspect] of this.#suspects) {
         const { shards = 0, bytes = 0 } = onDisks.find((counts) => counts.disk === disk) ?? {}
         suspect.shards += shards
         suspect.bytes += bytes
-        tours.push({ partition, disk, isCheck: true, cursor: '' })
+        checks.push({ partition, disk, isCheck: true, dangerMin: 0, cursor: '' })
       }
     }
-    this.#tours = tours
+    // The most endangered first, whichever partition and disk they are of.
+    const dangers = new Set(retiredIn.map(({ disk }) => disk)).size + this.#outCount()
+    const moves = Array.from({ length: dangers }, (_, i) => dangers - i).flatMap((dangerMin) =>
+      retiredIn.map((at): Tour => ({ ...at, isCheck: false, dangerMin, cursor: '' })),
+    )
+    this.#tours = [...moves, ...checks]
     this.#page = undefined
   }
 
@@ -246,11 +283,12 @@ class Repairing {
       if (!(await this.#repairSegment(partition))) this.#segments.shift()
       return true
     }
-    const [damaged] = this.#damaged
+    const damaged = this.#mostEndangered()
     if (damaged) {
       const [key, { data, shard }] = damaged
-      await this.#repairDamaged(data, shard)
+      const isDone = await this.#repairDamaged(data, shard)
       this.#damaged.delete(key)
+      if (!isDone) this.#postponed.set(key, { data, shard })
       return true
     }
     if (this.#page) {
@@ -272,7 +310,8 @@ class Repairing {
     const { disk, cursor } = tour
     const request = { disk, cursor, limit: RECORDS_PER_PAGE }
     const page = await this.#bucket(tour.partition).ask('shardsOn', request, BUCKET_LIMIT)
-    if (page.shards.length > 0) this.#page = { tour, shards: [...page.shards] }
+    const shards = page.shards.filter(({ data }) => this.#danger(data) >= tour.dangerMin)
+    if (shards.length > 0) this.#page = { tour, shards }
     if (page.next === undefined) this.#tours.shift()
     else tour.cursor = page.next
     return true

@@ -30,7 +30,10 @@ export interface ShardRepairArgs {
 export interface ShardRepairProtocol {
   /** Whether every unit of the shard is whole where the record says it lies. */
   verify(m: Record<string, never>): Promise<boolean>
-  /** Rebuilds and writes the shard; durable when it resolves. QUORUM_READ or OBJECT_LOST when there is too little left. */
+  /**
+   * Rebuilds and writes the shard; durable when it resolves, and read back from the medium. QUORUM_READ or OBJECT_LOST when there
+   * is too little left, DISK_IO when what was written is not what can be read.
+   */
   rebuild(m: Record<string, never>): Promise<ShardPlace>
 }
 
@@ -43,7 +46,7 @@ type Outcome = UnitOutcome | 'unanswered'
 export const shardRepair: Behavior<ShardRepairProtocol, ShardRepairArgs> = {
   mailbox: { messagesMax: 4, bytesMax: 4096 },
   // The repairer says what became of the shard.
-  answers: ['DISK_FULL', 'OBJECT_LOST'],
+  answers: ['DISK_FULL', 'DISK_IO', 'OBJECT_LOST'],
   setup(context, args) {
     const { data, shard, target } = args
     const plan = planStripes(data.size, data.k)
@@ -84,6 +87,7 @@ export const shardRepair: Behavior<ShardRepairProtocol, ShardRepairArgs> = {
           })
         }
         if (!plan.isPacked) await ref.ask('sealShard', { write: data.write }, UNIT_LIMIT)
+        await checkWritten(args, ref, place)
         return place
       },
     }
@@ -104,6 +108,28 @@ const writeUnit = async (
   const request = { writer: context.self, write: data.write, diskBytes, unit, isRepair: true }
   await ref.ask('writeUnit', request, UNIT_LIMIT)
   return { disk: target }
+}
+
+const UNITS_PER_CHECK = 16
+
+/** What was not seen on the medium does not count as repaired. */
+const checkWritten = async (
+  { data, shard, target }: ShardRepairArgs,
+  ref: ActorRef<DiskProtocol>,
+  place: ShardPlace,
+): Promise<void> => {
+  const { write, k, m } = data
+  const plan = planStripes(data.size, k)
+  for (let first = 0; first < plan.stripes; first += UNITS_PER_CHECK) {
+    const count = Math.min(UNITS_PER_CHECK, plan.stripes - first)
+    const units = Array.from({ length: count }, (_, i) => ({
+      ...{ write, index: shard, k, m, stripe: first + i },
+      ...{ payloadBytes: payloadBytesOf(plan, first + i), ...packedPlace(place) },
+    }))
+    const outcomes = await ref.ask('verifyUnits', { units }, UNIT_LIMIT)
+    if (outcomes.every((outcome) => outcome === 'ok')) continue
+    throw fault('DISK_IO', 'what a repair wrote cannot be read back', { disk: target, write, shard })
+  }
 }
 
 const readUnit = async (

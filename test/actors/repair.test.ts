@@ -1,12 +1,19 @@
 // Disks that lose what they held are taken in again and filled; damaged shards and segments are made anew; and until then,
 // and afterwards with other disks gone, everything reads back.
 import { Buffer } from 'node:buffer'
+import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
+import { partitionOf } from '../../src/actors/connect-gateway.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
+import type { RepairerProtocol } from '../../src/actors/repairer.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
+import type { ShardsData } from '../../src/metadata/stored.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { openProbedStore, type ProbedStore } from '../support/engine-probe.ts'
+import { createFaultyFiles } from '../support/faulty-files.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import { emptyTree, eventually, filesBelow } from '../support/memory-tree.ts'
+import { createSimulation, openSimulatedStore } from '../support/simulated-store.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('repair')
@@ -187,6 +194,69 @@ test(
       (await redundancy(store)).disks.slice(0, 2).some(({ message }) => /3 other disks/.test(message ?? '')),
     )
     await check(store, 'key', 20 * KiB)
+    await store.close()
+  }),
+)
+
+/** Every shard of the bucket, as the records have it. */
+const heldIn = async ({ system }: ProbedStore): Promise<readonly ShardsData[]> => {
+  const partition = partitionOf('bucket', 2)
+  const bucket = system.ref<BucketProtocol>(PATHS.bucket(partition))
+  const request = { scope: { kind: 'bucket', bucket: 'bucket' }, cursor: '', limit: 100 } as const
+  return (await bucket.ask('heldData', request, { withinMs: 10_000 })).held
+}
+
+test(
+  'of what is damaged the most endangered is mended first',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const store = await openProbedStore(undefined, 6, undefined, log)
+    await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+    for (const key of ['a', 'b', 'c']) await put(store, key, 5 * MiB)
+    const held = await heldIn(store)
+    const shardOn = (data: ShardsData, disk: number): number =>
+      data.places.findIndex((place) => place.disk === disk)
+    const lost = [
+      ...held.map((data) => ({ data, disk: 1 })),
+      // The last one can lose nothing more.
+      { data: held[2]!, disk: 2 },
+    ]
+    const repairer = store.system.ref<RepairerProtocol>(PATHS.repairer)
+    for (const { data, disk } of lost) {
+      const { write } = data
+      await store.files.remove(`${store.roots[disk - 1]}/shards/${write.slice(0, 2)}/${write}`)
+      repairer.tell('damaged', { data, shard: shardOn(data, disk) })
+    }
+    await eventually('all are mended', REPAIR_MS, () => of('shard-repaired').length === lost.length)
+    const order = of('shard-repaired').map(({ fields }) => fields['write'])
+    assert.is(order[0], held[2]!.write)
+    await store.close()
+  }),
+)
+
+test(
+  'a repair that cannot be read back does not count, and is made again',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const simulation = createSimulation(7)
+    const files = await createFaultyFiles()
+    const roots = ['/d1', '/d2', '/d3', '/d4']
+    const store = await openSimulatedStore(simulation, { files, roots, log })
+    const { run, engine, system } = store
+    await run(engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
+    const request = { ...address('k'), owner: OWNER, headers: [], metadata: [] }
+    const { data } = await run(engine.objects.put(request, bodyOf(bytesOf('k', 5 * MiB))))
+    if (data.kind !== 'shards') throw new Error('it is a large one')
+    const disk = data.places[0]!.disk
+    const path = `/d${disk}/shards/${data.write.slice(0, 2)}/${data.write}`
+    await files.remove(path)
+    files.inject({ operation: 'write', path: '.new', effect: { kind: 'misdirected', by: 8192 } })
+    system.ref<RepairerProtocol>(PATHS.repairer).tell('damaged', { data, shard: 0 })
+    await store.pass(5_000)
+    assert.is(of('shard-repaired').length, 0, 'what was written is not there')
+    assert.ok(of('repair-postponed').some(({ fields }) => fields['code'] === 'DISK_IO'))
+    await store.pass(60_000)
+    assert.is(of('shard-repaired').length, 1)
     await store.close()
   }),
 )

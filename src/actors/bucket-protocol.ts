@@ -3,6 +3,7 @@ import type { BucketId, DiskNumber, WriteId } from '../base/ids.ts'
 import type { PlacedPart } from '../metadata/complete.ts'
 import type { FreeWork } from '../metadata/frees.ts'
 import type { HeldPage, HeldRequest, ShardsPage, WriteFate } from '../metadata/held.ts'
+import type { CheckedPiece } from '../metadata/index-check.ts'
 import type {
   BucketRecord,
   Checksum,
@@ -148,6 +149,8 @@ export interface BucketProtocol {
   segments(m: Record<string, never>): readonly SealedCopies[]
   /** Reads one copy of a sealed segment whole: false when it does not hold, and then it is repaired. */
   verifySegment(m: { segment: number; disk: DiskNumber }): Promise<boolean>
+  /** A piece of the check of the indexes; `isNew` begins it anew. See metadata/index-check.ts. */
+  checkIndexes(m: { isNew: boolean }): Promise<CheckedPiece>
   /** Makes one missing copy of a sealed segment anew; undefined when there is none to make. */
   repairSegment(m: Record<string, never>): Promise<RepairedSegment | undefined>
 }

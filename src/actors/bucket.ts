@@ -4,6 +4,7 @@
 import { createKeyPair, sealKeyPair } from '../auth/root.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
+import type { IndexCheck } from '../metadata/index-check.ts'
 import type { Partition } from '../metadata/partition.ts'
 import type { VersionRecord } from '../metadata/records.ts'
 import type { CommitLimits } from '../metadata/room.ts'
@@ -258,35 +259,46 @@ const upkeep = (
   | 'waiting'
   | 'segments'
   | 'verifySegment'
+  | 'checkIndexes'
   | 'repairSegment'
-> => ({
-  diskChanged() {
-    const changed = partition.setMembers(opener.members()).then(() => opener.loseMovedIndexes())
-    return deferReply(changed.finally(work.announce))
-  },
-  nextFrees({ limit, after, isAfresh = false }) {
-    work.noteLook()
-    if (isAfresh) partition.giveBackFrees()
-    return deferReply(partition.nextFrees(limit, after))
-  },
-  confirmFrees: ({ ids }) => deferReply(partition.confirmFrees(ids)),
-  giveBackFrees: ({ ids }) => partition.giveBackFrees(ids),
-  dropSegments: () =>
-    deferReply(partition.segments.dropOldest().then(() => ({ isIndexing: partition.isIndexing }))),
-  shardsOn: ({ disk, cursor, limit }) => deferReply(partition.shardsOn(disk, cursor, limit)),
-  heldData: (request) => deferReply(partition.heldData(request)),
-  fatesOf: ({ writes }) => deferReply(partition.fatesOf(writes)),
-  dataOfWrite({ write }) {
-    const data = partition.dataOfWrite(write)
-    return Promise.resolve(data ? { data } : {})
-  },
-  relocate: ({ relocations, ...m }) =>
-    deferReply(partition.relocate(relocations, limitsOf(roster, m)).finally(work.announce)),
-  waiting: () => waitingOf(partition, roster),
-  segments: () => partition.segments.list(),
-  verifySegment: ({ segment, disk }) => deferReply(partition.segments.verify(segment, disk)),
-  repairSegment: () => deferReply(repairSegment(partition)),
-})
+> => {
+  let check: IndexCheck | undefined
+  return {
+    diskChanged() {
+      const changed = partition.setMembers(opener.members()).then(() => opener.loseMovedIndexes())
+      return deferReply(changed.finally(work.announce))
+    },
+    nextFrees({ limit, after, isAfresh = false }) {
+      work.noteLook()
+      if (isAfresh) partition.giveBackFrees()
+      return deferReply(partition.nextFrees(limit, after))
+    },
+    confirmFrees: ({ ids }) => deferReply(partition.confirmFrees(ids)),
+    giveBackFrees: ({ ids }) => partition.giveBackFrees(ids),
+    dropSegments: () =>
+      deferReply(partition.segments.dropOldest().then(() => ({ isIndexing: partition.isIndexing }))),
+    shardsOn: ({ disk, cursor, limit }) => deferReply(partition.shardsOn(disk, cursor, limit)),
+    heldData: (request) => deferReply(partition.heldData(request)),
+    fatesOf: ({ writes }) => deferReply(partition.fatesOf(writes)),
+    dataOfWrite({ write }) {
+      const data = partition.dataOfWrite(write)
+      return Promise.resolve(data ? { data } : {})
+    },
+    relocate: ({ relocations, ...m }) =>
+      deferReply(partition.relocate(relocations, limitsOf(roster, m)).finally(work.announce)),
+    waiting: () => waitingOf(partition, roster),
+    segments: () => partition.segments.list(),
+    verifySegment: ({ segment, disk }) => deferReply(partition.segments.verify(segment, disk)),
+    checkIndexes({ isNew }) {
+      if (isNew || !check) {
+        void check?.end()
+        check = partition.checkIndexes()
+      }
+      return deferReply(check.next())
+    },
+    repairSegment: () => deferReply(repairSegment(partition)),
+  }
+}
 
 const waitingOf = (partition: Partition, roster: Roster): Waiting => {
   const damaged = partition.segments.damaged()

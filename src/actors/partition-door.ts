@@ -155,6 +155,7 @@ const handlersWhileShut = (isShut: () => never, again: () => void): Handlers<Buc
   fatesOf: isShut,
   segments: isShut,
   verifySegment: isShut,
+  checkIndexes: isShut,
   dataOfWrite: isShut,
   relocate: isShut,
   waiting: isShut,

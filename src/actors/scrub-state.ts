@@ -4,8 +4,11 @@
 /** Name of the configuration entry; of the first partition. */
 export const SCRUB_ENTRY = 'scrub'
 
-/** In this order: every shard where a record says it lies, every copy of a segment, and what lies on disks that nobody knows. */
-export const PHASES = ['shards', 'segments', 'strays'] as const
+/**
+ * In this order: every shard where a record says it lies, every copy of a segment, the indexes, and what lies on disks that
+ * nobody knows.
+ */
+export const PHASES = ['shards', 'segments', 'indexes', 'strays'] as const
 export type Phase = (typeof PHASES)[number]
 
 export interface Position {
@@ -25,6 +28,8 @@ export interface Findings {
   corrupt: number
   /** Copies of segments that did not verify. */
   segments: number
+  /** Rows of indexes that were not what was committed. */
+  indexes: number
   /** What nobody knew, and was removed. */
   orphans: number
   /** Shards, segments, disks and partitions that could not be looked at. */
@@ -56,7 +61,7 @@ export interface ScrubState {
 }
 
 export const noFindings = (): Findings => ({
-  ...{ bytes: 0, missing: 0, corrupt: 0, segments: 0, orphans: 0, skipped: 0 },
+  ...{ bytes: 0, missing: 0, corrupt: 0, segments: 0, indexes: 0, orphans: 0, skipped: 0 },
 })
 
 export const START: Position = { phase: 'shards', at: 0, cursor: '' }

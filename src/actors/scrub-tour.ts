@@ -3,6 +3,7 @@
 //
 //   shards     every unit of every shard, where the records say it is; side by side on all disks
 //   segments   every copy of every sealed segment of the journal
+//   indexes    against each other and against the journal
 //   strays     what else lies on the disks: looked at, and after a while looked at again and removed
 import { codeOf } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
@@ -69,8 +70,9 @@ export class ScrubTour {
     }
     if (at.phase === 'segments') {
       yield* this.#segments(at)
-      at = { ...START, phase: 'strays' }
+      at = { ...START, phase: 'indexes' }
     }
+    if (at.phase === 'indexes') yield* this.#indexes(at)
     yield* this.#strays()
   }
 
@@ -250,6 +252,36 @@ export class ScrubTour {
     // The partition has heard of it, and the repairer from it.
     findings.segments++
     this.#parts.context.log.warn('scrub-found', { partition, segment, disk, how: 'corrupt' })
+  }
+
+  async *#indexes(from: Position): AsyncGenerator<Work> {
+    for (let partition = from.at; partition < this.#parts.buckets.length; partition++) {
+      const position: Position = { phase: 'indexes', at: partition, cursor: '' }
+      let isOver = false
+      let isNew = true
+      let pauseMs = 0
+      const run = async (findings: Findings): Promise<void> => {
+        try {
+          const piece = await this.#bucket(partition).ask('checkIndexes', { isNew }, LIMIT)
+          isOver = piece.isLast
+          isNew = false
+          findings.bytes += piece.bytes
+          pauseMs = (piece.bytes / this.#parts.bytesPerSecond) * SECOND
+          if (!isOver) return
+          findings.indexes += piece.wrong
+          findings.skipped += piece.isPartial ? 1 : 0
+        } catch (error) {
+          // An index that went, or a partition: the next tour looks again.
+          this.#parts.context.log.info('scrub-passed-over', { partition, code: codeOf(error) })
+          isOver = true
+          findings.skipped++
+        }
+      }
+      while (!isOver) {
+        const notBeforeMs = this.#parts.context.clock.monotonicMs() + pauseMs
+        yield { bytes: NOTHING, position, notBeforeMs, run }
+      }
+    }
   }
 
   async *#strays(): AsyncGenerator<Work> {

@@ -94,7 +94,7 @@ export class IndexPair {
   }
 
   /** These keys changed: the table says how. */
-  forget(entries: readonly Entry[]): void {
+  forget(entries: readonly Pick<Entry, 'key'>[]): void {
     for (const { key } of entries) if (KEPT_SPACES.has(key[0]!)) this.#kept.delete(key)
   }
 
@@ -152,6 +152,20 @@ export class IndexPair {
       'PARTITION_RECOVERING',
       'an index is missing: nothing is removed on the word of the other',
     )
+  }
+
+  /** Both indexes when neither has a batch on its way and both are as of the same frame, else none. */
+  restingSlots(): readonly IndexSlot[] {
+    const [one, other] = this.#slots
+    const rests = one && other && this.#busy.size === 0 && one.appliedFrame === other.appliedFrame
+    return rests ? this.#slots : []
+  }
+
+  /** What the indexes have under `key` is not what was committed: they are made anew from the journal, `first` before the other. */
+  dispute(key: BinaryKey, first: IndexSlot): void {
+    this.#disputed.add(key)
+    this.#kept.delete(key)
+    this.lose(first, 'disagrees')
   }
 
   /** A dispute ends when no index that took part in it is left. */

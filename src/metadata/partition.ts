@@ -23,6 +23,7 @@ import {
   shardsOn,
   type WriteFate,
 } from './held.ts'
+import { IndexCheck } from './index-check.ts'
 import type { IndexPosition, IndexStore } from './index-slot.ts'
 import { bucketCounterKey, diskOfCounterKey } from './keys.ts'
 import { Leases } from './leases.ts'
@@ -351,6 +352,11 @@ export class Partition {
   /** Brings an index that was lost up to the journal; resolves when it follows, or was lost again. */
   attachIndex(position: IndexPosition, store: IndexStore): Promise<void> {
     return this.#room.ledger.attachIndex(position, store)
+  }
+
+  /** A check of the indexes against each other and the journal, in pieces. */
+  checkIndexes(): IndexCheck {
+    return new IndexCheck(this.#room.ledger)
   }
 
   /** Whether an index still lacks what is committed; it follows by itself within a second. */

@@ -101,7 +101,7 @@ test(
     const { last } = await again.store.run(scrubber.ask('status', {}, LIMIT))
     assert.equal(
       { ...last!.findings, bytes: 0 },
-      { bytes: 0, missing: 0, corrupt: 0, segments: 0, orphans: 0, skipped: 0 },
+      { bytes: 0, missing: 0, corrupt: 0, segments: 0, indexes: 0, orphans: 0, skipped: 0 },
     )
     for (const root of ['/d2', '/d5']) again.files.removeTree(root)
     await again.store.pass(10 * SECOND)

@@ -154,7 +154,7 @@ const startSystem = async (
       events: events.spec,
       keeper: started,
       repairer: { codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES },
-      scrubber: config.scrub,
+      scrubber: { ...config.scrub, gateways: [PATHS.gateway(0)] },
       compactor: COMPACTION,
       ...(patience && { patience }),
     }),

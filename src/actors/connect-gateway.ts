@@ -64,6 +64,7 @@ export const connectGateway = <P extends Protocol<P>>(
   const parts: GatewayParts = {
     ...{ arena, clock, random, coder, bucket, buckets, disk, requireRoom, chooseTargets },
     leases,
+    running: new Set(),
     spawn: (child) => context.spawn(child),
   }
   const publish = storePublisher(context)

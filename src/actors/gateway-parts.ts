@@ -20,7 +20,15 @@ export interface WriteTargets {
   readonly sessions: readonly DiskSession[]
 }
 
+/** What a gateway knows of the writes that began there. */
+export interface RunningWritesProtocol {
+  /** Those whose shards no record need name yet. */
+  runningWrites(m: Record<string, never>): readonly WriteId[]
+}
+
 export interface GatewayParts {
+  /** Kept by the object actors. */
+  readonly running: Set<WriteId>
   readonly leases: ReadingLeases
   readonly arena: Arena
   readonly clock: Clock

@@ -44,6 +44,8 @@ export interface ObjectArgs {
   readonly targets: readonly ShardTarget[]
   readonly coder: StripeCoder
   readonly digests: BodyDigests
+  /** Has the write as long as it is one. */
+  readonly running: Set<WriteId>
 }
 
 export type Outcome = 'committed' | 'refused' | 'unknown'
@@ -72,7 +74,9 @@ export const object: Behavior<ObjectProtocol, ObjectArgs> = {
   interleave: { stripe: 2 },
   // Its asker gives the write up, and settles it.
   answers: ['DISK_FULL'],
-  setup(context, { write, m, plan, targets, coder, digests }) {
+  setup(context, { write, m, plan, targets, coder, digests, running }) {
+    running.add(write)
+    context.defer(() => void running.delete(write))
     const places: ShardPlace[] = targets.map(({ disk }) => ({ disk }))
     const { k, isPacked, diskBytes } = plan
     let state: 'writing' | 'sealed' | Outcome = 'writing'

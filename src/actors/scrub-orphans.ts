@@ -1,6 +1,6 @@
 // Orphans: what lies on a disk and no record names. A write puts its shards there before its commit names them, so what is
-// unknown may only be new. It is removed when it was unknown twice, further apart than a commit's deadline: a shard that was
-// durable at the first look can then be named by no commit any more.
+// unknown may only be new: it belongs to a write that runs on some gateway, or to one that has ended with its commit still on its
+// way. So it is removed when it was nobody's twice, further apart than a commit's deadline.
 import { codeOf } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { MINUTE, SECOND } from '../base/units.ts'
@@ -8,6 +8,7 @@ import type { WriteFate } from '../metadata/held.ts'
 import type { ActorRef, Context } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
+import type { RunningWritesProtocol } from './gateway-parts.ts'
 import type { RosterRow } from './roster.ts'
 
 /** Longer than any commit waits for its decision after its shards are durable. */
@@ -38,6 +39,7 @@ export type Candidate = {
 
 export interface OrphanSearch {
   readonly buckets: readonly ActorRef<BucketProtocol>[]
+  readonly gateways: readonly ActorRef<RunningWritesProtocol>[]
   disk(slot: number): ActorRef<DiskProtocol>
   readonly log: Context<never>['log']
 }
@@ -75,15 +77,26 @@ export const findEntries = async (
 
 type Named = Exclude<Candidate, { kind: 'rest' }>
 
-/** Those that no partition counts there. Rejects when a partition does not answer: it may be the one that does. */
-const unknownOf = async <C extends Candidate>({ buckets }: OrphanSearch, all: readonly C[]): Promise<C[]> => {
+/** Those that no gateway writes and no partition counts there. Rejects when one does not answer: it may be the one that does. */
+const unknownOf = async <C extends Candidate>(
+  { buckets, gateways }: OrphanSearch,
+  all: readonly C[],
+): Promise<C[]> => {
+  if (all.length === 0) return []
   const found: C[] = []
+  // Asked first: what ends meanwhile was committed before the partitions are asked, or is so soon after.
+  const asked = await Promise.all(gateways.map((gateway) => gateway.ask('runningWrites', {}, LIMIT)))
+  const running = new Set(asked.flat())
   for (let at = 0; at < all.length; at += WRITES_PER_ASK) {
     const some = all.slice(at, at + WRITES_PER_ASK) as readonly (C & Named)[]
     const writes = some.map(({ write }) => write)
     const fates = await Promise.all(buckets.map((bucket) => bucket.ask('fatesOf', { writes }, LIMIT)))
     found.push(
-      ...some.filter((candidate, i) => fates.every((ofPartition) => isNobodys(candidate, ofPartition[i]!))),
+      ...some.filter(
+        (candidate, i) =>
+          !running.has(candidate.write) &&
+          fates.every((ofPartition) => isNobodys(candidate, ofPartition[i]!)),
+      ),
     )
   }
   return found

@@ -14,6 +14,7 @@ import type { ActorRef, Context } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import { partitionOf } from './connect-gateway.ts'
 import type { DiskProtocol, UnitOutcome } from './disk-protocol.ts'
+import type { RunningWritesProtocol } from './gateway-parts.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import type { Roster, RosterRow } from './roster.ts'
 import { findEntries, findFiles, GRACE_MS, Orphans } from './scrub-orphans.ts'
@@ -40,6 +41,7 @@ export interface TourDependencies {
   readonly context: Pick<Context<never>, 'clock' | 'log'>
   readonly roster: Roster
   readonly buckets: readonly ActorRef<BucketProtocol>[]
+  readonly gateways: readonly ActorRef<RunningWritesProtocol>[]
   readonly repairer: ActorRef<RepairerProtocol>
   /** What may be read of each disk. */
   readonly bytesPerSecond: number
@@ -285,8 +287,8 @@ export class ScrubTour {
   }
 
   async *#strays(): AsyncGenerator<Work> {
-    const { roster, buckets, disk, context } = this.#parts
-    const search = { buckets, disk, log: context.log }
+    const { roster, buckets, gateways, disk, context } = this.#parts
+    const search = { buckets, gateways, disk, log: context.log }
     const orphans = new Orphans(search)
     for (const row of roster.rows()) {
       const position: Position = { phase: 'strays', at: row.slot, cursor: '' }

@@ -8,6 +8,7 @@ import { HOUR, KiB, MINUTE, SECOND } from '../base/units.ts'
 import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
+import type { RunningWritesProtocol } from './gateway-parts.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster } from './roster.ts'
 import {
@@ -43,6 +44,8 @@ export interface ScrubberArgs {
   readonly periodMs: number
   /** What is read of each disk in a second, at most. */
   readonly bytesPerSecond: number
+  /** Paths of the actors that writes begin with. */
+  readonly gateways: readonly string[]
 }
 
 export interface DemandStatus {
@@ -147,6 +150,7 @@ class Scrubbing {
       buckets,
       repairer: this.#repairer,
       bytesPerSecond: args.bytesPerSecond,
+      gateways: args.gateways.map((path) => context.ref<RunningWritesProtocol>(path)),
       disk: (slot) => context.ref<DiskProtocol>(PATHS.disk(slot)),
     })
     context.defer(() => this.#timer?.cancel())

@@ -93,7 +93,10 @@ const storeShards = async (intake: Intake): Promise<StoredBody> => {
   const { set, k, m, targets, sessions } = parts.chooseTargets(write, body.size)
   const plan = planStripes(body.size, k)
   const writer = parts.spawn(
-    child(object, `object-${write}`, { write, m, plan, targets, coder: parts.coder, digests }),
+    child(object, `object-${write}`, {
+      ...{ write, m, plan, targets, digests },
+      ...{ coder: parts.coder, running: parts.running },
+    }),
   )
   let outcome: Outcome = 'refused'
   try {

@@ -13,6 +13,7 @@ import {
 } from '../actors/coder.ts'
 import { connectGateway } from '../actors/connect-gateway.ts'
 import { createEngine } from '../actors/gateway-engine.ts'
+import type { RunningWritesProtocol } from '../actors/gateway-parts.ts'
 import type { CodecThreadsProtocol, InspectorProtocol } from '../actors/inspector.ts'
 import { createReadiness } from '../actors/readiness.ts'
 import { findRootKeys } from '../actors/root-keys.ts'
@@ -54,7 +55,7 @@ export interface CodecShare {
   readonly threads: number
 }
 
-export interface GatewayProtocol extends CodecThreadsProtocol {
+export interface GatewayProtocol extends CodecThreadsProtocol, RunningWritesProtocol {
   /** New requests get 503; resolves when those in flight have ended, or were cut after `withinMs`. */
   drain(m: { withinMs: number }): Promise<void>
 }
@@ -65,7 +66,7 @@ const INSPECT_LIMIT = { withinMs: 10 * SECOND }
 export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
   mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
   // Who looks does not wait for the drain.
-  interleave: { drain: 1, codecThreads: 4 },
+  interleave: { drain: 1, codecThreads: 4, runningWrites: 4 },
   async setup(context, args) {
     const { gateway: number, codec, host, port, ports, connectionsMax, domain, rootKeys } = args
     const facts = context.workerData as StoreFacts
@@ -105,6 +106,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
     Atomics.store(taken, number, address.port)
     return {
       codecThreads,
+      runningWrites: () => [...parts.running],
       async drain({ withinMs }) {
         isDraining = true
         await server.close({ drainMs: withinMs })

@@ -2,6 +2,9 @@
 // are dropped, and in one of the stories a disk is replaced. What it wrote is touched by nobody; when a disk that it wrote
 // to is no longer the one it was, it is told to come again, and nothing of it appears.
 import type { Body } from '../../src/actors/engine.ts'
+import type { FinishedTour } from '../../src/actors/scrub-state.ts'
+import type { ScrubberProtocol } from '../../src/actors/scrubber.ts'
+import { PATHS } from '../../src/actors/store-facts.ts'
 import { sleep } from '../../src/base/clock.ts'
 import { asMoraineError } from '../../src/base/errors.ts'
 import { createPrng } from '../../src/base/prng.ts'
@@ -69,6 +72,18 @@ const begin = async (seed: number, size: number): Promise<Story> => {
   return { simulation, files, store, bytes, putting }
 }
 
+/** A tour of the scrub, which removes what nobody knows. */
+const scrub = async ({ store: { run, pass, system } }: Story): Promise<FinishedTour> => {
+  const scrubber = system.ref<ScrubberProtocol>(PATHS.scrubber)
+  await run(scrubber.ask('begin', {}, { withinMs: MINUTE }))
+  for (let i = 0; i < 20; i++) {
+    await pass(MINUTE)
+    const { state, last } = await run(scrubber.ask('status', {}, { withinMs: MINUTE }))
+    if (state === 'idle' && last) return last
+  }
+  throw new Error('the tour does not end')
+}
+
 /** Objects of every kind come and go. */
 const bustle = async ({ store }: Story): Promise<void> => {
   const { objects } = store.engine
@@ -107,10 +122,18 @@ for (const [kind, size] of [
       const story = await begin(seed, size)
       const { simulation, files, store, bytes, putting } = story
       const before = await segmentsOf(files)
-      await store.pass(30 * MINUTE)
-      await bustle(story)
-      await store.pass(60 * MINUTE)
-      await bustle(story)
+      const tours: FinishedTour[] = []
+      for (const waitMs of [10, 45, 10]) {
+        await store.pass(waitMs * MINUTE)
+        await bustle(story)
+        tours.push(await scrub(story))
+      }
+      const findings = tours.map(({ findings: { missing, corrupt, orphans } }) => [missing, corrupt, orphans])
+      assert.equal(findings, [
+        [0, 0, 0],
+        [0, 0, 0],
+        [0, 0, 0],
+      ])
       const after = new Set(await segmentsOf(files))
       assert.ok(
         [...before].some((path) => !after.has(path)),

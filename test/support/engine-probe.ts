@@ -5,6 +5,7 @@ import { type CodecJobs, createCodecJobs, createCoder, type StripeCoder } from '
 import { connectGateway } from '../../src/actors/connect-gateway.ts'
 import type { Engine } from '../../src/actors/engine.ts'
 import { createEngine } from '../../src/actors/gateway-engine.ts'
+import type { RunningWritesProtocol } from '../../src/actors/gateway-parts.ts'
 import type { ScrubberArgs } from '../../src/actors/scrubber.ts'
 import type { MemoryIndexes, StoreFacts } from '../../src/actors/store-facts.ts'
 import { tree } from '../../src/actors/tree.ts'
@@ -25,7 +26,9 @@ import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-mem
 import { noLock, type TakeLock } from '../../src/storage/lock.ts'
 import { type StartedStore, startStore } from '../../src/storage/start.ts'
 
-interface EngineProbeProtocol {
+export type ScrubRates = Omit<ScrubberArgs, 'gateways'>
+
+interface EngineProbeProtocol extends RunningWritesProtocol {
   engine(m: Record<string, never>): Engine
   /** Breaks: its supervisor starts it again. */
   fail(m: Record<string, never>): void
@@ -48,6 +51,7 @@ const engineProbe: Behavior<EngineProbeProtocol, { makeCoder: MakeCoder }> = {
     const engine = createEngine(parts, reading)
     return {
       engine: () => engine,
+      runningWrites: () => [...parts.running],
       fail() {
         throw new Error('asked to fail')
       },
@@ -72,7 +76,7 @@ export interface EngineOptions {
   readonly memoryIndexes?: MemoryIndexes
   readonly makeCoder?: MakeCoder
   /** By default none that is not asked for. */
-  readonly scrub?: ScrubberArgs
+  readonly scrub?: ScrubRates
   /** In memory nobody else is there to lock anything against. */
   readonly takeLock?: TakeLock
 }
@@ -86,7 +90,9 @@ export interface ProbedEngine {
   restartGateway(): Promise<Engine>
 }
 
-const NO_SCRUB: ScrubberArgs = { periodMs: 0, bytesPerSecond: GiB }
+const NO_SCRUB: ScrubRates = { periodMs: 0, bytesPerSecond: GiB }
+
+const PROBE = 'root/gateways/probe'
 
 /** The arena of a probed store. */
 export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
@@ -111,7 +117,7 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       events: createEvents().spec,
       keeper: started,
       repairer: { codecOffset: CODEC_RESERVED_BYTES },
-      scrubber: scrub,
+      scrubber: { ...scrub, gateways: [PROBE] },
       compactor: { bytesPerSecond: GiB },
     }),
     ...{ arena, random, log, movesBytes },
@@ -119,7 +125,7 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
     ...(clock && { clock }),
     ...(scheduler && { scheduler }),
   })
-  const probe = system.ref<EngineProbeProtocol>('root/gateways/probe')
+  const probe = system.ref<EngineProbeProtocol>(PROBE)
   const engineNow = () => probe.ask('engine', {}, { withinMs: 5 * SECOND })
   return {
     engine: await engineNow(),

@@ -3,7 +3,6 @@
 //
 // One simulation is used for many stores, one after another: they share its clock, its chance and its arena.
 import type { Engine } from '../../src/actors/engine.ts'
-import type { ScrubberArgs } from '../../src/actors/scrubber.ts'
 import type { MemoryIndexes } from '../../src/actors/store-facts.ts'
 import { sleep } from '../../src/base/clock.ts'
 import type { FileSystem } from '../../src/base/files.ts'
@@ -14,7 +13,7 @@ import type { Arena } from '../../src/runtime/arena.ts'
 import { createSeededScheduler } from '../../src/runtime/scheduler.ts'
 import type { System } from '../../src/runtime/system.ts'
 import type { StartedStore } from '../../src/storage/start.ts'
-import { createProbeArena, openEngine } from './engine-probe.ts'
+import { createProbeArena, openEngine, type ScrubRates } from './engine-probe.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 
 export interface Simulation {
@@ -38,7 +37,7 @@ export interface SimulatedOptions {
   readonly parity?: number
   readonly log?: Log
   readonly memoryIndexes?: MemoryIndexes
-  readonly scrub?: ScrubberArgs
+  readonly scrub?: ScrubRates
 }
 
 export interface SimulatedStore {

@@ -130,6 +130,8 @@ export interface Scenario {
    * nothing refers to it yet.
    */
   readonly from?: 'start' | 'first' | 'firstCommit'
+  /** Told what the log said while it was recorded. */
+  readonly recorded?: (events: readonly string[]) => void
 }
 
 const BYSTANDERS: readonly (readonly [string, Body])[] = [
@@ -305,7 +307,10 @@ export const checkScenario = async (
     )
     mark('acknowledged')
   }
-  const recording = await recordLife(seed + 1, ground, operation, through ? { through } : {})
+  const events: string[] = []
+  const onEvent = (event: string): void => void events.push(event)
+  const recording = await recordLife(seed + 1, ground, operation, { onEvent, ...(through && { through }) })
+  scenario.recorded?.(events)
   let turn = 0
   for await (const state of storeStates(recording, { first: recording[from] })) {
     await checkState(simulation, scenario, state, ++turn)

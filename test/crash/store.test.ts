@@ -187,6 +187,34 @@ test(
   }),
 )
 
+/** Of a volume that it is in little is left without it. */
+const neighbour = bodyFrom(1900 * KiB, 51)
+
+test(
+  'a volume is compacted',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const { bytes, etag } = first.packed
+    let droppedVolumes = 0
+    await checkScenario(seed, {
+      life: async (store) => {
+        await store.run(put(store, 'subject', bytes))
+        await store.run(put(store, 'neighbour', neighbour.bytes))
+      },
+      steps: [
+        {
+          run: (store) => store.engine.objects.delete({ bucket: BUCKET, key: 'neighbour' }),
+          changes: { neighbour: [neighbour.etag, undefined], subject: [etag, etag] },
+        },
+      ],
+      from: 'firstCommit',
+      recorded: (events) => {
+        droppedVolumes = events.filter((event) => event === 'disk.volume-dropped').length
+      },
+    })
+    assert.is(droppedVolumes, 3, 'on each disk what was left has moved')
+  }),
+)
+
 /** The disks, but what is asked to be synced below a directory of this name is not. */
 const withoutSync =
   (name: string) =>

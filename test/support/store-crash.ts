@@ -126,6 +126,8 @@ export interface Recording {
 export interface RecordOptions {
   /** The store sees its disks through something, when they are to have a fault. */
   readonly through?: (files: FaultyFiles) => FileSystem
+  /** Told every event of the log. */
+  readonly onEvent?: (event: string) => void
   /** Events of the log that are to be marks. */
   readonly marks?: readonly string[]
   /** Done to the disks before the store starts; recorded as well. */
@@ -140,12 +142,13 @@ export const recordLife = async (
   seed: number,
   ground: Ground,
   operation: (store: SimulatedStore, mark: (label: string) => void, files: FaultyFiles) => Promise<unknown>,
-  { through = (files) => files, marks = [], before }: RecordOptions = {},
+  { through = (files) => files, marks = [], before, onEvent }: RecordOptions = {},
 ): Promise<Recording> => {
   const { roots, partitions, disks, indexes } = ground
   const faulty = await createFaultyFiles({ direct: true }, disks)
   const shelf = new IndexShelf(indexes, (index) => faulty.mark(`index ${index}`))
   const note = (event: string): void => {
+    onEvent?.(event)
     if (marks.includes(event)) faulty.mark(event)
   }
   await before?.(faulty)

@@ -11,7 +11,8 @@ import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
 import { watchSignals } from './cli/signals.ts'
 import { readCommandLine } from './config.ts'
 import { checkDescriptors, descriptorsMax } from './descriptors.ts'
-import { formatDisk, listDisks, readRootKeys, replaceDisk } from './offline.ts'
+import { formatDisk, listDisks, replaceDisk } from './offline/disks.ts'
+import { readRootKeys } from './offline/root-keys.ts'
 import { startServer } from './server.ts'
 
 /** How the operator called this program, so that what is printed can be copied. */

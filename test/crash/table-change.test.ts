@@ -7,7 +7,7 @@ import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.t
 import { PATHS } from '../../src/actors/store-facts.ts'
 import type { FileSystem } from '../../src/base/files.ts'
 import { KiB } from '../../src/base/units.ts'
-import { replaceDisk } from '../../src/offline.ts'
+import { replaceDisk } from '../../src/offline/disks.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import type { DiskTable } from '../../src/storage/identity-file.ts'
 import { inspectDirectory } from '../../src/storage/inspect.ts'

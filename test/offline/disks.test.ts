@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createStore } from '../../src/index.ts'
-import { formatDisk, listDisks, readRootKeys, replaceDisk } from '../../src/offline.ts'
+import { formatDisk, listDisks, replaceDisk } from '../../src/offline/disks.ts'
+import { readRootKeys } from '../../src/offline/root-keys.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
-const test = suite('offline')
+const test = suite('offline disks')
 const LIMIT_MS = 30_000
 let parent = ''
 let disks: string[] = []

@@ -1,0 +1,83 @@
+// Which disks a store has and where each of them is, and the operator's word that an empty directory takes the place of one.
+import { resolve } from 'node:path'
+import { fault } from '../base/errors.ts'
+import type { FileSystem } from '../base/files.ts'
+import type { DiskNumber } from '../base/ids.ts'
+import { systemRandom } from '../base/prng.ts'
+import { whyOut } from '../storage/directory-role.ts'
+import { nodeFiles } from '../storage/files-node.ts'
+import { applyJoin } from '../storage/forming.ts'
+import { whyNotAdoptable } from '../storage/identity.ts'
+import { planReplacement } from '../storage/table-change.ts'
+import { findUnwritable } from '../storage/writable.ts'
+import { readStore } from './known-store.ts'
+
+export interface ListedDisk {
+  /** From 1, in the order of the store's table. */
+  readonly position: number
+  readonly number: DiskNumber
+  readonly set: number
+  /** Undefined when none of the directories holds the disk. */
+  readonly root: string | undefined
+  /** Why a running store does without it, as far as that can be seen from beside it. */
+  readonly reason?: string
+}
+
+/** The disks of the store in these directories, in the order of their positions, and where each was found. */
+export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]> => {
+  const { states, table, rootOf } = await readStore(roots)
+  const held = new Set(rootOf.values())
+  const reasonFor = async (root: string | undefined, position: number): Promise<string | undefined> => {
+    if (root !== undefined) {
+      const error = await findUnwritable(nodeFiles, root)
+      return error && `cannot be written to (${error.code})`
+    }
+    const expected = states[position]
+    // A directory that is not there says no more than that the disk is missing.
+    if (!expected || held.has(expected.root) || expected.content.kind === 'absent') return undefined
+    return whyOut(expected)
+  }
+  const listed = table.disks.map(async ({ position, number, set }): Promise<ListedDisk> => {
+    const root = rootOf.get(number)
+    const reason = await reasonFor(root, position)
+    return { position: position + 1, number, set, root, ...(reason !== undefined && { reason }) }
+  })
+  return (await Promise.all(listed)).sort((a, b) => a.position - b.position)
+}
+
+/** One disk a line, for the operator and for scripts: what is wrong with it comes last. */
+export const formatDisk = ({ position, number, set, root, reason }: ListedDisk): string =>
+  [
+    `position ${position}`,
+    `number ${number}`,
+    `set ${set}`,
+    root ?? 'missing',
+    ...(reason === undefined ? [] : [reason]),
+  ].join('  ')
+
+/**
+ * Says, for the operator, that the empty directory `target` takes the place of a disk that is missing: on whichever
+ * device it lies. The store takes it in within seconds when it runs, else at its next start. Resolves to the position.
+ */
+export const replaceDisk = async (
+  roots: readonly string[],
+  target: string,
+  files: FileSystem = nodeFiles,
+): Promise<number> => {
+  const { states, storeId, key, table, rootOf } = await readStore(roots, files)
+  const index = states.findIndex(({ root }) => root === resolve(target))
+  const state = states[index]
+  if (!state)
+    throw fault('CONFIG_INVALID', `${target} is none of the store's directories: ${roots.join(', ')}`)
+  const missing = table.disks.filter(({ number }) => !rootOf.has(number))
+  const lost = missing.find(({ position }) => position === index) ?? missing[0]
+  if (!lost) throw fault('CONFIG_INVALID', 'no disk of the store is missing: nothing is to be replaced')
+  if (state.device === undefined) throw fault('CONFIG_INVALID', `${target} does not exist`)
+  // The operator's word stands for what the store would have to see itself: that this is no unmounted disk.
+  const reason = whyNotAdoptable(state, lost, new Set([state.device]))
+  if (reason !== undefined) throw fault('CONFIG_INVALID', reason)
+  const newId = (): string => Buffer.from(systemRandom.bytes(16)).toString('hex')
+  const { joined } = planReplacement({ storeId, table }, [{ root: state.root, lost: lost.number }], newId)
+  for (const { root, identity } of joined) await applyJoin(files, root, identity, key)
+  return lost.position + 1
+}

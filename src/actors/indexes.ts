@@ -1,7 +1,6 @@
 // The two indexes of a partition and the disks they are on: opened at a start, moved to another disk when theirs is
 // lost. An index holds nothing that the journal does not, so whatever is wrong with one, the mend is to drop it.
 import { dirname } from 'node:path'
-import type { ClassicLevel } from 'classic-level'
 import type { MemoryLevel } from 'memory-level'
 import { type Clock, sleep } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
@@ -12,47 +11,17 @@ import { SECOND } from '../base/units.ts'
 import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
 import { indexPath } from '../storage/layout.ts'
 import { findLevelDamage } from '../storage/level-files.ts'
+import { type ClosableIndex, classicLevel, indexStoreOf, LEVEL_ENCODING } from '../storage/level-index.ts'
 import type { Roster } from './roster.ts'
-import { type ClosableIndex, filesOf, type StoreFacts } from './store-facts.ts'
+import { filesOf, type StoreFacts } from './store-facts.ts'
 
-const ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const POSITIONS: readonly IndexPosition[] = [0, 1]
 
-/** Either package is loaded with the first index of its kind: a store has one kind only. */
-const classicLevel = (): typeof ClassicLevel =>
-  (require('classic-level') as typeof import('classic-level')).ClassicLevel
+/** Loaded with the first index of its kind, as its sibling is: a store has one kind only. */
 const createMemoryLevel = (): MemoryLevel<Buffer, Buffer> => {
   const { MemoryLevel } = require('memory-level') as typeof import('memory-level')
-  return new MemoryLevel<Buffer, Buffer>(ENCODING)
+  return new MemoryLevel<Buffer, Buffer>(LEVEL_ENCODING)
 }
-
-/**
- * A level as the metadata sees it. It is cleared by being made anew, for a damaged one cannot even be walked through. Its
- * chained batch costs a fifth of its batch of an array, which copies each operation.
- */
-const storeOf = (
-  level: ClassicLevel<Buffer, Buffer>,
-  { location, disk, onMade }: { location: string; disk: DiskNumber; onMade: () => Promise<void> },
-): ClosableIndex => ({
-  disk,
-  getSync: (key) => level.getSync(key),
-  iterator: (range) => level.iterator(range),
-  async clear() {
-    await level.close()
-    await classicLevel().destroy(location)
-    await level.open()
-    await onMade()
-  },
-  close: () => level.close(),
-  batch(operations, options) {
-    const batch = level.batch()
-    for (const { type, key, value } of operations) {
-      if (type === 'put') batch.put(key, value)
-      else batch.del(key)
-    }
-    return batch.write(options)
-  },
-})
 
 export interface Indexes {
   /** By position; undefined where no disk could take it. */
@@ -141,7 +110,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     const Level = classicLevel()
     const isFromNothing = await isRuined(slot)
     for (const isSecondTry of [false, true]) {
-      const level = new Level<Buffer, Buffer>(location, { ...ENCODING, multithreading: false })
+      const level = new Level<Buffer, Buffer>(location, { ...LEVEL_ENCODING, multithreading: false })
       try {
         if (isSecondTry || isFromNothing) await Level.destroy(location)
         await level.open()
@@ -150,7 +119,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
           place.directory = await directoryIn(slot)
         }
         await onMade()
-        return { level: storeOf(level, { location, disk: place.disk, onMade }), slot, place }
+        return { level: indexStoreOf(level, { location, disk: place.disk, onMade }), slot, place }
       } catch (error) {
         const code = codeOf((error as Error).cause ?? error)
         log.warn('index-open-failed', { partition, slot, disk: diskIn(slot), code })

@@ -1,9 +1,10 @@
 // What every actor of one store knows from the start, on every thread: plain data and shared memory, made once by the
 // composition root and given to the system as `workerData`. What changes while the store runs is in the roster.
 import type { FileSystem } from '../base/files.ts'
-import type { IndexPosition, IndexStore } from '../metadata/index-slot.ts'
+import type { IndexPosition } from '../metadata/index-slot.ts'
 import type { ActorRef, Context } from '../runtime/actor.ts'
 import { nodeFiles } from '../storage/files-node.ts'
+import type { ClosableIndex } from '../storage/level-index.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 
 export interface StoreFacts {
@@ -29,11 +30,6 @@ export interface StoreFacts {
   readonly memory?: FileSystem
   /** Where a store in memory keeps its indexes when it is not to forget them with its end: in tests that go on after it. */
   readonly memoryIndexes?: MemoryIndexes
-}
-
-/** An ordered store that has an end. */
-export interface ClosableIndex extends IndexStore {
-  close(): Promise<void>
 }
 
 /** Asked again for an index it gave before, it gives an empty one: the first was lost. */

@@ -10,10 +10,11 @@
 //   empty     both have nothing
 //
 // All three where the disks have all that was written, and one in turn for each other state.
-import type { ClosableIndex, MemoryIndexes } from '../../src/actors/store-facts.ts'
+import type { MemoryIndexes } from '../../src/actors/store-facts.ts'
 import type { FileSystem } from '../../src/base/files.ts'
 import type { IndexOperation } from '../../src/metadata/index-slot.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
+import type { ClosableIndex } from '../../src/storage/level-index.ts'
 import { type BoundedState, boundedCrashStates } from './crash-states.ts'
 import { contentOf, type MakeFiles } from './disk-images.ts'
 import { createFaultyFiles, type FaultyFiles, type LogRecord } from './faulty-files.ts'

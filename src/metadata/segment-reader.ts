@@ -78,6 +78,11 @@ class CopyReader {
     this.#segment = segment
   }
 
+  /** What was read of it may have changed. */
+  forget(): void {
+    this.#window = Buffer.alloc(0)
+  }
+
   /** `window`: how much to read when it has to be read. */
   async at(offset: number, length: number, window: number): Promise<Buffer> {
     const from = offset - this.#start
@@ -150,6 +155,13 @@ export class FrameWalk {
     return undefined
   }
 
+  /** Whether there is a next frame now, whatever was read of the copies before. */
+  async hasMore(): Promise<boolean> {
+    for (const copy of this.#copies) copy.forget()
+    for (const copy of this.#copies) if (await this.#read(copy)) return true
+    return false
+  }
+
   /** Disks whose copies did not have the last frame whole, although they could be read. */
   get missed(): readonly DiskNumber[] {
     return this.#missed
@@ -205,12 +217,15 @@ export const readNewest = async (readable: ReadableSegment): Promise<NewestSegme
   const hash = createHash('sha256').update(await readHeaderBytes(readable))
   let last: ReadFrame | undefined
   let frameCount = 0
-  for (let frame = await walk.next(); frame; frame = await walk.next()) {
-    if (last) hash.update(last.bytes)
-    last = frame
-    frameCount++
-  }
-  if (await hasFrameBeyond(readable, walk)) {
+  for (;;) {
+    for (let frame = await walk.next(); frame; frame = await walk.next()) {
+      if (last) hash.update(last.bytes)
+      last = frame
+      frameCount++
+    }
+    if (!(await hasFrameBeyond(readable, walk))) break
+    // Of a store that is running: the next frame was written meanwhile, and one behind it.
+    if (await walk.hasMore()) continue
     throw fault('METADATA_CORRUPT', `segment ${readable.header.segment} is damaged in the middle`, {
       segment: readable.header.segment,
       offset: walk.offset,

@@ -7,7 +7,7 @@
 // Nothing is read at a start: the sum of a volume is found in its last note when the volume is next freed from.
 import { crc32 } from 'node:zlib'
 import { assert } from '../base/errors.ts'
-import type { OpenFile } from '../base/files.ts'
+import type { FileSystem, OpenFile } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
 import type { DiskContext } from './disk-context.ts'
 import { isTooManyOpen } from './disk-errors.ts'
@@ -105,6 +105,24 @@ const readNotes = async (file: OpenFile, volume: number, notesMax: number): Prom
   const start = end - bytes.length
   const count = await file.read(bytes, start)
   return decodeNotes(bytes.subarray(0, count), volume, start)
+}
+
+export interface FreedPlaces {
+  /** Where the entries begin. */
+  readonly offsets: ReadonlySet<number>
+  readonly damage: ReadNotes['damage']
+}
+
+/** What the notes of a volume say was freed in it, for whoever looks at a disk without its being open. */
+export const readFreed = async (files: FileSystem, root: string, volume: number): Promise<FreedPlaces> => {
+  if ((await files.stat(freePath(root, volume))) === undefined) return { offsets: new Set(), damage: undefined }
+  const file = await files.open(freePath(root, volume), 'read')
+  try {
+    const { notes, damage } = await readNotes(file, volume, Number.MAX_SAFE_INTEGER)
+    return { offsets: new Set(notes.map(({ offset }) => offset)), damage }
+  } finally {
+    await file.close()
+  }
 }
 
 /** Bytes of distinct entries. */

@@ -218,7 +218,7 @@ const withoutFailed = (
  * have been faster. A store that is known goes on without directories that cannot be written to, as it would without their disks; a
  * new one is formed in all of them or not at all. Each round locks a directory or finds that it cannot be.
  */
-const planLocked = async (
+export const planLocked = async (
   request: StartRequest,
   locks: StartLocks,
   undo: Undo,

@@ -4,7 +4,14 @@ import { createRequire } from 'node:module'
 import { basename } from 'node:path'
 import { systemClock } from './base/clock.ts'
 import { asMoraineError, codeOf } from './base/errors.ts'
-import { checkWords, chooseCommand, commandsToExplain, isVersionAsked } from './cli/commands.ts'
+import { BESIDE } from './cli/beside.ts'
+import {
+  checkWords,
+  chooseCommand,
+  commandsToExplain,
+  isVersionAsked,
+  takeJson,
+} from './cli/commands.ts'
 import { formatHelp } from './cli/help.ts'
 import { createLineLog } from './cli/log.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
@@ -41,8 +48,18 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
     return EXIT_OK
   }
   const { command, rest } = chooseCommand(args)
-  const { config, positionals } = readCommandLine(rest)
+  const { isJson, rest: flags } = takeJson(command, rest)
+  const { config, positionals } = readCommandLine(flags)
   checkWords(command, positionals)
+  const beside = BESIDE[command.name]
+  if (beside) {
+    const progress = {
+      isTerminal: process.stderr.isTTY === true,
+      write: (text: string): void => void process.stderr.write(text),
+    }
+    const request = { roots: config.disks, words: positionals, isJson, progress, clock: systemClock }
+    return beside({ ...request, output: terminal })
+  }
   if (command.name === 'key show') {
     const { accessKeyId, secretAccessKey } = await readRootKeys(config.disks)
     terminal.write(`access key: ${accessKeyId}\nsecret key: ${secretAccessKey}\n`)

@@ -1,7 +1,18 @@
 // The commands, and which of them a line of arguments names or asks about.
 import { invalid, quote } from './values.ts'
 
-export type CommandName = 'serve' | 'key show' | 'disk list' | 'disk replace' | 'version' | 'help'
+export type CommandName =
+  | 'serve'
+  | 'inspect'
+  | 'verify'
+  | 'key show'
+  | 'key export'
+  | 'key import'
+  | 'disk list'
+  | 'disk replace'
+  | 'metadata rebuild'
+  | 'version'
+  | 'help'
 
 interface Command {
   readonly name: CommandName
@@ -10,15 +21,44 @@ interface Command {
   readonly meaning: string
   /** How many words follow the name. */
   readonly words: number
+  /** Whether it knows the flag --json. */
+  readonly hasJson?: boolean
 }
 
 export const COMMANDS: readonly Command[] = [
   { name: 'serve', usage: 'serve', meaning: 'serve S3; what it does when no command is named', words: 0 },
   {
+    name: 'inspect',
+    usage: 'inspect BUCKET/KEY [--json]',
+    meaning: 'print where every byte of an object lies and in which state it is, also beside a running store',
+    words: 1,
+    hasJson: true,
+  },
+  {
+    name: 'verify',
+    usage: 'verify [--json]',
+    meaning:
+      'check a stopped store from end to end and print what is wrong; the exit code is 1 when anything is',
+    words: 0,
+    hasJson: true,
+  },
+  {
     name: 'key show',
     usage: 'key show',
     meaning: 'print the access key and the secret key of the root identity that is kept with the store',
     words: 0,
+  },
+  {
+    name: 'key export',
+    usage: 'key export FILE',
+    meaning: "save the store's key, without which nothing it keeps sealed can be read, to a new file",
+    words: 1,
+  },
+  {
+    name: 'key import',
+    usage: 'key import FILE',
+    meaning: 'put a saved key back on disks of a stopped store whose store.key is lost',
+    words: 1,
   },
   {
     name: 'disk list',
@@ -32,6 +72,13 @@ export const COMMANDS: readonly Command[] = [
     meaning:
       'let the empty directory DIR take the place of a disk that is missing; needed only when DIR lies on another device than the other disks',
     words: 1,
+  },
+  {
+    name: 'metadata rebuild',
+    usage: 'metadata rebuild [--json]',
+    meaning: 'make the indexes of a stopped store anew from its journal, with any m disks missing',
+    words: 0,
+    hasJson: true,
   },
   { name: 'version', usage: 'version', meaning: 'print the version', words: 0 },
   { name: 'help', usage: 'help', meaning: 'print this page', words: 0 },
@@ -95,6 +142,15 @@ export const commandsToExplain = (args: readonly string[]): readonly Command[] |
   const named = isCommand ? words.slice(1) : words
   const found = within(named)
   return found.length > 0 ? found : [chooseCommand(named).command]
+}
+
+/** Whether --json is among the arguments of a command that knows it, and all others. */
+export const takeJson = (
+  { hasJson = false }: Command,
+  args: readonly string[],
+): { isJson: boolean; rest: readonly string[] } => {
+  const rest = hasJson ? args.filter((argument) => argument !== '--json') : args
+  return { isJson: rest.length < args.length, rest }
 }
 
 /** Words that no command asked for are a mistake, a forgotten flag most likely. */

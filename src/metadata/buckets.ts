@@ -6,7 +6,7 @@ import type { BucketRecord } from './records.ts'
 import { type BucketAddress, bucketIn, type CommitLimits, type Room } from './room.ts'
 
 /** Of all buckets: how many there are. */
-const BUCKETS_COUNTER_KEY = `${SPACE.counter}n`
+export const BUCKETS_COUNTER_KEY = `${SPACE.counter}n`
 
 export const createBucket = (
   room: Room,

@@ -115,7 +115,8 @@ export interface FreedPlaces {
 
 /** What the notes of a volume say was freed in it, for whoever looks at a disk without its being open. */
 export const readFreed = async (files: FileSystem, root: string, volume: number): Promise<FreedPlaces> => {
-  if ((await files.stat(freePath(root, volume))) === undefined) return { offsets: new Set(), damage: undefined }
+  if ((await files.stat(freePath(root, volume))) === undefined)
+    return { offsets: new Set(), damage: undefined }
   const file = await files.open(freePath(root, volume), 'read')
   try {
     const { notes, damage } = await readNotes(file, volume, Number.MAX_SAFE_INTEGER)

@@ -43,6 +43,10 @@ const findStrays = async (site: Site): Promise<void> => {
     const isOurs = numberOf(name, 'vol') !== undefined || numberOf(name, 'free') !== undefined
     if (!isOurs) tell(`volumes/${name}`)
   }
+  for (const partition of await files.list(`${root}/journal`).catch((): string[] => [])) {
+    const names = await files.list(`${root}/journal/${partition}`).catch((): string[] => [])
+    for (const name of names) if (numberOf(name, 'log') === undefined) tell(`journal/${partition}/${name}`)
+  }
   const directories = await files.list(`${root}/shards`).catch((): string[] => [])
   for (const name of directories) if (!/^[0-9a-f]{2}$/.test(name)) tell(`shards/${name}`)
 }

@@ -1,5 +1,11 @@
 // Which command a line of arguments names, or asks about.
-import { checkWords, chooseCommand, commandsToExplain, isVersionAsked } from '../../src/cli/commands.ts'
+import {
+  checkWords,
+  chooseCommand,
+  commandsToExplain,
+  isVersionAsked,
+  takeJson,
+} from '../../src/cli/commands.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('commands')
@@ -17,6 +23,18 @@ test('without a name it is serve', () => {
 
 test('a command of two words is one command', () => {
   assert.equal(choose('key show --data x'), ['key show', ['--data', 'x']])
+})
+
+test('--json is known by the commands that have something for scripts', () => {
+  const take = (line: string): [boolean, readonly string[]] => {
+    const { command, rest } = chooseCommand(line.split(' '))
+    const { isJson, rest: others } = takeJson(command, rest)
+    return [isJson, others]
+  }
+  assert.equal(take('verify --json --data x'), [true, ['--data', 'x']])
+  assert.equal(take('inspect a/b --data x --json'), [true, ['a/b', '--data', 'x']])
+  assert.equal(take('metadata rebuild'), [false, []])
+  assert.equal(take('serve --json'), [false, ['--json']])
 })
 
 test('what is no command is refused by name', async () => {

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os'
 
 /** Rooms of slow suites: each suite is a unit of its own. */
-const SPLIT_ROOMS: ReadonlySet<string> = new Set(['clients', 'crash', 'e2e', 'kill', 'sim'])
+const SPLIT_ROOMS: ReadonlySet<string> = new Set(['clients', 'crash', 'e2e', 'kill', 'offline', 'sim'])
 
 /** Seconds that units took, of those that take more than ten. Only their order counts, so they need not be exact. */
 export const SECONDS: ReadonlyMap<string, number> = new Map([
@@ -19,6 +19,7 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/bit-flips', 75],
   ['e2e/kill', 75],
   ['e2e/disks', 65],
+  ['e2e/beside', 50],
   ['crash/store', 50],
   ['sim/full-disk', 50],
   ['e2e/fresh-clone', 45],
@@ -27,14 +28,20 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/unwritable', 35],
   ['runtime', 30],
   ['e2e/exchanged', 28],
+  ['offline/verify-index', 27],
+  ['offline/verify', 26],
   ['e2e/gave-up', 25],
   ['kill/threads', 25],
   ['library', 25],
+  ['offline/rebuild', 18],
+  ['offline/verify-records', 16],
   ['e2e/package', 15],
+  ['offline/inspect', 14],
   ['sim/long-put', 15],
   ['attacks', 15],
   ['e2e/syncs', 12],
   ['e2e/lost-block', 11],
+  ['offline/key-file', 11],
   ['e2e/bench', 10],
 ])
 

@@ -1,6 +1,7 @@
 // `moraine inspect`: where an object lies, and what is wrong with it.
 import { rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
+import { FileError, type FileSystem } from '../../src/base/files.ts'
 import { createStore } from '../../src/index.ts'
 import {
   type InspectedData,
@@ -9,6 +10,7 @@ import {
   parseObject,
 } from '../../src/offline/inspect.ts'
 import { formatInspected } from '../../src/offline/inspect-text.ts'
+import { nodeFiles } from '../../src/storage/files-node.ts'
 import { flipByte, snapshotOf } from '../support/disk-damage.ts'
 import { copyStoppedStore, OBJECTS, PARTS, type StoppedStore } from '../support/offline-stores.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
@@ -180,6 +182,35 @@ test(
       const inspected = await inspectObject(store.disks, address)
       assert.equal([inspected.isRunning, inspected.versions[0]!.redundancy], [true, 'whole'])
       assert.match(formatInspected(inspected), /the store is running: this is a snapshot/)
+    } finally {
+      await running.close()
+    }
+  }),
+)
+
+test(
+  'what seems to be missing beside a running store is looked for again',
+  deadline(LIMIT_MS, async () => {
+    const address = { bucket: 'bucket', key: 'a/large' }
+    let missed = 0
+    // The first look finds a shard gone, as one that was moved a moment ago.
+    const files: FileSystem = {
+      ...nodeFiles,
+      open(path, ...rest) {
+        if (path.includes('/shards/') && missed++ === 0) {
+          return Promise.reject(new FileError('open', path, 'ENOENT'))
+        }
+        return nodeFiles.open(path, ...rest)
+      },
+    }
+    const stopped = await inspectObject(store.disks, address, files)
+    assert.is(stopped.versions[0]!.redundancy, 'reduced')
+    const running = await createStore({ disks: store.disks })
+    try {
+      missed = 0
+      const { versions } = await inspectObject(store.disks, address, files)
+      assert.is(versions[0]!.redundancy, 'whole')
+      assert.ok(missed > 1)
     } finally {
       await running.close()
     }

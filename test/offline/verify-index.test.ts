@@ -8,7 +8,13 @@ import { formatFinding } from '../../src/offline/findings.ts'
 import { type VerifySummary, verifyStore } from '../../src/offline/verify.ts'
 import { type ClosableIndex, openLevelIndex } from '../../src/storage/level-index.ts'
 import { flipByte } from '../support/disk-damage.ts'
-import { commitTo, copyStoppedStore, namesIn, type StoppedStore } from '../support/offline-stores.ts'
+import {
+  commitTo,
+  copyStoppedStore,
+  namesIn,
+  type StoppedStore,
+  withLedger,
+} from '../support/offline-stores.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
 
 const test = suite('verify index')
@@ -248,6 +254,38 @@ test(
       await level.batch([{ type: 'del', key, value }], { sync: true })
     })
     await findsOne(/the entry is missing: "gdisks|the entry is missing: "groot-keys|the entry is missing: "g/)
+  }),
+)
+
+test(
+  'an entry that is damaged where the journal goes on from it',
+  deadline(LIMIT_MS, async () => {
+    await commitTo(store.disks, (decision) => void decision.put(`${SPACE.config}new`, { value: 1 }))
+    const key = Buffer.from(`${SPACE.config}new`)
+    await change((level) => level.batch([{ type: 'put', key, value: Buffer.alloc(40) }], { sync: true }))
+    await findsOne(/an entry is damaged; a start makes the index anew$/)
+  }),
+)
+
+test(
+  'one that is older than the oldest segment',
+  deadline(LIMIT_MS, async () => {
+    await withLedger(store.disks, async (ledger) => {
+      for (const name of ['x', 'y']) {
+        ledger.journal.wantSegment()
+        await ledger.decide((decision) => void decision.put(`${SPACE.config}${name}`, { value: 1 }))
+      }
+      // As no store does: what is alive in them goes with them.
+      while (ledger.journal.live().length > 1) {
+        ledger.journal.dropOldest(ledger.journal.live()[0]!.sealed.segment)
+      }
+      ledger.journal.dropOldest(ledger.journal.live()[0]!.sealed.segment)
+      ledger.journal.wantSegment()
+      await ledger.decide((decision) => void decision.put(`${SPACE.config}z`, { value: 1 }))
+    })
+    const { lines } = await verify()
+    const line = `damaged index  disk 1  ${index}  it is older than the oldest segment; a start makes it anew`
+    assert.ok(lines.includes(line), lines.join('\n'))
   }),
 )
 

@@ -4,6 +4,7 @@ import {
   copyFileSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -15,7 +16,8 @@ import type { Finding } from '../../src/offline/findings.ts'
 import { formatFinding } from '../../src/offline/findings.ts'
 import { type InspectedData, inspectObject } from '../../src/offline/inspect.ts'
 import { formatSummary, type VerifySummary, verifyStore } from '../../src/offline/verify.ts'
-import { flipByte, snapshotOf } from '../support/disk-damage.ts'
+import { decodeIdentity, encodeIdentity } from '../../src/storage/identity-file.ts'
+import { emptyDirectory, flipByte, snapshotOf } from '../support/disk-damage.ts'
 import { copyStoppedStore, namesIn, OBJECTS, PARTS, type StoppedStore } from '../support/offline-stores.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
@@ -234,6 +236,63 @@ test(
       new RegExp(`^damaged segment .*journal/0/${newest}.log  at ${frame}  a frame is damaged or missing$`),
       new RegExp(`^damaged segment .*journal/0/${newest}.log  at 0  its header is damaged$`),
     )
+  }),
+)
+
+test(
+  'a last frame with a byte that flipped, and a header that has not its hash',
+  deadline(LIMIT_MS, async () => {
+    const held = store.disks.flatMap((disk) =>
+      namesIn(disk, 'journal/0', /^\d+\.log$/).map((name) => join(disk, 'journal/0', name)),
+    )
+    const [newest] = held.filter((path) => !path.endsWith('/1.log'))
+    const frame = readFileSync(newest!).lastIndexOf('MFRM')
+    flipByte(newest!, frame + 70)
+    // Zeros behind the list of the header: no checksum of its own covers them.
+    const [oldest] = held.filter((path) => path.endsWith('/1.log'))
+    flipByte(oldest!, 4000)
+    await finds(
+      'reduced',
+      new RegExp(`^damaged segment .*${newest}  at ${frame}  the last frame is damaged$`),
+      new RegExp(`^damaged segment .*${oldest}  it does not have its hash$`),
+    )
+  }),
+)
+
+test(
+  'a copy of a segment that was made on another disk is as good',
+  deadline(LIMIT_MS, async () => {
+    const data = await dataOf('inline')
+    if (data.kind !== 'inline') throw new Error('not inline')
+    const [copy] = data.copies
+    const path = join(copy!.directory!, copy!.file)
+    const other = store.disks.find((disk) => !data.copies.some(({ directory }) => directory === disk))
+    mkdirSync(join(other!, 'journal/0'), { recursive: true })
+    renameSync(path, join(other!, copy!.file))
+    await finds('whole')
+    rmSync(join(other!, copy!.file))
+    await finds('reduced', new RegExp(`^damaged segment  disk ${copy!.disk}  .* the copy is missing$`))
+  }),
+)
+
+test(
+  'a disk.json with an older table, and an empty directory in place of a disk',
+  deadline(LIMIT_MS, async () => {
+    const path = join(store.disks[0]!, 'disk.json')
+    const decoded = decodeIdentity(readFileSync(path))
+    if (decoded.kind !== 'ok') throw new Error('damaged')
+    const { table } = decoded.value
+    writeFileSync(path, encodeIdentity({ ...decoded.value, table: { ...table, version: table.version - 1 } }))
+    await finds('reduced', /disk 1 .*disk\.json {2}it is older than that of other disks; a start renews it$/)
+    emptyDirectory(store.disks[2]!)
+    const before = snapshotOf(store.parent)
+    await finds(
+      'reduced',
+      /disk 1 .*disk\.json/,
+      /^note disk .*d3 {2}it would take the place of a missing disk at the next start, as number 7$/,
+      /^damaged disk {2}disk 3 {2}the disk at position 3 is missing, 3 shards should be on it: .*d3 is empty$/,
+    )
+    assert.equal(snapshotOf(store.parent), before)
   }),
 )
 

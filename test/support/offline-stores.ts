@@ -96,10 +96,10 @@ export const namesIn = (disk: string, directory: string, pattern: RegExp): strin
     .filter((name) => pattern.test(name))
     .sort()
 
-/** Commits to the journal of partition 0 of a stopped store whatever `change` says, sense or nonsense. */
-export const commitTo = async (
+/** The journal of partition 0 of a stopped store, to commit to it sense or nonsense. */
+export const withLedger = async (
   disks: readonly string[],
-  change: Parameters<Ledger['decide']>[0],
+  action: (ledger: Ledger) => Promise<void>,
 ): Promise<void> => {
   const { storeId, table, rootOf } = await readStore(disks)
   const opened: Disk[] = []
@@ -115,7 +115,12 @@ export const commitTo = async (
     ...{ partition: 0, members, parity: table.m, indexes: [createIndexStore(), createIndexStore()] },
     ...{ clock: systemClock, random: systemRandom, log: silentLog },
   })
-  await ledger.decide(change)
+  await action(ledger)
   await ledger.close()
   for (const disk of opened) await disk.close()
 }
+
+type Change = Parameters<Ledger['decide']>[0]
+
+export const commitTo = (disks: readonly string[], change: Change): Promise<void> =>
+  withLedger(disks, async (ledger) => void (await ledger.decide(change)))

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { createStore } from '../../src/index.ts'
 import { decodeEnvelope, encodeEnvelope } from '../../src/metadata/entry.ts'
 import { SPACE } from '../../src/metadata/keys.ts'
-import { formatFinding } from '../../src/offline/findings.ts'
-import { type VerifySummary, verifyStore } from '../../src/offline/verify.ts'
+import type { VerifySummary } from '../../src/offline/verify.ts'
 import { type ClosableIndex, openLevelIndex } from '../../src/storage/level-index.ts'
 import { flipByte } from '../support/disk-damage.ts'
 import {
@@ -16,6 +15,7 @@ import {
   withLedger,
 } from '../support/offline-stores.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
+import { verify as verifyDisks } from '../support/verifying.ts'
 
 const test = suite('verify index')
 const LIMIT_MS = 60_000
@@ -29,12 +29,9 @@ test.before.each(async () => {
 })
 test.after.each(() => rmSync(store.parent, { recursive: true, force: true }))
 
-const verify = async (): Promise<{ result: VerifySummary['result']; lines: string[] }> => {
-  const lines: string[] = []
-  const onFinding = (finding: Parameters<typeof formatFinding>[0]): void =>
-    void lines.push(formatFinding(finding))
-  const { result } = await verifyStore(store.disks, { onFinding })
-  return { result, lines }
+const verify = async (): Promise<{ result: VerifySummary['result']; lines: readonly string[] }> => {
+  const { lines, summary } = await verifyDisks(store.disks)
+  return { result: summary.result, lines }
 }
 
 /** One finding, of the index on the first disk. */

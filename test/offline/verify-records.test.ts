@@ -21,11 +21,9 @@ import {
   newStoredVersion,
   type ShardsData,
 } from '../../src/metadata/stored.ts'
-import { formatFinding } from '../../src/offline/findings.ts'
-import { type InspectedData, inspectObject } from '../../src/offline/inspect.ts'
-import { type VerifySummary, verifyStore } from '../../src/offline/verify.ts'
 import { commitTo, copyStoppedStore, type StoppedStore } from '../support/offline-stores.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { deadline, suite } from '../support/uvu.ts'
+import { dataOf, finds } from '../support/verifying.ts'
 
 const test = suite('verify records')
 const LIMIT_MS = 60_000
@@ -38,20 +36,6 @@ test.after.each(() => rmSync(store.parent, { recursive: true, force: true }))
 
 type Change = Parameters<typeof commitTo>[1]
 
-const finds = async (result: VerifySummary['result'], ...expected: RegExp[]): Promise<void> => {
-  const lines: string[] = []
-  const summary = await verifyStore(store.disks, {
-    onFinding: (finding) => lines.push(formatFinding(finding)),
-  })
-  assert.is(summary.result, result, lines.join('\n'))
-  assert.is(lines.length, expected.length, lines.join('\n'))
-  for (const pattern of expected)
-    assert.ok(
-      lines.some((line) => pattern.test(line)),
-      `${pattern}: ${lines.join('\n')}`,
-    )
-}
-
 const commit = (change: Change): Promise<void> => commitTo(store.disks, change)
 
 const bucketId = async (): Promise<BucketId> => {
@@ -61,9 +45,6 @@ const bucketId = async (): Promise<BucketId> => {
   })
   return id!
 }
-
-const dataOf = async (key: string): Promise<InspectedData> =>
-  (await inspectObject(store.disks, { bucket: 'bucket', key })).versions[0]!.data
 
 const shardsDataOf = async (key: string): Promise<ShardsData> => {
   const id = await bucketId()
@@ -81,7 +62,7 @@ test(
   'counters that do not say what is there',
   deadline(LIMIT_MS, async () => {
     const id = await bucketId()
-    await finds('whole')
+    await finds(store.disks, 'whole')
     await commit((decision) => {
       decision.put(`${SPACE.config}something`, { value: 1 })
       decision.count(bucketCounterKey(id), { bytes: 5 })
@@ -90,6 +71,7 @@ test(
       decision.count(`${SPACE.counter}n`, { objects: 1 })
     })
     await finds(
+      store.disks,
       'reduced',
       new RegExp(`^damaged counter  the counter of bucket ${id} says .*"bytes":\\d+.* counted were`),
       /^damaged counter {2}the counter of disk 3 says .*"shards":2.*counted were .*"shards":3/,
@@ -107,7 +89,7 @@ test(
       decision.put(currentKey(id, 'k'), newStoredVersion(FACTS, 1, INLINE))
       decision.count(bucketCounterKey(id), { objects: 1 })
     })
-    await finds('reduced', /^damaged record {2}0011223344556677\/k: its bucket does not exist$/)
+    await finds(store.disks, 'reduced', /^damaged record {2}0011223344556677\/k: its bucket does not exist$/)
   }),
 )
 
@@ -122,6 +104,7 @@ test(
       decision.put(writeKey('cd'.repeat(16) as WriteId), { key: 'nowhere' })
     })
     await finds(
+      store.disks,
       'reduced',
       new RegExp(`^damaged record  bucket/packed: nothing says where its write ${packed.write} is held$`),
       new RegExp(`^damaged record  bucket/a/large: its write ${large.write} is held elsewhere$`),
@@ -133,15 +116,15 @@ test(
 test(
   'a completed upload without the record of a part, and one whose table is not whole',
   deadline(LIMIT_MS, async () => {
-    const data = await dataOf('parts')
+    const data = await dataOf(store.disks, 'parts')
     if (data.kind !== 'parts') throw new Error('no parts')
     const upload = data.upload as UploadId
     await commit((decision) => decision.delete(partKey(upload, 2)))
-    await finds('lost', /^lost object {2}bucket\/parts: part 2 has no record$/)
+    await finds(store.disks, 'lost', /^lost object {2}bucket\/parts: part 2 has no record$/)
     await commit(
       (decision) => void decision.put(tableKey(upload, 0), { start: 0, parts: [[1, 5 * 2 ** 20]] }),
     )
-    await finds('lost', /^lost object {2}bucket\/parts: the table of its parts is not whole$/)
+    await finds(store.disks, 'lost', /^lost object {2}bucket\/parts: the table of its parts is not whole$/)
   }),
 )
 
@@ -151,14 +134,18 @@ test(
     const upload = 'ab'.repeat(24) as UploadId
     const part = { partNumber: 7, size: 0, etag: 'e', modifiedMs: 1, data: INLINE }
     await commit((decision) => void decision.put(partKey(upload, 7), part))
-    await finds('reduced', new RegExp(`^damaged record  part 7 of the unknown upload ${upload}: neither`))
+    await finds(
+      store.disks,
+      'reduced',
+      new RegExp(`^damaged record  part 7 of the unknown upload ${upload}: neither`),
+    )
     // One of an open upload is as good as an object.
     const id = await bucketId()
     await commit((decision) => {
       decision.put(uploadKey(id, 'k', upload), { id: upload, key: 'k' })
       decision.count(bucketCounterKey(id), { uploads: 1 })
     })
-    await finds('whole')
+    await finds(store.disks, 'whole')
   }),
 )
 
@@ -174,7 +161,7 @@ test(
       addShards(decision, 'gone', data('ab'))
       addFree(decision, { kind: 'shards', data: data('ab') })
     })
-    await finds('whole')
+    await finds(store.disks, 'whole')
     const upload = 'cd'.repeat(24) as UploadId
     await commit((decision) => {
       const part = { partNumber: 1, size: 5_000_000, etag: 'e', modifiedMs: 1, data: data('cd') }
@@ -182,9 +169,9 @@ test(
       addShards(decision, partKey(upload, 1), data('cd'))
       addFree(decision, { kind: 'upload', upload })
     })
-    await finds('whole')
+    await finds(store.disks, 'whole')
     // A part that its completed upload did not list.
-    const parts = await dataOf('parts')
+    const parts = await dataOf(store.disks, 'parts')
     if (parts.kind !== 'parts') throw new Error('no parts')
     const unlisted = partKey(parts.upload as UploadId, 9)
     await commit((decision) => {
@@ -192,7 +179,7 @@ test(
       addShards(decision, unlisted, data('12'))
       addFree(decision, { kind: 'unlisted', upload: parts.upload })
     })
-    await finds('whole')
+    await finds(store.disks, 'whole')
     await commit((decision) => {
       const at = currentKey(id, 'new')
       decision.put(at, newStoredVersion({ ...FACTS, size: 5_000_000 }, 1, data('ef')))
@@ -200,6 +187,7 @@ test(
       decision.count(bucketCounterKey(id), { objects: 1, bytes: 5_000_000 })
     })
     await finds(
+      store.disks,
       'lost',
       ...[0, 1, 2].map((index) => new RegExp(`shards/ef/.*shard ${index} of bucket/new is missing$`)),
       /^lost object {2}bucket\/new: 0 whole shards are left, 1 are needed$/,
@@ -223,6 +211,7 @@ test(
     })
     const { disk } = data.places[0]!
     await finds(
+      store.disks,
       'reduced',
       /^damaged disk {2}disk 99 {2}1 shards should be on this disk, which left the store/,
       new RegExp(`^note orphan  disk ${disk}  ${join(store.disks[disk - 1]!, 'volumes')}/\\d+.vol  at `),

@@ -4,7 +4,6 @@ import {
   copyFileSync,
   mkdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -12,14 +11,13 @@ import {
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { createStore } from '../../src/index.ts'
-import type { Finding } from '../../src/offline/findings.ts'
 import { formatFinding } from '../../src/offline/findings.ts'
-import { type InspectedData, inspectObject } from '../../src/offline/inspect.ts'
-import { formatSummary, type VerifySummary, verifyStore } from '../../src/offline/verify.ts'
+import { formatSummary, verifyStore } from '../../src/offline/verify.ts'
 import { decodeIdentity, encodeIdentity } from '../../src/storage/identity-file.ts'
 import { emptyDirectory, flipByte, snapshotOf } from '../support/disk-damage.ts'
-import { copyStoppedStore, namesIn, OBJECTS, PARTS, type StoppedStore } from '../support/offline-stores.ts'
+import { copyStoppedStore, OBJECTS, PARTS, type StoppedStore } from '../support/offline-stores.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
+import { dataOf, finds, shardsOf, verify } from '../support/verifying.ts'
 
 const test = suite('verify')
 const LIMIT_MS = 60_000
@@ -30,44 +28,11 @@ test.before.each(async () => {
 })
 test.after.each(() => rmSync(store.parent, { recursive: true, force: true }))
 
-const verify = async (): Promise<{ findings: Finding[]; summary: VerifySummary }> => {
-  const findings: Finding[] = []
-  const summary = await verifyStore(store.disks, { onFinding: (finding) => findings.push(finding) })
-  return { findings, summary }
-}
-
-/** Exactly these findings, each a line that has the words. */
-const finds = async (result: VerifySummary['result'], ...expected: RegExp[]): Promise<Finding[]> => {
-  const { findings, summary } = await verify()
-  const lines = findings.map(formatFinding)
-  assert.is(summary.result, result, lines.join('\n'))
-  const unmatched = [...lines]
-  for (const pattern of expected) {
-    const index = unmatched.findIndex((line) => pattern.test(line))
-    assert.ok(index >= 0, `${pattern} is not among\n${lines.join('\n')}`)
-    unmatched.splice(index, 1)
-  }
-  assert.equal(unmatched, [])
-  return findings
-}
-
-const dataOf = async (key: string): Promise<InspectedData> =>
-  (await inspectObject(store.disks, { bucket: 'bucket', key })).versions[0]!.data
-
-/** The files of the shards of an object, and where a packed one begins. */
-const shardsOf = async (key: string) => {
-  const data = await dataOf(key)
-  if (data.kind !== 'shards') throw new Error('no shards')
-  return data.shards.map(({ disk, directory, file, offset = 0 }) => {
-    return { disk, file, offset, path: join(directory!, file) }
-  })
-}
-
 test(
   'a whole store is whole, and not a byte of it is touched',
   deadline(LIMIT_MS, async () => {
     const before = snapshotOf(store.parent)
-    const { findings, summary } = await verify()
+    const { findings, summary } = await verify(store.disks)
     assert.equal(findings, [])
     const { storeId, bytes, ...rest } = summary
     const numbers = { lost: 0, damaged: 0, notes: 0, orphans: { count: 0, bytes: 0 } }
@@ -84,10 +49,10 @@ test(
   'a store that runs is not verified, one that is not there neither',
   deadline(LIMIT_MS, async () => {
     const running = await createStore({ disks: store.disks })
-    const { message } = await rejectsWith('STORE_IN_USE', verify)
+    const { message } = await rejectsWith('STORE_IN_USE', () => verify(store.disks))
     assert.match(message, /is in use by another Moraine/)
     await running.close()
-    await finds('whole')
+    await finds(store.disks, 'whole')
     const elsewhere = ['x', 'y', 'z'].map((name) => join(store.parent, name))
     await rejectsWith('DISK_FORMAT', () => verifyStore(elsewhere, { onFinding: () => undefined }))
   }),
@@ -110,11 +75,12 @@ test(
 test(
   'a byte of a shard file, and of a packed shard',
   deadline(LIMIT_MS, async () => {
-    const [, large] = await shardsOf('a/large')
-    const [packed] = await shardsOf('packed')
+    const [, large] = await shardsOf(store.disks, 'a/large')
+    const [packed] = await shardsOf(store.disks, 'packed')
     flipByte(large!.path, 1_052_672 + 5000)
     flipByte(packed!.path, packed!.offset + 1000)
     const findings = await finds(
+      store.disks,
       'reduced',
       new RegExp(
         `^damaged shard  disk ${large!.disk}  .*${large!.file}  at 1052672  shard 1 of bucket/a/large: block 0`,
@@ -133,12 +99,13 @@ test(
 test(
   'a shard file that was removed, one that was cut, a volume that was removed',
   deadline(LIMIT_MS, async () => {
-    const [first, second] = await shardsOf('a/large')
-    const [packed] = await shardsOf('packed')
+    const [first, second] = await shardsOf(store.disks, 'a/large')
+    const [packed] = await shardsOf(store.disks, 'packed')
     rmSync(first!.path)
     truncateSync(second!.path, 1_052_672 + 100)
     rmSync(packed!.path)
     await finds(
+      store.disks,
       'reduced',
       /shard 0 of bucket\/a\/large is missing$/,
       /at 1052672 {2}shard 1 of bucket\/a\/large: the file is too short$/,
@@ -150,128 +117,19 @@ test(
 test(
   'an object with too little left, and a part',
   deadline(LIMIT_MS, async () => {
-    for (const { path } of (await shardsOf('a/large')).slice(0, 3)) flipByte(path, 4096)
-    const parts = await dataOf('parts')
+    for (const { path } of (await shardsOf(store.disks, 'a/large')).slice(0, 3)) flipByte(path, 4096)
+    const parts = await dataOf(store.disks, 'parts')
     const data = parts.kind === 'parts' ? parts.parts[0]!.data : null
     if (data?.kind !== 'shards') throw new Error('no shards')
     for (const { directory, file } of data.shards.slice(2, 5)) rmSync(join(directory!, file))
     await finds(
+      store.disks,
       'lost',
       ...[0, 1, 2].map((index) => new RegExp(`at 0  shard ${index} of bucket/a/large: block 0`)),
       /^lost object {2}bucket\/a\/large: 3 whole shards are left, 4 are needed$/,
       ...[2, 3, 4].map((index) => new RegExp(`shard ${index} of part 1 of bucket/parts is missing$`)),
       /^lost object {2}part 1 of bucket\/parts: 3 whole shards/,
     )
-  }),
-)
-
-test(
-  'a copy of a sealed segment with a byte that flipped, one that was cut, one that is missing',
-  deadline(LIMIT_MS, async () => {
-    const data = await dataOf('inline')
-    if (data.kind !== 'inline') throw new Error('not inline')
-    const [first, second, third] = data.copies.map(({ directory, file }) => join(directory!, file))
-    const { segment } = data
-    flipByte(first!, data.offset + 10)
-    const damaged = `^damaged segment  disk ${data.copies[0]!.disk}  .*journal/0/${segment}.log  at \\d+  a frame`
-    await finds('reduced', new RegExp(damaged))
-    truncateSync(second!, 5000)
-    rmSync(third!)
-    await finds(
-      'lost',
-      new RegExp(damaged),
-      new RegExp(`disk ${data.copies[1]!.disk}  .*/${segment}.log  at \\d+  a frame is damaged or missing$`),
-      new RegExp(`disk ${data.copies[2]!.disk}  .*/${segment}.log  the copy is missing$`),
-      // Its records can still be read of the first copy, and its body of none.
-      /^lost object {2}bucket\/inline: no copy of segment \d+ has its bytes$/,
-    )
-  }),
-)
-
-test(
-  'an inline body that no copy has',
-  deadline(LIMIT_MS, async () => {
-    const data = await dataOf('inline')
-    if (data.kind !== 'inline') throw new Error('not inline')
-    for (const { directory, file } of data.copies) flipByte(join(directory!, file), data.offset + 10)
-    await finds(
-      'lost',
-      ...data.copies.map(({ disk }) => new RegExp(`^damaged segment  disk ${disk} .* a frame is damaged`)),
-      /^lost object {2}bucket\/inline: no copy of segment \d+ has its bytes$/,
-    )
-  }),
-)
-
-test(
-  'a journal of which a segment is gone',
-  deadline(LIMIT_MS, async () => {
-    const data = await dataOf('inline')
-    if (data.kind !== 'inline') throw new Error('not inline')
-    for (const { directory, file } of data.copies) rmSync(join(directory!, file))
-    const { findings, summary } = await verify()
-    assert.equal([summary.result, summary.objects, summary.orphans.count], ['lost', 0, 0])
-    const lines = findings.map(formatFinding)
-    assert.equal(lines, [
-      `lost segment  partition 0 cannot be read: segment ${data.segment} of partition 0 is missing; it needs disk 1 or 2 or 3`,
-    ])
-  }),
-)
-
-test(
-  'the newest segment, frame by frame, and its header',
-  deadline(LIMIT_MS, async () => {
-    const segments = store.disks.flatMap((disk) =>
-      namesIn(disk, 'journal/0', /^\d+\.log$/).map((name) => ({
-        number: Number.parseInt(name, 10),
-        path: join(disk, 'journal/0', name),
-      })),
-    )
-    const newest = Math.max(...segments.map(({ number }) => number))
-    const [first, second] = segments.filter(({ number }) => number === newest)
-    const frame = readFileSync(first!.path).indexOf('MFRM')
-    flipByte(first!.path, frame + 70)
-    flipByte(second!.path, 30)
-    await finds(
-      'reduced',
-      new RegExp(`^damaged segment .*journal/0/${newest}.log  at ${frame}  a frame is damaged or missing$`),
-      new RegExp(`^damaged segment .*journal/0/${newest}.log  at 0  its header is damaged$`),
-    )
-  }),
-)
-
-test(
-  'a last frame with a byte that flipped, and a header that has not its hash',
-  deadline(LIMIT_MS, async () => {
-    const held = store.disks.flatMap((disk) =>
-      namesIn(disk, 'journal/0', /^\d+\.log$/).map((name) => join(disk, 'journal/0', name)),
-    )
-    const [newest] = held.filter((path) => !path.endsWith('/1.log'))
-    const frame = readFileSync(newest!).lastIndexOf('MFRM')
-    flipByte(newest!, frame + 70)
-    // Zeros behind the list of the header: no checksum of its own covers them.
-    const [oldest] = held.filter((path) => path.endsWith('/1.log'))
-    flipByte(oldest!, 4000)
-    await finds(
-      'reduced',
-      new RegExp(`^damaged segment .*${newest}  at ${frame}  the last frame is damaged$`),
-      new RegExp(`^damaged segment .*${oldest}  it does not have its hash$`),
-    )
-  }),
-)
-
-test(
-  'a copy of a segment that was made on another disk is as good',
-  deadline(LIMIT_MS, async () => {
-    const data = await dataOf('inline')
-    if (data.kind !== 'inline') throw new Error('not inline')
-    const [copy] = data.copies
-    const path = join(copy!.directory!, copy!.file)
-    const other = store.disks.find((disk) => !data.copies.some(({ directory }) => directory === disk))
-    mkdirSync(join(other!, 'journal/0'), { recursive: true })
-    renameSync(path, join(other!, copy!.file))
-    await finds('whole')
-    rmSync(join(other!, copy!.file))
-    await finds('reduced', new RegExp(`^damaged segment  disk ${copy!.disk}  .* the copy is missing$`))
   }),
 )
 
@@ -283,10 +141,15 @@ test(
     if (decoded.kind !== 'ok') throw new Error('damaged')
     const { table } = decoded.value
     writeFileSync(path, encodeIdentity({ ...decoded.value, table: { ...table, version: table.version - 1 } }))
-    await finds('reduced', /disk 1 .*disk\.json {2}it is older than that of other disks; a start renews it$/)
+    await finds(
+      store.disks,
+      'reduced',
+      /disk 1 .*disk\.json {2}it is older than that of other disks; a start renews it$/,
+    )
     emptyDirectory(store.disks[2]!)
     const before = snapshotOf(store.parent)
     await finds(
+      store.disks,
       'reduced',
       /disk 1 .*disk\.json/,
       /^note disk .*d3 {2}it would take the place of a missing disk at the next start, as number 7$/,
@@ -305,7 +168,7 @@ test(
     flipByte(join(store.disks[3]!, 'session'), 25)
     rmSync(join(store.disks[4]!, 'session'))
     rmSync(join(store.disks[5]!, 'shards'), { recursive: true })
-    const { findings, summary } = await verify()
+    const { findings, summary } = await verify(store.disks)
     const lines = findings.filter(({ what }) => what === 'identity').map(formatFinding)
     assert.equal(lines, [
       `damaged identity  disk 1  ${store.disks[0]}/disk.json  it is missing or damaged; a start writes it anew`,
@@ -325,7 +188,7 @@ test(
   'a store.key of another disk',
   deadline(LIMIT_MS, async () => {
     copyFileSync(join(store.disks[1]!, 'store.key'), join(store.disks[0]!, 'store.key'))
-    await finds('reduced', /disk 1 .*store.key {2}it is not the key of this disk$/)
+    await finds(store.disks, 'reduced', /disk 1 .*store.key {2}it is not the key of this disk$/)
   }),
 )
 
@@ -334,6 +197,7 @@ test(
   deadline(LIMIT_MS, async () => {
     for (const disk of store.disks.slice(2, 4)) rmSync(disk, { recursive: true })
     const findings = await finds(
+      store.disks,
       'reduced',
       /^note disk .*d3/,
       /^note disk .*d4/,
@@ -346,7 +210,7 @@ test(
       /disk 3 {2}the disk at position 3 is missing, 3 shards should be on it: .*d3 does not exist/,
     )
     rmSync(store.disks[4]!, { recursive: true })
-    await rejectsWith('TOO_FEW_DISKS', verify)
+    await rejectsWith('TOO_FEW_DISKS', () => verify(store.disks))
   }),
 )
 
@@ -361,9 +225,10 @@ test(
     writeFileSync(join(store.disks[1]!, 'journal/0/9.log.part'), '')
     writeFileSync(join(store.disks[1]!, 'journal/0/999.log'), 'nothing')
     writeFileSync(join(store.disks[1]!, 'volumes/x'), '')
-    const [packed] = await shardsOf('packed')
+    const [packed] = await shardsOf(store.disks, 'packed')
     copyFileSync(packed!.path, packed!.path.replace(/\d+\.vol$/, '99999.vol'))
     const findings = await finds(
+      store.disks,
       'whole',
       new RegExp(`^note orphan  disk 1  .*shards/00/${orphan}  777 bytes  no record refers to it$`),
       /^note stray {2}disk 1 {2}.*shards\/00\/mine/,
@@ -379,7 +244,7 @@ test(
       new RegExp(`^note orphan  disk ${packed!.disk}  .*volumes/99999.vol  at \\d+  25\\d\\d\\d bytes`),
     )
     const bytes = findings.reduce((sum, finding) => sum + (finding.bytes ?? 0), 0)
-    const { summary } = await verify()
+    const { summary } = await verify(store.disks)
     assert.equal(summary.orphans, { count: 3, bytes })
   }),
 )
@@ -387,7 +252,7 @@ test(
 test(
   'a shard that counts and is noted as garbage; notes that are damaged',
   deadline(LIMIT_MS, async () => {
-    const [first, second] = await shardsOf('packed')
+    const [first, second] = await shardsOf(store.disks, 'packed')
     const noteOf = (offset: number, volume: number): Buffer => {
       const note = Buffer.alloc(16)
       note.writeUInt32LE(offset / 64, 0)
@@ -401,6 +266,7 @@ test(
     appendFileSync(notesOf(first!.path), noteOf(first!.offset, volume))
     appendFileSync(notesOf(second!.path), noteOf(second!.offset, volume + 1))
     await finds(
+      store.disks,
       'reduced',
       new RegExp(
         `^damaged shard  disk ${first!.disk}  .*at ${first!.offset}  it is noted as garbage, and a record`,

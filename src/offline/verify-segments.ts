@@ -63,7 +63,7 @@ const verifySegment = async (
   const { findings, store } = verification
   const { partition, segment: number } = segment.header
   const missing: SegmentDisk[] = []
-  let whole = 0
+  let [whole, damaged] = [0, 0]
   const file = `journal/${partition}/${number}.log`
   const add = (io: SegmentDisk, { reason, offset }: CopyDamage): void =>
     findings.add({
@@ -80,10 +80,18 @@ const verifySegment = async (
     const damage = await damageOf(io, segment)
     if (!damage) whole++
     // One of another id on a disk that never had a copy is none of ours.
-    else if (isExpected || damage.offset !== 0) add(io, damage)
+    else if (isExpected || damage.offset !== 0) {
+      damaged++
+      add(io, damage)
+    }
   }
   // A copy that was made on another disk is as good.
   if (whole <= store.table.m) for (const io of missing) add(io, { reason: 'the copy is missing' })
+  const away = store.plan.missing.filter((disk) => segment.expected.has(disk.number)).length
+  if (whole + missing.length + damaged + away <= store.table.m) {
+    const reason = `segment ${number} of partition ${partition} has ${whole} of ${store.table.m + 1} copies; the others were on disks that left`
+    findings.add({ severity: 'damaged', what: 'segment', reason })
+  }
   return whole > 0
 }
 

@@ -1,6 +1,7 @@
 // `moraine verify`: every copy of the journal's segments, to the last byte.
-import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { decodeIdentity, encodeIdentity } from '../../src/storage/identity-file.ts'
 import { flipByte } from '../support/disk-damage.ts'
 import { copyStoppedStore, namesIn, type StoppedStore } from '../support/offline-stores.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
@@ -124,6 +125,28 @@ test(
       store.disks,
       'reduced',
       new RegExp(`^damaged segment  disk ${copy!.disk}  .* the copy is missing$`),
+    )
+  }),
+)
+
+test(
+  'a segment whose copies were on a disk that left the store',
+  deadline(LIMIT_MS, async () => {
+    const data = await inlineOf(store.disks, 'inline')
+    const left = data.copies[0]!.disk
+    for (const disk of store.disks) {
+      const path = join(disk, 'disk.json')
+      const decoded = decodeIdentity(readFileSync(path))
+      if (decoded.kind !== 'ok') throw new Error('damaged')
+      const { table } = decoded.value
+      const disks = table.disks.filter(({ number }) => number !== left)
+      writeFileSync(path, encodeIdentity({ ...decoded.value, table: { ...table, version: 2, disks } }))
+    }
+    const { lines } = await verify(store.disks)
+    const line = `damaged segment  segment ${data.segment} of partition 0 has 2 of 3 copies; the others were on disks that left`
+    assert.ok(lines.includes(line), lines.join('\n'))
+    assert.ok(
+      lines.some((other) => /disk 1 {2}\d shards should be on this disk, which left the store/.test(other)),
     )
   }),
 )

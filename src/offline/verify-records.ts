@@ -108,7 +108,7 @@ const checkLive = async (records: Records, data: ShardsData, name: string): Prom
       absent.set(disk, (absent.get(disk) ?? 0) + 1)
       continue
     }
-    progress.bytes += bytes
+    if (state !== 'missing') progress.bytes += bytes
     const where = { severity: 'damaged', what: 'shard', ...ofDisk(verification, disk), file } as const
     if (state === 'missing') {
       const at = offset === undefined ? {} : { offset }

@@ -58,7 +58,8 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
       write: (text: string): void => void process.stderr.write(text),
     }
     const request = { roots: config.disks, words: positionals, isJson, progress, clock: systemClock }
-    return beside({ ...request, output: terminal })
+    const nextSignal = (): Promise<string> => watchSignals(process, systemClock)()
+    return beside({ ...request, nextSignal, output: terminal })
   }
   if (command.name === 'key show') {
     const { accessKeyId, secretAccessKey } = await readRootKeys(config.disks)

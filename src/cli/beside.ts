@@ -1,5 +1,6 @@
 // The commands that read or mend the directories of a store without serving it: what they print, and with which code they end.
 import type { Clock } from '../base/clock.ts'
+import { unavailable } from '../base/errors.ts'
 import { SECOND } from '../base/units.ts'
 import { formatFinding } from '../offline/findings.ts'
 import { inspectObject, parseObject } from '../offline/inspect.ts'
@@ -20,6 +21,8 @@ export interface BesideRequest {
   /** For what only who waits at a terminal wants to see. */
   readonly progress: Terminal
   readonly clock: Clock
+  /** Resolves at the next signal that asks the process to stop; from the first call on they do not end it by themselves. */
+  nextSignal(): Promise<string>
 }
 
 type Beside = (request: BesideRequest) => Promise<number>
@@ -58,7 +61,13 @@ const createProgressLine = ({ progress, clock }: BesideRequest) => {
 const verify: Beside = async (request) => {
   const { roots, isJson, output } = request
   const line = createProgressLine(request)
+  // What it keeps for the time being is removed, also when somebody will not wait for the end.
+  const stop = new AbortController()
+  void request.nextSignal().then((name) => {
+    stop.abort(unavailable('DRAINING', `stopped by ${name}: the store was not verified to its end`))
+  })
   const summary = await verifyStore(roots, {
+    signal: stop.signal,
     onFinding(finding) {
       line.clear()
       output.write(isJson ? lineOf({ finding }) : `${formatFinding(finding)}\n`)

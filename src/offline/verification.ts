@@ -28,6 +28,8 @@ export interface Verification {
   readonly progress: { objects: number; bytes: number }
   /** Whether every record that may refer to something was seen: else what nobody refers to is not known. */
   isComplete: boolean
+  /** Looked at between one thing and the next: whoever waits for the end may not want to any more. */
+  readonly signal: AbortSignal
   onProgress(progress: VerifyProgress): void
 }
 

@@ -214,12 +214,30 @@ const checkFree = async (records: Records, entry: Entry): Promise<void> => {
 }
 
 const checkRow = async (records: Records, entry: Entry): Promise<void> => {
+  records.verification.signal.throwIfAborted()
   const space = entry.key[0]
   if (space === SPACE.current) await checkVersion(records, entry)
   if (space === SPACE.part) await checkPart(records, entry)
   if (space === SPACE.free) await checkFree(records, entry)
   if (space === SPACE.counter) records.carried.set(entry.key, entry.record as Counts)
   if (space === SPACE.write) records.writes.known++
+}
+
+const checkRows = async (records: Records): Promise<void> => {
+  const limited = createLimiter(CHECKED_AT_ONCE)
+  let running: Promise<void>[] = []
+  try {
+    for await (const { row } of rowsOf(records.slot, SPACE.bucket, undefined)) {
+      running.push(limited(() => checkRow(records, row!)))
+      if (running.length < 2 * CHECKED_AT_ONCE) continue
+      await Promise.all(running)
+      running = []
+    }
+    await Promise.all(running)
+  } finally {
+    // After a failure, too, nothing may still read when disks and databases are closed.
+    await Promise.allSettled(running)
+  }
 }
 
 const reportCounts = ({ verification, recount, carried, writes }: Records): void => {
@@ -245,15 +263,7 @@ export const verifyRecords = async (
     ...{ writes: { held: 0, known: 0 }, carried: new Map() },
   }
   await readStates(records)
-  const limited = createLimiter(CHECKED_AT_ONCE)
-  let running: Promise<void>[] = []
-  for await (const { row } of rowsOf(slot, SPACE.bucket, undefined)) {
-    running.push(limited(() => checkRow(records, row!)))
-    if (running.length < 2 * CHECKED_AT_ONCE) continue
-    await Promise.all(running)
-    running = []
-  }
-  await Promise.all(running)
+  await checkRows(records)
   await verification.references.flush()
   reportCounts(records)
   const sessions = recordAt(records, configKey(SESSIONS_ENTRY))?.record as { value?: unknown } | undefined

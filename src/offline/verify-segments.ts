@@ -132,6 +132,7 @@ export const verifySegments = async (
   }
   const broken = new Set<number>()
   for (const segment of segments) {
+    verification.signal.throwIfAborted()
     if (!(await verifySegment(verification, disks, segment))) broken.add(segment.header.segment)
   }
   const known = new Set(segments.map(({ header }) => header.segment))

@@ -54,6 +54,7 @@ const findStrays = async (site: Site): Promise<void> => {
 const findOrphanFiles = async (site: Site): Promise<void> => {
   const { verification, disk, number, root } = site
   for (let directory = 0; directory < SHARD_DIRECTORIES; directory++) {
+    verification.signal.throwIfAborted()
     const { writes, strays } = await disk.listShards(directory)
     const path = `shards/${directory.toString(16).padStart(2, '0')}`
     for (const name of strays)
@@ -99,6 +100,7 @@ const verifyVolume = async (site: Site, volume: number): Promise<void> => {
   }
   if ((await verification.files.stat(volumePath(root, volume))) === undefined) return
   for (let at: number | undefined = 0; at !== undefined; ) {
+    verification.signal.throwIfAborted()
     const { entries, next, isOurs } = await disk.walkVolume(volume, at, ENTRIES)
     if (!isOurs && at === 0) {
       const reason = 'its header is damaged, or it is of another disk'

@@ -28,6 +28,8 @@ import { verifyStrays } from './verify-strays.ts'
 export interface VerifyOptions {
   onFinding(finding: Finding): void
   onProgress?(progress: VerifyProgress): void
+  /** Ends the verification early, with its reason; nothing is left of it. */
+  readonly signal?: AbortSignal
   readonly files?: FileSystem
   /** Where there is room for what does not fit into memory; the system's directory for temporary files by default. */
   readonly temporary?: string
@@ -88,14 +90,16 @@ const summaryOf = ({ store, findings, progress }: Verification): VerifySummary =
 
 const verifyHeld = async (
   store: HeldStore,
-  { onFinding, onProgress = () => undefined, files = nodeFiles }: VerifyOptions,
+  options: VerifyOptions,
   temporary: string,
 ): Promise<VerifySummary> => {
+  const { onFinding, onProgress = () => undefined, files = nodeFiles } = options
+  const { signal = new AbortController().signal } = options
   const kept = await openLevelIndex(join(temporary, 'references'))
   try {
     return await withDisks(store, files, async (disks) => {
       const verification: Verification = {
-        ...{ store, files, disks, temporary, onProgress },
+        ...{ store, files, disks, temporary, onProgress, signal },
         ...{ findings: new Findings(onFinding), references: new References(kept) },
         ...{ absent: new Map(), sessions: new Map(), progress: { objects: 0, bytes: 0 }, isComplete: true },
       }

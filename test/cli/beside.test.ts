@@ -5,7 +5,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { BESIDE } from '../../src/cli/beside.ts'
 import { copyStoppedStore, type StoppedStore } from '../support/offline-stores.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('beside')
 const LIMIT_MS = 60_000
@@ -17,7 +17,10 @@ test.before(async () => {
 test.after(() => rmSync(store.parent, { recursive: true, force: true }))
 
 /** Everything that was written, in order, with where it went. */
-const verify = async (isTerminal: boolean): Promise<{ code: number; written: string[] }> => {
+const verify = async (
+  isTerminal: boolean,
+  nextSignal = () => new Promise<string>(() => undefined),
+): Promise<{ code: number; written: string[] }> => {
   const written: string[] = []
   const to = (name: string, isOne: boolean) => ({
     isTerminal: isOne,
@@ -27,7 +30,7 @@ const verify = async (isTerminal: boolean): Promise<{ code: number; written: str
   // A second passes from one look at it to the next.
   const clock: Clock = { ...systemClock, monotonicMs: () => (nowMs += 1000) }
   const code = await BESIDE.verify!({
-    ...{ roots: store.disks, words: [], isJson: false, clock },
+    ...{ roots: store.disks, words: [], isJson: false, clock, nextSignal },
     ...{ output: to('out', false), progress: to('progress', isTerminal) },
   })
   return { code, written }
@@ -50,6 +53,14 @@ test(
     assert.is(code, 1)
     const found = written.findIndex((text) => text.startsWith('out damaged identity'))
     assert.is(written[found - 1], 'progress \r\u001b[K')
+  }),
+)
+
+test(
+  'a signal ends it, and says so',
+  deadline(LIMIT_MS, async () => {
+    const { message } = await rejectsWith('DRAINING', () => verify(false, async () => 'SIGINT'))
+    assert.is(message, 'stopped by SIGINT: the store was not verified to its end')
   }),
 )
 

@@ -4,12 +4,14 @@ import {
   copyFileSync,
   mkdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { unavailable } from '../../src/base/errors.ts'
 import { createStore } from '../../src/index.ts'
 import { formatFinding } from '../../src/offline/findings.ts'
 import { formatSummary, verifyStore } from '../../src/offline/verify.ts'
@@ -69,6 +71,28 @@ test(
     await verifyStore(store.disks, { onFinding })
     assert.is(started.length, 1)
     await started[0]
+  }),
+)
+
+test(
+  'one that is ended early leaves nothing, and all as it was',
+  deadline(LIMIT_MS, async () => {
+    const before = snapshotOf(store.parent)
+    const temporary = join(store.parent, 'temporary')
+    mkdirSync(temporary)
+    const stop = new AbortController()
+    let objects = 0
+    const onProgress = (progress: { objects: number }): void => {
+      objects = progress.objects
+      stop.abort(unavailable('DRAINING', 'enough'))
+    }
+    const { signal } = stop
+    await rejectsWith('DRAINING', () =>
+      verifyStore(store.disks, { onFinding: () => undefined, onProgress, temporary, signal }),
+    )
+    assert.ok(objects < 5)
+    rmdirSync(temporary)
+    assert.equal(snapshotOf(store.parent), before)
   }),
 )
 

@@ -5,13 +5,7 @@ import { basename } from 'node:path'
 import { systemClock } from './base/clock.ts'
 import { asMoraineError, codeOf } from './base/errors.ts'
 import { BESIDE } from './cli/beside.ts'
-import {
-  checkWords,
-  chooseCommand,
-  commandsToExplain,
-  isVersionAsked,
-  takeJson,
-} from './cli/commands.ts'
+import { checkWords, chooseCommand, commandsToExplain, isVersionAsked, takeJson } from './cli/commands.ts'
 import { formatHelp } from './cli/help.ts'
 import { createLineLog } from './cli/log.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'

@@ -50,6 +50,6 @@ export const withHeldStore = async <T>(
     const states = new Map(seen.map((state) => [state.root, state]))
     return await action({ plan, states, storeId, key, table, rootOf })
   } finally {
-    await undo.run()
+    await undo.run(silentLog)
   }
 }

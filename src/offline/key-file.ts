@@ -130,6 +130,6 @@ export const importKey = async (
     }
     return written
   } finally {
-    await undo.run()
+    await undo.run(silentLog)
   }
 }

@@ -2,7 +2,8 @@
 // them is enough.
 import type { DiskNumber } from '../base/ids.ts'
 import type { ShardsData } from '../metadata/stored.ts'
-import type { Disk, ReadRequest } from '../storage/disk.ts'
+import type { Disk } from '../storage/disk.ts'
+import type { ReadRequest } from '../storage/shard-reader.ts'
 import { payloadBytesOf, planStripes, type StripePlan, unitPosition } from '../storage/stripes.ts'
 import { blocksOf, PAGE_BYTES } from '../storage/unit.ts'
 

@@ -208,6 +208,8 @@ const checkPart = async (records: Records, entry: Entry): Promise<void> => {
 const checkFree = async (records: Records, entry: Entry): Promise<void> => {
   const record = entry.record as FreeRecord
   records.recount.free()
+  // A place that a shard has left: nothing else of the write waits there.
+  if (record.kind === 'place') return records.verification.references.addShards(record.data, true)
   if (record.kind !== 'shards') return
   checkWrite(records, undefined, record.data, 'what waits to be reclaimed')
   await passFreed(records, record.data)

@@ -292,17 +292,7 @@ export const createGarbage = (
       }
       return found
     },
-    noted: (volume) =>
-      context.guarded(async () => {
-        if ((await files.stat(freePath(root, volume))) === undefined) return new Set()
-        const { file } = await openNotes(volume)
-        try {
-          const notes = await notesOf(volume, file, Number.MAX_SAFE_INTEGER)
-          return new Set(notes.map(({ offset }) => offset))
-        } finally {
-          await file.close()
-        }
-      }),
+    noted: (volume) => context.guarded(async () => (await readFreed(files, root, volume)).offsets),
     dropIfGarbage: (volume) => inOrder(() => dropIfGarbage(volume)),
   }
 }

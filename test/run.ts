@@ -13,12 +13,11 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isAskedFor, laneCount, runInLanes, type Unit, unitsOf } from './support/units.ts'
 
-const SLOW_ROOMS = new Set(['e2e', 'clients', 'kill'])
+const SLOW_ROOMS = new Set(['e2e', 'clients', 'fixtures', 'kill'])
 /** Suites of other rooms that take half a minute and more. */
 const SLOW_SUITES = new Set([
   'crash/store.test.js',
   'crash/table-change.test.js',
-  'fixtures/stores.test.js',
   'sim/full-disk.test.js',
   'sim/long-put.test.js',
 ])

@@ -39,7 +39,8 @@ const UNITS_MAX = 4096
 export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
   // The units of some forty stripes and the frames of several journals; bytes in slabs are counted by the arena.
   mailbox: { messagesMax: 4096, bytesMax: 64 * MiB },
-  answers: ['DISK_FULL'],
+  // What a later release wrote is no fault of this disk: whoever asked for it does without, everything else goes on.
+  answers: ['DISK_FULL', 'RECORD_VERSION'],
   // Pulled out, unmounted or emptied: the actor looks for its disk anew, and until it is found the others do without it.
   // One that cannot be written to any more is out until it can be.
   tells: {

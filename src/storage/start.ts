@@ -187,17 +187,15 @@ const formStore = async (
 
 const apply = async (
   request: StartRequest,
-  plan: Exclude<StartPlan, { kind: 'refuse' }>,
-  seen: readonly DirectoryState[],
+  { plan, seen, session }: LockedPlan,
   locks: StartLocks,
 ): Promise<StartedStore> => {
   const { storeId, key, table } = plan
   const held = { relock: (root: string) => locks.relock(root), release: () => locks.release() }
   if (plan.kind === 'form') {
     const disks = await formStore(request, plan, seen)
-    return { storeId, key, table, isNew: true, disks, missing: [], out: [], session: 1, ...held }
+    return { storeId, key, table, isNew: true, disks, missing: [], out: [], session, ...held }
   }
-  const session = await nextSession(request, plan)
   const { disks, missing, out, change } = await openStore(request, plan, seen)
   const pending = change === undefined ? {} : { change }
   return { storeId, key, table, isNew: false, disks, missing, out, session, ...pending, ...held }
@@ -213,6 +211,12 @@ const withoutFailed = (
     return failure ? { ...state, content: { kind: 'unwritable', message: failure.message } } : state
   })
 
+interface LockedPlan {
+  readonly plan: Exclude<StartPlan, { kind: 'refuse' }>
+  readonly seen: readonly DirectoryState[]
+  readonly session: number
+}
+
 /**
  * Looks, plans and locks until a plan stands whose directories were all looked at after they were locked: another process may
  * have been faster. A store that is known goes on without directories that cannot be written to, as it would without their disks; a
@@ -222,7 +226,7 @@ export const planLocked = async (
   request: StartRequest,
   locks: StartLocks,
   undo: Undo,
-): Promise<{ plan: Exclude<StartPlan, { kind: 'refuse' }>; seen: readonly DirectoryState[] }> => {
+): Promise<LockedPlan> => {
   for (;;) {
     const seen = await inspectAll(request)
     const failures = [...locks.failures.values()]
@@ -240,7 +244,7 @@ export const planLocked = async (
     }
     // Last: that somebody else holds them is the better news of the two.
     if (plan.kind === 'open') requireReadable(plan)
-    return { plan, seen }
+    return { plan, seen, session: plan.kind === 'open' ? await nextSession(request, plan) : 1 }
   }
 }
 
@@ -252,7 +256,7 @@ export const planLocked = async (
 export const startStore = async (request: StartRequest): Promise<StartedStore> => {
   const locks = new StartLocks(request)
   const undo = new Undo()
-  let planned: Awaited<ReturnType<typeof planLocked>>
+  let planned: LockedPlan
   try {
     planned = await planLocked(request, locks, undo)
   } catch (error) {
@@ -260,7 +264,7 @@ export const startStore = async (request: StartRequest): Promise<StartedStore> =
     throw error
   }
   try {
-    return await apply(request, planned.plan, planned.seen, locks)
+    return await apply(request, planned, locks)
   } catch (error) {
     await undo.run(request.log)
     throw error

@@ -3,7 +3,15 @@
 import { availableParallelism } from 'node:os'
 
 /** Rooms of slow suites: each suite is a unit of its own. */
-const SPLIT_ROOMS: ReadonlySet<string> = new Set(['clients', 'crash', 'e2e', 'kill', 'offline', 'sim'])
+const SPLIT_ROOMS: ReadonlySet<string> = new Set([
+  'clients',
+  'crash',
+  'e2e',
+  'fixtures',
+  'kill',
+  'offline',
+  'sim',
+])
 
 /** Seconds that units took, of those that take more than ten. Only their order counts, so they need not be exact. */
 export const SECONDS: ReadonlyMap<string, number> = new Map([
@@ -30,7 +38,8 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/exchanged', 28],
   ['offline/verify-index', 27],
   ['e2e/gave-up', 25],
-  ['fixtures', 25],
+  ['fixtures/newer', 25],
+  ['fixtures/stores', 25],
   ['kill/threads', 25],
   ['library', 25],
   ['offline/verify', 20],

@@ -13,6 +13,7 @@ import {
   shardsData,
 } from '../support/partitions.ts'
 import { CrashLog, createSegmentDisks, type Fate, type MemorySegmentDisk } from '../support/segment-disks.ts'
+import { countState } from '../support/state-count.ts'
 import { assert, deadline, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('journal crash')
@@ -100,6 +101,7 @@ const verify = async (
   for (let cut = 0; cut <= log.events.length; cut++) {
     const fates = log.inDoubt(cut).length > 0 ? FATES : [FATES[0]!]
     for (const fate of fates) {
+      countState()
       const disks = log.disksAt(cut, fate)
       const ledger = expect(cut)
       const first = await open(disks, outs[round % outs.length])
@@ -251,6 +253,7 @@ test(
     kill(partition)
     for (let i = 0; i < 80; i++) {
       const cut = random.below(log.events.length + 1)
+      countState()
       const after = log.disksAt(cut, FATES[random.below(FATES.length)]!)
       current = new Ledger()
       for (const event of log.events.slice(0, cut)) if (event.kind === 'note') event.note()

@@ -4,6 +4,7 @@ import type { Random } from '../../src/base/prng.ts'
 import type { MemoryFiles } from '../../src/storage/files-memory.ts'
 import { type Choice, createImages, type MakeFiles } from './disk-images.ts'
 import type { FaultyFiles, LogRecord } from './faulty-files.ts'
+import { countState } from './state-count.ts'
 
 const nodesOf = (record: LogRecord): number[] => {
   switch (record.kind) {
@@ -113,6 +114,7 @@ export async function* crashStates(
         ([record, choice]) => `${record}:${typeof choice === 'string' ? choice : 'torn'}`,
       )
       const description = `power cut after record ${point} (${kind}) with ${told.join(' ')}`
+      countState()
       yield { files: await imageAfter(point, choices), point, marks, description }
     }
   }

@@ -26,6 +26,7 @@ import {
   type SimulatedStore,
   type Simulation,
 } from './simulated-store.ts'
+import { countState } from './state-count.ts'
 
 type Batches = readonly (readonly IndexOperation[])[]
 
@@ -226,6 +227,7 @@ export async function* storeStates(
     const isOne = isIndexRotated || state.extent !== 'whole'
     const all = isOne ? [INDEX_STATES[turn++ % INDEX_STATES.length]!] : INDEX_STATES
     for (const indexes of all) {
+      countState()
       yield {
         files: await state.image(),
         shelf: shelfAt(recording, state.point, indexes),

@@ -30,7 +30,7 @@ export interface CompactorArgs {
 }
 
 /** A burst of frees is one look. */
-const GATHER_MS = 500
+const GATHER_MS = 2 * SECOND
 const RETRY_MS = 10 * SECOND
 /** Physical bytes are at most 1 / (1 − this) of what is alive. */
 const GARBAGE_SHARE = 0.2

@@ -56,8 +56,12 @@ const SEGMENT_LIMIT = { withinMs: 5 * MINUTE }
 
 const NOTHING: ReadonlyMap<DiskNumber, number> = new Map()
 
+/** Damaged shards that are remembered; of a large one every batch finds it again. */
+const REPORTED_MAX = 4096
+
 export class ScrubTour {
   readonly #parts: TourDependencies
+  readonly #reported = new Set<string>()
 
   constructor(parts: TourDependencies) {
     this.#parts = parts
@@ -65,6 +69,7 @@ export class ScrubTour {
 
   /** Everything, from `position` on. */
   async *whole(position: Position): AsyncGenerator<Work> {
+    this.#reported.clear()
     let at = position
     if (at.phase === 'shards') {
       yield* this.#allShards(at)
@@ -79,6 +84,7 @@ export class ScrubTour {
   }
 
   async *demanded(demand: Demand): AsyncGenerator<Work> {
+    this.#reported.clear()
     if (demand.kind === 'disk') {
       const isThere = (disk: DiskNumber): boolean => disk === demand.disk
       yield* this.#allShards(START, isThere)
@@ -206,7 +212,9 @@ export class ScrubTour {
     const before = data.places[shard]!
     const isThere =
       place?.disk === before.disk && place.volume === before.volume && place.offset === before.offset
-    if (!now.data || !isThere) return
+    const name = `${write}/${shard}`
+    if (!now.data || !isThere || this.#reported.has(name)) return
+    if (this.#reported.size < REPORTED_MAX) this.#reported.add(name)
     if (how === 'missing') findings.missing++
     else findings.corrupt++
     this.#parts.context.log.warn('scrub-found', { write, shard, disk: place.disk, how })
@@ -290,6 +298,17 @@ export class ScrubTour {
     const { roster, buckets, gateways, disk, context } = this.#parts
     const search = { buckets, gateways, disk, log: context.log }
     const orphans = new Orphans(search)
+    /** What cannot be looked at now, as a disk or a partition is away, is left to the next tour. */
+    const looking =
+      (look: () => Promise<void>) =>
+      async (findings: Findings): Promise<void> => {
+        try {
+          await look()
+        } catch (error) {
+          context.log.info('scrub-passed-over', { code: codeOf(error) })
+          findings.skipped++
+        }
+      }
     for (const row of roster.rows()) {
       const position: Position = { phase: 'strays', at: row.slot, cursor: '' }
       if (!this.#present(row.number)) {
@@ -297,18 +316,19 @@ export class ScrubTour {
         continue
       }
       for (let directory = 0; directory < SHARD_DIRECTORIES; directory++) {
-        const run = async (): Promise<void> => orphans.add(await findFiles(search, row, directory))
+        const run = looking(async () => orphans.add(await findFiles(search, row, directory)))
         yield { bytes: NOTHING, position, run }
       }
       for (const volume of await disk(row.slot).ask('listVolumes', {}, LIMIT)) {
         let offset: number | undefined = 0
         while (offset !== undefined) {
           const from: number = offset
-          const run = async (): Promise<void> => {
+          const run = looking(async () => {
+            offset = undefined
             const { found, next } = await findEntries(search, row, volume, from)
             orphans.add(found)
             offset = next
-          }
+          })
           yield { bytes: new Map([[row.number, VOLUME_PIECE_BYTES]]), position, run }
         }
       }
@@ -320,7 +340,9 @@ export class ScrubTour {
     }
     while (orphans.count > 0) {
       const run = async (findings: Findings): Promise<void> => {
-        findings.orphans += await orphans.confirm(sessionIn)
+        await looking(async () => {
+          findings.orphans += await orphans.confirm(sessionIn)
+        })(findings)
       }
       yield { bytes: NOTHING, position: { ...START, phase: 'strays' }, notBeforeMs, run }
     }

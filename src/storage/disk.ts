@@ -17,7 +17,7 @@ import { DIRECTORIES, IDENTITY_NAME, numberOf, volumePath, volumesPath } from '.
 import { createOpenFiles, type OpenFiles } from './open-files.ts'
 import { createRoom, type DiskSpace, type Room, trafficOn } from './room.ts'
 import { createSegments, type Segments } from './segments.ts'
-import { createShardFiles, type ShardFiles, type ShardWriter } from './shard-files.ts'
+import { createShardFiles, isNotThere, type ShardFiles, type ShardWriter } from './shard-files.ts'
 import {
   createShardReader,
   type PlacedUnit,
@@ -72,6 +72,13 @@ export interface VolumeEntry extends UnitAddress {
 
 /** What a walk through a volume reads at a time. */
 const WALK_BYTES = 256 * KiB
+interface LooseSearch {
+  readonly volume: number
+  readonly offset: number
+  readonly noted: ReadonlySet<number>
+  readonly passesDamage: boolean
+}
+
 const HEADER_BYTES_MAX = headerBytesOf(PAYLOAD_BYTES_MAX)
 
 /** Adds the entries that begin in `window`, which lies at `base` of the volume; returns where to read on. */
@@ -276,29 +283,19 @@ export class Disk {
     passesDamage = false,
   ): Promise<{ entries: VolumeEntry[]; next?: number }> {
     const noted = await this.#garbage.noted(volume)
-    return this.#context.guarded(() =>
-      this.#readers.use(volumePath(this.#context.root, volume), async (file) => {
-        const entries: VolumeEntry[] = []
-        const header = new Uint8Array(VOLUME_HEADER_BYTES)
-        const count = await file.read(header, 0)
-        if (!checkVolumeHeader(header.subarray(0, count), this.#context, volume)) return { entries }
-        const window = new Uint8Array(WALK_BYTES)
-        const start = Math.max(offset, VOLUME_HEADER_BYTES)
-        const length = await file.read(window, start)
-        let at = 0
-        while (at < length && (at === 0 || length - at >= HEADER_BYTES_MAX)) {
-          const address = readUnitAddress(window.subarray(at, length))
-          if (address === undefined && !passesDamage) return { entries }
-          if (address === undefined) {
-            at += ENTRY_ALIGNMENT
-            continue
-          }
-          if (!noted.has(start + at)) entries.push({ ...address, offset: start + at })
-          at += entryBytesOf(address.payloadBytes)
-        }
-        return at === 0 ? { entries } : { entries, next: start + at }
-      }),
-    )
+    return this.#context.guarded(async () => {
+      try {
+        const path = volumePath(this.#context.root, volume)
+        return await this.#readers.use(path, (file) =>
+          this.#findLoose(file, { volume, offset, noted, passesDamage }),
+        )
+      } catch (error) {
+        if (!isNotThere(error)) throw error
+        // Dropped since it was listed.
+        await this.#context.checkPresence()
+        return { entries: [] }
+      }
+    })
   }
 
   /** Rejects with DISK_GONE when the directory is no longer the one that was opened. */
@@ -339,6 +336,27 @@ export class Disk {
       at = findEntries(window.subarray(0, length), at, limit, entries)
     }
     return { entries, next: at, isOurs }
+  }
+
+  async #findLoose(
+    file: OpenFile,
+    { volume, offset, noted, passesDamage }: LooseSearch,
+  ): Promise<{ entries: VolumeEntry[]; next?: number }> {
+    const entries: VolumeEntry[] = []
+    const header = new Uint8Array(VOLUME_HEADER_BYTES)
+    const count = await file.read(header, 0)
+    if (!checkVolumeHeader(header.subarray(0, count), this.#context, volume)) return { entries }
+    const window = new Uint8Array(WALK_BYTES)
+    const start = Math.max(offset, VOLUME_HEADER_BYTES)
+    const length = await file.read(window, start)
+    let at = 0
+    while (at < length && (at === 0 || length - at >= HEADER_BYTES_MAX)) {
+      const address = readUnitAddress(window.subarray(at, length))
+      if (address === undefined && !passesDamage) return { entries }
+      if (address && !noted.has(start + at)) entries.push({ ...address, offset: start + at })
+      at += address === undefined ? ENTRY_ALIGNMENT : entryBytesOf(address.payloadBytes)
+    }
+    return at === 0 ? { entries } : { entries, next: start + at }
   }
 
   #reclaimVolume(volume: number): void {

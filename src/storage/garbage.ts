@@ -144,7 +144,7 @@ export const createGarbage = (
   const sums = new Map<number, number>()
   /** Whose notes could not be synced: no more are added until the disk is opened again. */
   const failed = new Map<number, unknown>()
-  let last: Promise<void> = Promise.resolve()
+  let last: Promise<unknown> = Promise.resolve()
 
   const openNotes = async (volume: number): Promise<{ file: OpenFile; isNew: boolean }> => {
     try {
@@ -250,11 +250,23 @@ export const createGarbage = (
     if (bytes >= SUCCEED_BYTES_MIN && (await isAllGarbage(volume, bytes))) await volumes.succeed(volume)
   }
 
-  /** One after another: notes have positions. */
-  const inOrder = (action: () => Promise<void>): Promise<void> => {
+  /** One after another: notes have positions, and what is looked at may be dropped. */
+  const inOrder = <T>(action: () => Promise<T>): Promise<T> => {
     const done = last.then(() => context.guarded(action))
     last = done.catch(() => undefined)
     return done
+  }
+  const usageOf = async (volume: number): Promise<Omit<VolumeUsage, 'volume'> | undefined> => {
+    const stat = await files.stat(volumePath(root, volume))
+    if (stat === undefined) return undefined
+    const bytes = stat.size - VOLUME_HEADER_BYTES
+    if ((await files.stat(freePath(root, volume))) === undefined) return { bytes, garbageBytes: 0 }
+    const { file } = await openNotes(volume)
+    try {
+      return { bytes, garbageBytes: await sumOf(volume, file) }
+    } finally {
+      await file.close()
+    }
   }
 
   return {
@@ -270,29 +282,18 @@ export const createGarbage = (
         await context.checkPresence()
       })
     },
-    usage: (volume) =>
-      context.guarded(async () => {
-        const stat = await files.stat(volumePath(root, volume))
-        if (stat === undefined) return undefined
-        const bytes = stat.size - VOLUME_HEADER_BYTES
-        if ((await files.stat(freePath(root, volume))) === undefined) return { bytes, garbageBytes: 0 }
-        const { file } = await openNotes(volume)
-        try {
-          return { bytes, garbageBytes: await sumOf(volume, file) }
-        } finally {
-          await file.close()
+    usage: (volume) => inOrder(() => usageOf(volume)),
+    usages: () =>
+      inOrder(async () => {
+        const names = await files.list(volumesPath(root))
+        const found: VolumeUsage[] = []
+        for (const volume of names.flatMap((name) => numberOf(name, 'free') ?? [])) {
+          const usage = await usageOf(volume)
+          if (usage) found.push({ volume, ...usage })
         }
+        return found
       }),
-    async usages() {
-      const names = await context.guarded(() => files.list(volumesPath(root)))
-      const found: VolumeUsage[] = []
-      for (const volume of names.flatMap((name) => numberOf(name, 'free') ?? [])) {
-        const usage = await this.usage(volume)
-        if (usage) found.push({ volume, ...usage })
-      }
-      return found
-    },
-    noted: (volume) => context.guarded(async () => (await readFreed(files, root, volume)).offsets),
+    noted: (volume) => inOrder(async () => (await readFreed(files, root, volume)).offsets),
     dropIfGarbage: (volume) => inOrder(() => dropIfGarbage(volume)),
   }
 }

@@ -3,7 +3,7 @@
 import type { UploadAddress } from '../../src/actors/engine.ts'
 import type { FileSystem } from '../../src/base/files.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
-import { bodyOf } from '../model/engine-contract.ts'
+import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import type { FaultyFiles } from '../support/faulty-files.ts'
 import type { SimulatedStore } from '../support/simulated-store.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
@@ -184,6 +184,39 @@ test(
       changes: { subject: [first.packed.etag, undefined] },
     })
     await checkScenario(seed, { life: subjectPut('packed'), steps, from: 'firstCommit' })
+  }),
+)
+
+test(
+  'an empty bucket is deleted',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const run = ({ engine }: SimulatedStore) => engine.buckets.delete(BUCKET)
+    const changes = { [THE_BUCKET]: [THERE, undefined] } as const
+    const life = (store: SimulatedStore) => store.run(createBucket(store))
+    await checkScenario(seed, { isNew: true, life, steps: [{ run, changes }] })
+  }),
+)
+
+test(
+  'an object is copied, and several are deleted at once',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const { packed, large, inline } = first
+    const copy = async (store: SimulatedStore): Promise<unknown> =>
+      put(store, 'copy', await readBytes(store.engine, { bucket: BUCKET, key: 'packed' }))
+    const steps: Step[] = (['large', 'inline'] as const).map((key) => ({
+      run: ({ engine }) => engine.objects.delete({ bucket: BUCKET, key }),
+      changes: { [key]: [first[key].etag, undefined] },
+    }))
+    steps.push({ run: copy, changes: { copy: [undefined, packed.etag], packed: [packed.etag, packed.etag] } })
+    await checkScenario(seed, {
+      life: async (store) => {
+        await store.run(put(store, 'packed', packed.bytes))
+        await store.run(put(store, 'large', large.bytes))
+        await store.run(put(store, 'inline', inline.bytes))
+      },
+      steps,
+      from: 'firstCommit',
+    })
   }),
 )
 

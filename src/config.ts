@@ -25,6 +25,8 @@ export interface Config {
   readonly domain?: string
   readonly arenaBytes: number
   readonly drainTimeoutMs: number
+  /** What repair may rebuild in a second. */
+  readonly repairBytesPerSecond: number
   readonly scrub: { readonly periodMs: number; readonly bytesPerSecond: number }
   readonly logLevel: LogLevel
   /** From the environment; they override the stored ones. */
@@ -88,6 +90,12 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '32MiB',
     help: 'what that may read of each disk in a second, 64KiB to 4GiB',
   },
+  {
+    name: 'repair-rate',
+    value: 'SIZE',
+    fallback: '1GiB',
+    help: 'what is rebuilt in a second at most, 1MiB to 64GiB; each byte of it is computed from k others',
+  },
   { name: 'log-level', value: 'LEVEL', fallback: 'info', help: `one of ${LOG_LEVELS.join(', ')}` },
   {
     name: 'config',
@@ -103,6 +111,9 @@ export const ARENA_BOUNDS = { min: 64 * MiB, max: 4 * GiB }
 
 /** Of --scrub-period, in milliseconds, and of --scrub-rate, in bytes a second. */
 export const SCRUB_BOUNDS = { period: { max: 365 * DAY }, rate: { min: 64 * KiB, max: 4 * GiB } }
+
+/** Of --repair-rate, in bytes a second. */
+export const REPAIR_BOUNDS = { min: MiB, max: 64 * GiB }
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -236,6 +247,7 @@ const buildConfig = (layers: readonly Layer[], environment: Environment): Config
     ...(domain && { domain: parseDomain(domain.label, domain.text) }),
     arenaBytes: need('arena', (label, text) => parseSize(label, text, ARENA_BOUNDS)),
     drainTimeoutMs: need('drain-timeout', (label, text) => parseDuration(label, text, { max: HOUR })),
+    repairBytesPerSecond: need('repair-rate', (label, text) => parseSize(label, text, REPAIR_BOUNDS)),
     scrub: {
       periodMs: need('scrub-period', (label, text) => parseDuration(label, text, SCRUB_BOUNDS.period)),
       bytesPerSecond: need('scrub-rate', (label, text) => parseSize(label, text, SCRUB_BOUNDS.rate)),

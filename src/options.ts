@@ -2,7 +2,7 @@
 // somewhere, and plain JavaScript passes on anything. An empty secret must not become the key of a store.
 import { resolve } from 'node:path'
 import type { Log } from './base/log.ts'
-import { DAY, MiB, SECOND } from './base/units.ts'
+import { DAY, GiB, MiB, SECOND } from './base/units.ts'
 import { invalid, parseWholeNumber, quote } from './cli/values.ts'
 import {
   ARENA_BOUNDS,
@@ -12,6 +12,7 @@ import {
   parseDomain,
   parseHost,
   parseRegion,
+  REPAIR_BOUNDS,
   SCRUB_BOUNDS,
 } from './config.ts'
 import { setDisksOf } from './storage/geometry.ts'
@@ -40,6 +41,8 @@ export interface StoreOptions {
   readonly scrubPeriodMs?: number
   /** What the scrub may read of each disk in a second, in bytes; default 32 MiB. */
   readonly scrubBytesPerSecond?: number
+  /** What repair may rebuild in a second, in bytes; default 1 GiB. */
+  readonly repairBytesPerSecond?: number
   /** Default: nothing is said. */
   readonly log?: Log
 }
@@ -56,6 +59,7 @@ const KNOWN: Readonly<Record<keyof StoreOptions, true>> = {
   credentials: true,
   scrubPeriodMs: true,
   scrubBytesPerSecond: true,
+  repairBytesPerSecond: true,
   log: true,
 }
 
@@ -106,6 +110,11 @@ export const configOf = (options: StoreOptions, roots: readonly string[]): Confi
     disks: roots,
     region: parseRegion('region', textOf('region', region)),
     drainTimeoutMs: DRAIN_MS,
+    repairBytesPerSecond: parseWholeNumber(
+      'repairBytesPerSecond',
+      String(options.repairBytesPerSecond ?? GiB),
+      REPAIR_BOUNDS,
+    ),
     scrub: {
       periodMs: parseWholeNumber('scrubPeriodMs', String(scrubPeriodMs), { min: 0, ...SCRUB_BOUNDS.period }),
       bytesPerSecond: parseWholeNumber('scrubBytesPerSecond', String(scrubBytesPerSecond), SCRUB_BOUNDS.rate),

@@ -153,7 +153,10 @@ const startSystem = async (
       inspector: { inspect: () => system.inspect(), gateways: [PATHS.gateway(0)] },
       events: events.spec,
       keeper: started,
-      repairer: { codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES },
+      repairer: {
+        codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES,
+        bytesPerSecond: config.repairBytesPerSecond,
+      },
       scrubber: { ...config.scrub, gateways: [PATHS.gateway(0)] },
       compactor: COMPACTION,
       ...(patience && { patience }),

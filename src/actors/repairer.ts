@@ -39,6 +39,8 @@ export interface RepairerProtocol {
 export interface RepairerArgs {
   /** Of the arena's reserve for codecs, in bytes. */
   readonly codecOffset: number
+  /** What is rebuilt in a second, at most. */
+  readonly bytesPerSecond: number
 }
 
 const GATHER_MS = 100
@@ -57,8 +59,8 @@ export const repairer = behavior<RepairerProtocol, RepairerArgs>(import.meta.url
   mailbox: { messagesMax: 1024, bytesMax: 4 * MiB },
   // Whoever reports or asks does not wait for a shard to be rebuilt.
   interleave: { wake: 16, damaged: 64, suspect: 16, waiting: 4, step: 1 },
-  setup(context, { codecOffset }) {
-    const repairing = new Repairing(context, codecOffset)
+  setup(context, args) {
+    const repairing = new Repairing(context, args)
     repairing.wake()
     return {
       wake: () => repairing.wake(),
@@ -119,9 +121,13 @@ class Repairing {
   #atMs = 0
   #hasPostponed = false
   #children = 0
+  readonly #bytesPerSecond: number
+  /** Rebuilt in the step that runs. */
+  #rebuiltBytes = 0
 
-  constructor(context: Context<RepairerProtocol>, codecOffset: number) {
+  constructor(context: Context<RepairerProtocol>, { codecOffset, bytesPerSecond }: RepairerArgs) {
     this.#context = context
+    this.#bytesPerSecond = bytesPerSecond
     this.#facts = context.workerData as StoreFacts
     this.#roster = attachRoster(this.#facts.roster)
     this.#publish = storePublisher(context)
@@ -203,8 +209,9 @@ class Repairing {
   async step(): Promise<void> {
     try {
       if (this.#isAwake) await this.#plan()
+      this.#rebuiltBytes = 0
       if (await this.#work()) {
-        this.#schedule(0)
+        this.#schedule((this.#rebuiltBytes / this.#bytesPerSecond) * SECOND)
       } else if (this.#hasPostponed) {
         this.#isAwake = true
         this.#schedule(RETRY_MS)
@@ -408,6 +415,7 @@ class Repairing {
   }
 
   #rebuild(data: ShardsData, shard: number, target: DiskNumber): Promise<ShardPlace> {
+    this.#rebuiltBytes += shardBytes(data)
     return this.#withRepair(data, shard, target, (ref) => ref.ask('rebuild', {}, SHARD_LIMIT))
   }
 

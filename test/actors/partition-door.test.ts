@@ -154,7 +154,12 @@ test(
 
 const configOf = (disks: readonly string[]) => ({
   ...{ disks, host: '127.0.0.1', port: 0, region: 'us-east-1', drainTimeoutMs: 1_000 },
-  ...{ arenaBytes: 64 * MiB, logLevel: 'silent' as const, scrub: { periodMs: 0, bytesPerSecond: MiB } },
+  ...{
+    arenaBytes: 64 * MiB,
+    logLevel: 'silent' as const,
+    repairBytesPerSecond: MiB,
+    scrub: { periodMs: 0, bytesPerSecond: MiB },
+  },
 })
 
 const statusOf = async (server: Server, method: string, path: string): Promise<number> => {

@@ -8,6 +8,7 @@ import type { RepairerProtocol } from '../../src/actors/repairer.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import type { ShardsData } from '../../src/metadata/stored.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { openProbedStore, type ProbedStore } from '../support/engine-probe.ts'
 import { createFaultyFiles } from '../support/faulty-files.ts'
@@ -257,6 +258,33 @@ test(
     assert.ok(of('repair-postponed').some(({ fields }) => fields['code'] === 'DISK_IO'))
     await store.pass(60_000)
     assert.is(of('shard-repaired').length, 1)
+    await store.close()
+  }),
+)
+
+test(
+  'no more is rebuilt in a second than was said',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const simulation = createSimulation(8)
+    const files = createMemoryFiles()
+    const roots = ['/d1', '/d2', '/d3', '/d4']
+    const store = await openSimulatedStore(simulation, { files, roots, log, repairBytesPerSecond: MiB })
+    const { run, engine, system } = store
+    await run(engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
+    for (const key of ['a', 'b', 'c']) {
+      const request = { ...address(key), owner: OWNER, headers: [], metadata: [] }
+      const { data } = await run(engine.objects.put(request, bodyOf(bytesOf(key, 20 * MiB))))
+      if (data.kind !== 'shards') throw new Error('it is a large one')
+      await files.remove(`/d1/shards/${data.write.slice(0, 2)}/${data.write}`)
+      const shard = data.places.findIndex(({ disk }) => disk === 1)
+      system.ref<RepairerProtocol>(PATHS.repairer).tell('damaged', { data, shard })
+    }
+    // Ten mebibytes each: ten seconds between two.
+    for (const count of [1, 2, 3]) {
+      await store.pass(count === 1 ? 5_000 : 10_000)
+      assert.is(of('shard-repaired').length, count)
+    }
     await store.close()
   }),
 )

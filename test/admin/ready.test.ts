@@ -27,7 +27,12 @@ test(
     await memory.makeDirectory('/away')
     const config = {
       ...{ disks, host: '127.0.0.1', port: 0, region: 'us-east-1', drainTimeoutMs: 1_000 },
-      ...{ arenaBytes: 64 * MiB, logLevel: 'silent' as const, scrub: { periodMs: 0, bytesPerSecond: MiB } },
+      ...{
+        arenaBytes: 64 * MiB,
+        logLevel: 'silent' as const,
+        repairBytesPerSecond: MiB,
+        scrub: { periodMs: 0, bytesPerSecond: MiB },
+      },
     }
     server = await startServer(config, { log: silentLog, memory })
     const take = (number: number) => memory.rename(`/memory/d${number}`, `/away/d${number}`)

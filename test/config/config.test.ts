@@ -32,6 +32,7 @@ test('the defaults are loopback, six directories in ./data and no credentials', 
     region: 'us-east-1',
     arenaBytes: 256 * MiB,
     drainTimeoutMs: 30_000,
+    repairBytesPerSecond: GiB,
     scrub: { periodMs: 7 * DAY, bytesPerSecond: 32 * MiB },
     logLevel: 'info',
   })
@@ -40,7 +41,7 @@ test('the defaults are loopback, six directories in ./data and no credentials', 
 test('every flag is read', () => {
   assert.equal(
     read(
-      '--port 0 --host ::1 --disks /a,/b --parity 1 --region eu-1 --domain S3.Example.com --arena 1GiB --drain-timeout=2m --scrub-period 1d --scrub-rate 64KiB --log-level debug',
+      '--port 0 --host ::1 --disks /a,/b --parity 1 --region eu-1 --domain S3.Example.com --arena 1GiB --drain-timeout=2m --scrub-period 1d --scrub-rate 64KiB --repair-rate 5MiB --log-level debug',
     ),
     {
       host: '::1',
@@ -51,6 +52,7 @@ test('every flag is read', () => {
       domain: 's3.example.com',
       arenaBytes: GiB,
       drainTimeoutMs: 120_000,
+      repairBytesPerSecond: 5 * MiB,
       scrub: { periodMs: DAY, bytesPerSecond: 64 * KiB },
       logLevel: 'debug',
     },

@@ -77,6 +77,7 @@ export interface EngineOptions {
   readonly makeCoder?: MakeCoder
   /** By default none that is not asked for. */
   readonly scrub?: ScrubRates
+  readonly repairBytesPerSecond?: number
   /** In memory nobody else is there to lock anything against. */
   readonly takeLock?: TakeLock
 }
@@ -102,7 +103,7 @@ export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
 export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> => {
   const { files, roots, arena, partitions, parity, memoryIndexes, clock, scheduler } = options
   const { random = systemRandom, log = silentLog, makeCoder = localCoder, movesBytes = true } = options
-  const { takeLock = noLock, scrub = NO_SCRUB } = options
+  const { takeLock = noLock, scrub = NO_SCRUB, repairBytesPerSecond = GiB } = options
   const started = await startStore({
     ...{ roots, filesOf: () => files, takeLock, random, log, partitions },
     ...(parity !== undefined && { parity }),
@@ -116,7 +117,7 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       inspector: { inspect: () => system.inspect(), gateways: [] },
       events: createEvents().spec,
       keeper: started,
-      repairer: { codecOffset: CODEC_RESERVED_BYTES },
+      repairer: { codecOffset: CODEC_RESERVED_BYTES, bytesPerSecond: repairBytesPerSecond },
       scrubber: { ...scrub, gateways: [PROBE] },
       compactor: { bytesPerSecond: GiB },
     }),

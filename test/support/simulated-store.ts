@@ -38,6 +38,7 @@ export interface SimulatedOptions {
   readonly log?: Log
   readonly memoryIndexes?: MemoryIndexes
   readonly scrub?: ScrubRates
+  readonly repairBytesPerSecond?: number
 }
 
 export interface SimulatedStore {

@@ -1,10 +1,11 @@
-// Each kind of thread of the real store killed 50 times under mixed load: by a throw, by an exit, from outside, and out of
+// Each kind of thread of the real store killed under mixed load, 50 times in a campaign: by a throw, by an exit, from outside, and out of
 // memory; first one at a time, then several at once. Clients see 503 or a broken connection and then
 // service; whatever was acknowledged is there and whole at the end, no actor of another thread is started again,
 // connections on other threads go on, and nothing has leaked: no descriptor, no slab, no room in a mailbox.
 import { createStoreClient } from '../../bench/load/store-client.ts'
 import type { Random } from '../../src/base/prng.ts'
 import type { ActorView } from '../../src/runtime/system.ts'
+import { roundsOf } from '../support/rounds.ts'
 import type { How } from '../support/saboteur-orders.ts'
 import { createSteadyLedger } from '../support/steady-ledger.ts'
 import {
@@ -26,6 +27,8 @@ const HOWS: readonly How[] = ['throw', 'exit', 'terminate']
 /** A thread takes a second and two hundred megabytes to run out of memory. */
 const OUT_OF_MEMORY = 7
 const HOLDERS = 4
+/** The first of every way to end is among them, however few. */
+const KILLS = roundsOf(15, 50)
 
 /**
  * A thread that ends while it reads a module leaves the descriptor to nobody: Node knows nothing of it. The slower the machine, the
@@ -177,12 +180,12 @@ const rage = async (random: Random, storm: Storm): Promise<void> => {
 }
 
 test(
-  'four cores: gateway, metadata, disks, upkeep and codec, each killed 50 times under load',
+  `four cores: gateway, metadata, disks, upkeep and codec, each killed ${KILLS} times under load`,
   seeded(LIMIT_MS, (random) =>
     rage(random, {
       cores: 4,
       behind: ['metadata', 'storage', 'upkeep', 'codec'],
-      kills: 50,
+      kills: KILLS,
       alone: 4,
     }),
   ),

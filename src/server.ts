@@ -63,7 +63,7 @@ export interface Server {
 
 /** One metadata partition per this many cores: a journal of its own costs syncs of its own. */
 const CORES_PER_PARTITION = 8
-/** Codecs that may be in use at once: the gateway's own, those of its pool's threads, dead ones included, the repairer's. */
+/** Codecs that may be in use at once: the gateway's own, those of its pool's threads, dead ones included, the repairer's, the recoder's. */
 const CODECS_MAX = 64
 /** What compaction may copy on each disk in a second. */
 const COMPACTION = { bytesPerSecond: 64 * MiB }
@@ -157,8 +157,12 @@ const startSystem = async (
         codecOffset: (CODECS_MAX - 1) * CODEC_RESERVED_BYTES,
         bytesPerSecond: config.repairBytesPerSecond,
       },
-      scrubber: { ...config.scrub, gateways: [PATHS.gateway(0)] },
+      scrubber: { ...config.scrub, gateways: [PATHS.gateway(0), PATHS.recoder] },
       compactor: COMPACTION,
+      recoder: {
+        codecOffset: (CODECS_MAX - 2) * CODEC_RESERVED_BYTES,
+        bytesPerSecond: config.repairBytesPerSecond,
+      },
       ...(patience && { patience }),
     }),
     placement: memory ? {} : planThreads(cores),
@@ -188,7 +192,7 @@ interface RunningParts {
 /** With one or two cores one thread codes large stripes; with more all but the gateway's. Without cores to give, none. */
 const codecShare = (cores: number): CodecShare => ({
   region: 0,
-  poolRegions: { first: 1, count: CODECS_MAX - 2 },
+  poolRegions: { first: 1, count: CODECS_MAX - 3 },
   threads: cores === 0 ? 0 : Math.min(16, Math.max(1, cores - 1)),
 })
 

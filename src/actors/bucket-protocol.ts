@@ -143,6 +143,8 @@ export interface BucketProtocol {
    * reads there; else what was written is garbage.
    */
   relocate(m: { relocations: readonly Relocation[] } & CommitTerms): Promise<boolean[]>
+  /** True when the record that held the shards of `write` holds `data` now; else `data` is garbage. */
+  recode(m: { write: WriteId; data: ShardsData } & CommitTerms): Promise<boolean>
   /** What does not lie on disks that are there: exact, from the counters in the commits. */
   waiting(m: Record<string, never>): Waiting
   /** Sealed segments, with the disks whose copies are whole as far as is known. */
@@ -159,6 +161,8 @@ export interface BucketProtocol {
 export interface Waiting {
   readonly shards: number
   readonly bytes: number
+  /** Shards of what was written while disks were out, in fewer pieces than there could be. They do not lack redundancy. */
+  readonly reduced: number
   /** Numbers that some shard is counted under and that no slot has: disks that were replaced. */
   readonly retired: readonly DiskNumber[]
   /** What is counted under the number of each disk, whether or not it waits. */

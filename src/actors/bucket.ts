@@ -256,6 +256,7 @@ const upkeep = (
   | 'fatesOf'
   | 'dataOfWrite'
   | 'relocate'
+  | 'recode'
   | 'waiting'
   | 'segments'
   | 'verifySegment'
@@ -286,6 +287,8 @@ const upkeep = (
     },
     relocate: ({ relocations, ...m }) =>
       deferReply(partition.relocate(relocations, limitsOf(roster, m)).finally(work.announce)),
+    recode: ({ write, data, ...m }) =>
+      deferReply(partition.recode(write, data, limitsOf(roster, m)).finally(work.announce)),
     waiting: () => waitingOf(partition, roster),
     segments: () => partition.segments.list(),
     verifySegment: ({ segment, disk }) => deferReply(partition.segments.verify(segment, disk)),
@@ -313,7 +316,7 @@ const waitingOf = (partition: Partition, roster: Roster): Waiting => {
     bytes += counts.bytes
     if (!row) retired.push(disk)
   }
-  return { shards, bytes, retired, onDisks }
+  return { shards, bytes, retired, onDisks, reduced: partition.reducedShards }
 }
 
 const repairSegment = async (partition: Partition): Promise<RepairedSegment | undefined> => {

@@ -45,10 +45,10 @@ export const connectGateway = <P extends Protocol<P>>(
   }
 
   const chooseTargets = (write: WriteId, size: number): WriteTargets => {
-    const { set, k, m, disks: chosen } = placeWrite(write, size, facts.parity, diskViews(roster))
+    const { set, k, m, disks: chosen, isReduced } = placeWrite(write, size, facts.parity, diskViews(roster))
     const rows = chosen.map((number) => roster.find(number)!)
     return {
-      ...{ set, k, m },
+      ...{ set, k, m, isReduced },
       targets: rows.map(({ number, slot }) => ({ disk: number, ref: disks[slot]! })),
       sessions: rows.map(({ number, session }) => ({ disk: number, session })),
     }

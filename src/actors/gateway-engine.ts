@@ -13,14 +13,14 @@ import { type StoredBody, storeBody } from './store-body.ts'
 
 const LOOKUP_LIMIT = { withinMs: 30 * SECOND }
 /** A commit that was not numbered by then is refused by the bucket actor … */
-const COMMIT_WITHIN_MS = 10 * SECOND
+export const COMMIT_WITHIN_MS = 10 * SECOND
 /** … and the answer of one that was may take until its frame is synced on the disks that are left. */
-const COMMIT_LIMIT = { withinMs: 60 * SECOND }
+export const COMMIT_LIMIT = { withinMs: 60 * SECOND }
 /** Complete reads the records of up to 10,000 parts. */
 const COMPLETE_LIMIT = { withinMs: 120 * SECOND }
 
 /** Codes after which it is certain that nothing was committed: everything a decision can say. */
-const isUndecided = (error: unknown): boolean => {
+export const isUndecided = (error: unknown): boolean => {
   const code = codeOf(error)
   return (
     code === 'ASK_TIMEOUT' ||

@@ -18,6 +18,8 @@ export interface WriteTargets {
   readonly m: number
   readonly targets: readonly ShardTarget[]
   readonly sessions: readonly DiskSession[]
+  /** See `Placement`. */
+  readonly isReduced: boolean
 }
 
 /** What a gateway knows of the writes that began there. */

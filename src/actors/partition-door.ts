@@ -156,6 +156,7 @@ const handlersWhileShut = (isShut: () => never, again: () => void): Handlers<Buc
   segments: isShut,
   verifySegment: isShut,
   checkIndexes: isShut,
+  recode: isShut,
   dataOfWrite: isShut,
   relocate: isShut,
   waiting: isShut,

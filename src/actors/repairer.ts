@@ -18,6 +18,7 @@ import type { BucketProtocol, DiskSession, Waiting } from './bucket-protocol.ts'
 import { type CodecJobs, createCodecJobs, createCoder, createLateJobs } from './coder.ts'
 import { type DiskProtocol, packedEntries } from './disk-protocol.ts'
 import type { KeeperProtocol } from './keeper.ts'
+import type { RecoderProtocol } from './recoder.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { type ShardRepairArgs, type ShardRepairProtocol, shardRepair } from './shard-repair.ts'
 import { storePublisher } from './store-events.ts'
@@ -312,6 +313,8 @@ class Repairing {
     const tour = this.#tours[0]
     if (!tour) {
       this.#endTours()
+      // What is redundant and takes too much room comes last.
+      this.#context.ref<RecoderProtocol>(PATHS.recoder).tell('wake', {})
       return false
     }
     const { disk, cursor } = tour

@@ -90,7 +90,7 @@ const gatherInline = async ({ body, reader, parts }: Intake): Promise<Uint8Array
 const storeShards = async (intake: Intake): Promise<StoredBody> => {
   const { body, digests, reader, parts } = intake
   const write = Buffer.from(parts.random.bytes(16)).toString('hex') as WriteId
-  const { set, k, m, targets, sessions } = parts.chooseTargets(write, body.size)
+  const { set, k, m, targets, sessions, isReduced } = parts.chooseTargets(write, body.size)
   const plan = planStripes(body.size, k)
   const writer = parts.spawn(
     child(object, `object-${write}`, {
@@ -104,7 +104,8 @@ const storeShards = async (intake: Intake): Promise<StoredBody> => {
     const seal = await sealBody(intake)
     const places = await writer.ask('seal', {}, STRIPE_LIMIT)
     outcome = 'unknown'
-    const data: ShardsData = { kind: 'shards', write, set, k, m, size: body.size, places }
+    const shards: ShardsData = { kind: 'shards', write, set, k, m, size: body.size, places }
+    const data = isReduced ? ({ ...shards, isReduced } as const) : shards
     return {
       seal,
       data,

@@ -48,6 +48,7 @@ export const PATHS = {
   repairer: 'root/upkeep/repairer',
   scrubber: 'root/upkeep/scrubber',
   compactor: 'root/upkeep/compactor',
+  recoder: 'root/upkeep/recoder',
   reclaimer: (partition: number): string => `root/upkeep/reclaimer-${partition}`,
 } as const
 

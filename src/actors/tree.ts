@@ -13,7 +13,8 @@
 //   │   ├─ reclaimer-0 … reclaimer-p
 //   │   ├─ repairer
 //   │   ├─ scrubber
-//   │   └─ compactor
+//   │   ├─ compactor
+//   │   └─ recoder
 //   └─ gateways               one-for-one
 //       └─ gateway-0 … gateway-g   and below it an object actor for each large write
 import { MINUTE, SECOND } from '../base/units.ts'
@@ -26,6 +27,7 @@ import { disk } from './disk.ts'
 import { type InspectorArgs, inspector } from './inspector.ts'
 import { type KeeperArgs, keeper } from './keeper.ts'
 import { reclaimer } from './reclaimer.ts'
+import { type RecoderArgs, recoder } from './recoder.ts'
 import { type RepairerArgs, repairer } from './repairer.ts'
 import { type ScrubberArgs, scrubber } from './scrubber.ts'
 import { PATHS } from './store-facts.ts'
@@ -42,6 +44,7 @@ export interface TreeOptions {
   readonly repairer: RepairerArgs
   readonly scrubber: ScrubberArgs
   readonly compactor: CompactorArgs
+  readonly recoder: RecoderArgs
   /** For tests that break more in a minute than any store should live through: instead of what each supervisor has. */
   readonly patience?: Patience
 }
@@ -94,7 +97,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
     {
       name: 'upkeep',
       strategy: 'one-for-one',
-      intensity: { restartsMax: 5 * (partitions + 4), periodMs: 30 * SECOND },
+      intensity: { restartsMax: 5 * (partitions + 5), periodMs: 30 * SECOND },
       backoff: BACKOFF,
       ...patience,
       decide,
@@ -105,6 +108,7 @@ export const tree = ({ slots, partitions, gateways, patience, ...args }: TreeOpt
         child(repairer, 'repairer', args.repairer),
         child(scrubber, 'scrubber', args.scrubber),
         child(compactor, 'compactor', args.compactor),
+        child(recoder, 'recoder', args.recoder),
       ],
     },
     {

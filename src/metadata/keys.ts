@@ -12,7 +12,7 @@
 //   f  sequence(6) index(2)                       what is to be reclaimed
 //   w  write(16)                                  which record holds the shards of a write
 //   g  name                                       configuration
-//   c  b bucket(8) | d disk(4) | f                counters
+//   c  b bucket(8) | d disk(4) | f | n | r        counters
 //
 // Where a key is followed by more, its 00 bytes are written 00 FF and it ends with 00 00, which keeps the order.
 import type { BucketId, DiskNumber, UploadId, WriteId } from '../base/ids.ts'
@@ -125,6 +125,8 @@ export const configKey = (name: string): BinaryKey => SPACE.config + toBinary(na
 export const bucketCounterKey = (bucket: BucketId): BinaryKey => `${SPACE.counter}b${bucketBytes(bucket)}`
 export const diskCounterKey = (disk: DiskNumber): BinaryKey => `${SPACE.counter}d${fixed(disk, 4)}`
 export const FREES_COUNTER_KEY: BinaryKey = `${SPACE.counter}f`
+/** Of shards that are `isReduced`. */
+export const REDUCED_COUNTER_KEY: BinaryKey = `${SPACE.counter}r`
 export const diskOfCounterKey = (key: BinaryKey): DiskNumber => readFixed(key, 2, 4) as DiskNumber
 
 /** An upload id: 12 hex digits of the sequence that made it, 36 of chance. */

@@ -25,13 +25,13 @@ import {
 } from './held.ts'
 import { IndexCheck } from './index-check.ts'
 import type { IndexPosition, IndexStore } from './index-slot.ts'
-import { bucketCounterKey, diskOfCounterKey } from './keys.ts'
+import { bucketCounterKey, diskOfCounterKey, REDUCED_COUNTER_KEY } from './keys.ts'
 import { Leases } from './leases.ts'
 import { Ledger } from './ledger.ts'
 import { type ListVersions, listVersions, type VersionPage } from './listing.ts'
 import type { MemberDisk } from './members.ts'
 import type { BucketRecord, Data, PartRecord, UploadRecord, VersionRecord } from './records.ts'
-import { dataOfWrite, isKnownWrite, type Relocation, relocate } from './relocation.ts'
+import { dataOfWrite, isKnownWrite, type Relocation, recode, relocate } from './relocation.ts'
 import type { BucketAddress, CommitLimits, Room } from './room.ts'
 import type { SegmentDisk } from './segment-disk.ts'
 import { SegmentUpkeep } from './segment-upkeep.ts'
@@ -281,6 +281,10 @@ export class Partition {
     return relocate(this.#room, relocations, limits)
   }
 
+  recode(write: WriteId, data: ShardsData, limits?: CommitLimits): Promise<boolean> {
+    return recode(this.#room, write, data, limits)
+  }
+
   isKnownWrite(write: WriteId): Promise<boolean> {
     return isKnownWrite(this.#room, write)
   }
@@ -310,6 +314,11 @@ export class Partition {
       if (key[1] === 'd') found.set(diskOfCounterKey(key), { shards, bytes })
     }
     return found
+  }
+
+  /** Shards of what was written with fewer disks than there are: see `isReduced` of a record's data. */
+  get reducedShards(): number {
+    return this.#room.ledger.counters.durable(REDUCED_COUNTER_KEY).shards ?? 0
   }
 
   bucketCounters(address: BucketAddress): { objects: number; bytes: number; uploads: number } {

@@ -54,6 +54,8 @@ export type Data =
       readonly m: number
       /** Bytes of the object or part, before coding. */
       readonly size: number
+      /** Written while disks were out, with fewer data shards than the set has room for: to be written again. */
+      readonly isReduced?: true
       /** `places[i]` holds shard `i`; 0 … k−1 are data, k … k+m−1 parity. */
       readonly places: readonly ShardPlace[]
     }

@@ -6,7 +6,9 @@ import { SPACE, writeKey } from './keys.ts'
 import type { ShardPlace } from './records.ts'
 import type { CommitLimits, Lookup, Room } from './room.ts'
 import {
+  addShards,
   countShard,
+  freeData,
   freePlace,
   type ShardsData,
   type StoredPart,
@@ -52,10 +54,7 @@ export const relocate = (
         if (!holder || !isSamePlace(holder.shards.places[shard], from)) return false
         const places = holder.shards.places.map((place, i) => (i === shard ? to : place))
         const record = holder.record as Holder
-        // The order of versions is that of their first commits: a move does not change it.
-        const kept =
-          'etag' in record && holder.key[0] === SPACE.current ? { sequence: sequenceOf(holder) } : {}
-        decision.put(holder.key, { ...record, ...kept, data: { ...holder.shards, places } })
+        decision.put(holder.key, { ...record, ...keptOf(holder), data: { ...holder.shards, places } })
         const bytes = shardBytes(holder.shards)
         countShard(decision, from.disk, -1, -bytes)
         countShard(decision, to.disk, 1, bytes)
@@ -65,6 +64,34 @@ export const relocate = (
       }),
     limits,
   )
+
+/**
+ * The bytes of `write` were written again, as `data`: the record holds those from then on, and the old shards are reclaimed. False
+ * when no version or part holds the write any more, and what was written is garbage. Durable when it resolves.
+ */
+export const recode = (
+  { ledger }: Room,
+  write: WriteId,
+  data: ShardsData,
+  limits?: CommitLimits,
+): Promise<boolean> =>
+  ledger.decide((decision) => {
+    const holder = holderOf(decision, write)
+    if (!holder) {
+      ledger.indexes.assertAgreement()
+      return false
+    }
+    decision.put(holder.key, { ...(holder.record as Holder), ...keptOf(holder), data })
+    addShards(decision, holder.key, data)
+    freeData(decision, holder.shards)
+    return true
+  }, limits)
+
+/** The order of versions is that of their first commits: a move does not change it. */
+const keptOf = (holder: Entry): { sequence?: number } =>
+  'etag' in (holder.record as Holder) && holder.key[0] === SPACE.current
+    ? { sequence: sequenceOf(holder) }
+    : {}
 
 const sequenceOf = (entry: Entry): number => (entry.record as StoredVersion).sequence ?? entry.sequence
 

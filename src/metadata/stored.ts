@@ -10,6 +10,7 @@ import {
   FREES_COUNTER_KEY,
   freeKey,
   fromBinary,
+  REDUCED_COUNTER_KEY,
   writeKey,
 } from './keys.ts'
 import type { Checksum, Data, PartRecord, ShardPlace, VersionFacts, VersionRecord } from './records.ts'
@@ -130,6 +131,7 @@ export const shardBytes = ({ size, k }: Pick<ShardsData, 'size' | 'k'>): number 
 export const countShards = (decision: Decision, data: ShardsData, by: 1 | -1): void => {
   const bytes = by * shardBytes(data)
   for (const { disk } of data.places) countShard(decision, disk, by, bytes)
+  if (data.isReduced) decision.count(REDUCED_COUNTER_KEY, { shards: by * data.places.length })
 }
 
 export const countShard = (decision: Decision, disk: DiskNumber, shards: number, bytes: number): void =>

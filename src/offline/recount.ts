@@ -8,6 +8,7 @@ import {
   CURRENT_KEY_OFFSET,
   diskCounterKey,
   FREES_COUNTER_KEY,
+  REDUCED_COUNTER_KEY,
   SPACE,
 } from '../metadata/keys.ts'
 import { type ShardsData, shardBytes } from '../metadata/stored.ts'
@@ -43,6 +44,7 @@ export class Recount {
   shards(data: ShardsData): void {
     const bytes = shardBytes(data)
     for (const { disk } of data.places) this.#add(diskCounterKey(disk), { shards: 1, bytes })
+    if (data.isReduced) this.#add(REDUCED_COUNTER_KEY, { shards: data.places.length })
   }
 
   /** What `carried`, every counter of the index, says otherwise. */
@@ -71,6 +73,7 @@ export const bucketOf = (key: BinaryKey): BucketId =>
 /** For people. */
 export const formatCounter = (key: BinaryKey): string => {
   if (key === FREES_COUNTER_KEY) return 'of what waits to be reclaimed'
+  if (key === REDUCED_COUNTER_KEY) return 'of shards written while disks were out'
   if (key === BUCKETS_COUNTER_KEY) return 'of buckets'
   if (key.startsWith(`${SPACE.counter}d`))
     return `of disk ${Buffer.from(key.slice(2), 'latin1').readUInt32BE(0)}`

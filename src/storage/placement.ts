@@ -27,6 +27,8 @@ export interface Placement {
   readonly m: number
   /** `disks[i]` gets shard `i`. */
   readonly disks: readonly DiskNumber[]
+  /** Fewer data shards than there would be if every disk of the set could take one. */
+  readonly isReduced: boolean
 }
 
 /** A number in (0, 1), the same for the same write and candidate. */
@@ -122,7 +124,9 @@ export const placeWrite = (
   }))
   const { set, k, usable } = firstWritable(ranked, size, m)
   const chosen = rankDisks(write, usable).slice(0, k + m)
-  return { set, k, m, disks: chosen.map((disk) => disk.number) }
+  const members = disks.filter((disk) => disk.set === set).length
+  const isReduced = k < geometryOf(size, members, m).k
+  return { set, k, m, disks: chosen.map((disk) => disk.number), isReduced }
 }
 
 /** Throws as `placeWrite` does, for what is written to no shard but to the journal: its reserve is not for bodies. */

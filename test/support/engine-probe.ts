@@ -7,7 +7,7 @@ import type { Engine } from '../../src/actors/engine.ts'
 import { createEngine } from '../../src/actors/gateway-engine.ts'
 import type { RunningWritesProtocol } from '../../src/actors/gateway-parts.ts'
 import type { ScrubberArgs } from '../../src/actors/scrubber.ts'
-import type { MemoryIndexes, StoreFacts } from '../../src/actors/store-facts.ts'
+import { type MemoryIndexes, PATHS, type StoreFacts } from '../../src/actors/store-facts.ts'
 import { tree } from '../../src/actors/tree.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import type { FileSystem } from '../../src/base/files.ts'
@@ -39,7 +39,7 @@ export type MakeCoder = (jobs: CodecJobs, memory: SharedMemory) => StripeCoder
 
 const localCoder: MakeCoder = (jobs) => createCoder(jobs)
 
-export const POOL_REGIONS = { first: 2, count: 4 }
+export const POOL_REGIONS = { first: 3, count: 4 }
 const REGIONS = POOL_REGIONS.first + POOL_REGIONS.count
 
 const engineProbe: Behavior<EngineProbeProtocol, { makeCoder: MakeCoder }> = {
@@ -118,8 +118,9 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       events: createEvents().spec,
       keeper: started,
       repairer: { codecOffset: CODEC_RESERVED_BYTES, bytesPerSecond: repairBytesPerSecond },
-      scrubber: { ...scrub, gateways: [PROBE] },
+      scrubber: { ...scrub, gateways: [PROBE, PATHS.recoder] },
       compactor: { bytesPerSecond: GiB },
+      recoder: { codecOffset: 2 * CODEC_RESERVED_BYTES, bytesPerSecond: repairBytesPerSecond },
     }),
     ...{ arena, random, log, movesBytes },
     workerData: { ...facts, ...(memoryIndexes && { memoryIndexes }) },

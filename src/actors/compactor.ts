@@ -14,6 +14,7 @@ import type { FreedEntry, VolumeUsage } from '../storage/garbage.ts'
 import { planStripes } from '../storage/stripes.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol, LooseEntry } from './disk-protocol.ts'
+import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './store-facts.ts'
 
@@ -193,9 +194,11 @@ class DiskCompaction {
     }))
     const places = await this.#disk.ask('repack', { units }, LIMIT)
     const disk = row.number
+    const repairer = this.#options.context.ref<RepairerProtocol>(PATHS.repairer)
     const moves = batch.flatMap((alive, i) => {
       const to = places[i]
-      // One that is not whole stays: whoever reads it next, the scrub at the latest, has it repaired.
+      // One that is not whole is written elsewhere by its repair, which leaves this place as well.
+      if (!to) repairer.tell('damaged', { data: alive.data, shard: alive.entry.index })
       return to ? [{ alive, from: { disk, volume, offset: alive.entry.offset }, to: { disk, ...to } }] : []
     })
     const refused: FreedEntry[] = []

@@ -3,6 +3,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { createSigner } from '../../bench/load/presign.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import { emptyDirectory, filesIn, flipBytes } from '../support/disk-damage.ts'
@@ -83,7 +84,7 @@ for (const [what, kind] of [
   ['large shards', /^shards\//],
 ] as const) {
   test(
-    `${what}: read right while running, logged, and repaired`,
+    `${what}: read right while running, logged, and repaired, what nobody reads by the scrub`,
     deadline(LIMIT_MS, async () => {
       const server = await start(await filled())
       const client = createS3Client(server)
@@ -94,6 +95,13 @@ for (const [what, kind] of [
       // What was found is repaired; a second reading finds the rest that the first had no need to touch.
       await waitForRedundancy(server, REPAIR_LIMIT_MS)
       await readAll(client)
+      await waitForRedundancy(server, REPAIR_LIMIT_MS)
+      const { presign } = createSigner({ ...server, nowMs: Date.now() })
+      const asked = await fetch(server.endpoint + presign('POST', '/-/scrub/demand', [['bucket', BUCKET]]), {
+        method: 'POST',
+      })
+      assert.is(asked.status, 202)
+      await untilTrue('the scrub has looked at all', () => /"msg":"scrub-done"/.test(server.stderr()))
       await waitForRedundancy(server, REPAIR_LIMIT_MS)
       await server.stop()
       const logged = server.stderr().length

@@ -166,7 +166,7 @@ const rage = async (random: Random, storm: Storm): Promise<void> => {
     assert.ok(mostOf(stray) < mostOf(before.stray) + strayMax(kills), said)
     assert.ok(stray.length < before.stray.length + Math.max(kills, 10), said)
     await server.untilArenaIsWhole()
-    for (const { path, state, mailbox, restarts, thread, isTemporary } of await server.actors()) {
+    for (const { path, state, mailbox, restarts, thread, isTemporary } of await server.untilIdle()) {
       if (isTemporary) continue
       assert.equal([state, mailbox.messages, mailbox.bytes], ['up', 0, 0], path)
       const wasKilled = PLACES.some((place) => path.startsWith(`root/${place}/`)) && thread !== 'main'

@@ -35,6 +35,8 @@ export interface StormedServer extends ServerProcess {
   actors(): Promise<readonly ActorView[]>
   /** Resolves when every actor is up, those of `places` anew since `before`, and a PUT is answered 200. */
   untilServes(places: readonly string[], before: readonly ActorView[]): Promise<void>
+  /** Every actor, when none has anything to do; or as they are when that does not come. */
+  untilIdle(): Promise<readonly ActorView[]>
   /** Resolves when nobody holds a slab of the arena; what is under way for nobody, such as a repair, takes a moment to end. */
   untilArenaIsWhole(): Promise<void>
   close(): Promise<void>
@@ -112,6 +114,15 @@ export const startStormed = async (cores: number, temper: Temper = 'patient'): P
         if (performance.now() > endMs)
           throw new Error(`no service after a kill of ${places}: ${server.stderr().slice(-3000)}`)
         await pause(RETRY_MS)
+      }
+    },
+    async untilIdle() {
+      const endMs = performance.now() + ARENA_LIMIT_MS
+      for (;;) {
+        const all = await actors()
+        const isIdle = all.every(({ isTemporary, mailbox }) => isTemporary || mailbox.messages === 0)
+        if (isIdle || performance.now() > endMs) return all
+        await pause(ARENA_RETRY_MS)
       }
     },
     async untilArenaIsWhole() {

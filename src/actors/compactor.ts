@@ -4,16 +4,15 @@
 // which everything was freed is dropped.
 //
 // Nothing of it is kept: a crash leaves copies that no record names, which the scrub finds, and volumes that are as they were.
-import type { Timer } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import { KiB, MiB, SECOND } from '../base/units.ts'
-import type { Relocation } from '../metadata/relocation.ts'
+import { isSamePlace, type Relocation } from '../metadata/relocation.ts'
 import type { ShardsData } from '../metadata/stored.ts'
 import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import type { FreedEntry, VolumeUsage } from '../storage/garbage.ts'
-import { planStripes } from '../storage/stripes.ts'
+import { type Alarm, createAlarm } from './alarm.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
-import type { DiskProtocol, LooseEntry } from './disk-protocol.ts'
+import { type DiskProtocol, type LooseEntry, unitOf } from './disk-protocol.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './store-facts.ts'
@@ -57,12 +56,8 @@ export const compactor = behavior<CompactorProtocol, CompactorArgs>(import.meta.
     const compactions = roster
       .rows()
       .map(({ slot }) => new DiskCompaction({ context, roster, buckets, slot, ...args }))
-    context.defer(() => {
-      for (const compaction of compactions) compaction.end()
-    })
-    for (const compaction of compactions) compaction.wake(GATHER_MS)
     return {
-      wake: ({ slot }) => compactions[slot]?.wake(GATHER_MS),
+      wake: ({ slot }) => compactions[slot]?.wake(),
       step: ({ slot }) => compactions[slot]?.step(),
     }
   },
@@ -96,29 +91,18 @@ class DiskCompaction {
   /** Volumes that were gone through, and what was garbage in them then. */
   readonly #done = new Map<number, number>()
   #volume: OpenVolume | undefined
-  #timer: Timer | undefined
-  #atMs = 0
+  readonly #alarm: Alarm
 
   constructor(options: CompactionOptions) {
+    const { context, slot } = options
     this.#options = options
-    this.#disk = options.context.ref<DiskProtocol>(PATHS.disk(options.slot))
+    this.#disk = context.ref<DiskProtocol>(PATHS.disk(slot))
+    this.#alarm = createAlarm(context, () => void context.self.tell('step', { slot }))
+    this.wake()
   }
 
-  wake(delayMs: number): void {
-    const { clock, self } = this.#options.context
-    const { slot } = this.#options
-    const atMs = clock.monotonicMs() + delayMs
-    if (this.#timer && this.#atMs <= atMs) return
-    this.#timer?.cancel()
-    this.#atMs = atMs
-    this.#timer = clock.setTimer(delayMs, () => {
-      this.#timer = undefined
-      self.tell('step', { slot })
-    })
-  }
-
-  end(): void {
-    this.#timer?.cancel()
+  wake(): void {
+    this.#alarm.set(GATHER_MS)
   }
 
   async step(): Promise<void> {
@@ -133,11 +117,11 @@ class DiskCompaction {
       if (this.#volume?.session !== row.session) this.#volume = await this.#choose(row)
       if (!this.#volume) return
       const copiedBytes = await this.#compact(row, this.#volume)
-      this.wake((copiedBytes / this.#options.bytesPerSecond) * SECOND)
+      this.#alarm.set((copiedBytes / this.#options.bytesPerSecond) * SECOND)
     } catch (error) {
       context.log.info('compaction-postponed', { disk: row.number, code: codeOf(error) })
       this.#volume = undefined
-      this.wake(RETRY_MS)
+      this.#alarm.set(RETRY_MS)
     }
   }
 
@@ -181,7 +165,7 @@ class DiskCompaction {
       ofPartition.flatMap((fate, i): Alive[] => {
         const entry = entries[i]!
         const place = fate.kind === 'held' ? fate.data.places[entry.index] : undefined
-        const isHere = place?.disk === row.number && place.volume === volume && place.offset === entry.offset
+        const isHere = isSamePlace(place, { disk: row.number, volume, offset: entry.offset })
         return fate.kind === 'held' && isHere ? [{ partition, data: fate.data, entry }] : []
       }),
     )
@@ -189,8 +173,8 @@ class DiskCompaction {
 
   async #move(row: RosterRow, volume: number, batch: readonly Alive[]): Promise<number> {
     const units = batch.map(({ data, entry: { index, offset } }) => ({
-      ...{ write: data.write, index, k: data.k, m: data.m, stripe: 0, place: { volume, offset } },
-      payloadBytes: planStripes(data.size, data.k).lastPayloadBytes,
+      ...unitOf(data, index, 0),
+      place: { volume, offset },
     }))
     const places = await this.#disk.ask('repack', { units }, LIMIT)
     const disk = row.number

@@ -3,9 +3,11 @@
 import type { WriteId } from '../base/ids.ts'
 import type { ShardPlace } from '../metadata/records.ts'
 import type { SegmentFile } from '../metadata/segment-disk.ts'
+import type { ShardsData } from '../metadata/stored.ts'
 import type { Address } from '../runtime/actor.ts'
 import type { FreedEntry, VolumeUsage } from '../storage/garbage.ts'
 import type { PlacedUnit } from '../storage/shard-reader.ts'
+import { payloadBytesOf, planStripes } from '../storage/stripes.ts'
 import type { UnitAddress } from '../storage/unit.ts'
 import type { PackedPlace } from '../storage/volumes.ts'
 import type { FramePiece } from './frame-memory.ts'
@@ -95,6 +97,17 @@ export interface DiskProtocol {
 /** Where a packed shard lies, as storage wants it: nothing for one that is a file. */
 export const packedPlace = ({ volume, offset }: ShardPlace): { place?: PackedPlace } =>
   volume === undefined || offset === undefined ? {} : { place: { volume, offset } }
+
+/** Unit `stripe` of shard `shard`, where it lies, or at `place`. */
+export const unitOf = (
+  { write, size, k, m, places }: ShardsData,
+  shard: number,
+  stripe: number,
+  place: ShardPlace = places[shard]!,
+): PlacedUnit => {
+  const payloadBytes = payloadBytesOf(planStripes(size, k), stripe)
+  return { write, k, m, index: shard, stripe, payloadBytes, ...packedPlace(place) }
+}
 
 /** The entries of packed shards among `places`, as what they take in their volumes. */
 export const packedEntries = (places: readonly ShardPlace[], bytes: number): FreedEntry[] =>

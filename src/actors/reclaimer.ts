@@ -11,6 +11,7 @@ import type { FreeWork } from '../metadata/frees.ts'
 import { behavior, type Context } from '../runtime/actor.ts'
 import type { FreedEntry } from '../storage/garbage.ts'
 import { planStripes } from '../storage/stripes.ts'
+import { createAlarm } from './alarm.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { CompactorProtocol } from './compactor.ts'
 import { type DiskProtocol, packedEntries } from './disk-protocol.ts'
@@ -77,7 +78,7 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
   setup(context, { partition }) {
     const roster = attachRoster((context.workerData as StoreFacts).roster)
     const bucket = context.ref<BucketProtocol>(PATHS.bucket(partition))
-    const alarm = createAlarm(context)
+    const alarm = createAlarm(context, () => void context.self.tell('step', {}))
     let cursor = ''
     /** Disks and their sessions when the tour began. */
     let seen = ''
@@ -144,25 +145,6 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
     }
   },
 })
-
-/** One timer that tells `step`: the earliest wish counts. */
-const createAlarm = (context: Context<ReclaimerProtocol>): { set(delayMs: number): void } => {
-  const { clock, self } = context
-  let due: { readonly atMs: number; cancel(): void } | undefined
-  context.defer(() => due?.cancel())
-  return {
-    set(delayMs) {
-      const atMs = clock.monotonicMs() + delayMs
-      if (due && due.atMs <= atMs) return
-      due?.cancel()
-      const timer = clock.setTimer(delayMs, () => {
-        due = undefined
-        self.tell('step', {})
-      })
-      due = { atMs, cancel: () => timer.cancel() }
-    },
-  }
-}
 
 /** Changes whenever a disk comes or goes. */
 const sessionsOf = (roster: Roster): string =>

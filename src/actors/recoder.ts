@@ -1,12 +1,12 @@
 // The recoder: what was written while disks were out has fewer data shards than the set has room for, and takes more room than it
 // need. When all disks of a set are back its bytes are read, written again in the set's own geometry, and the record is told, if it
 // still holds the old shards. What was written is redundant before and after; so this is the last that upkeep does, and gives way to everything.
-import type { Timer } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { createKernel } from '../codec/index.ts'
 import { type ShardsData, shardBytes } from '../metadata/stored.ts'
 import { behavior, type Context } from '../runtime/actor.ts'
+import { type Alarm, createAlarm } from './alarm.ts'
 import { createCodecJobs, createCoder, createLateJobs } from './coder.ts'
 import { connectGateway } from './connect-gateway.ts'
 import type { Body } from './engine.ts'
@@ -61,9 +61,9 @@ class Recoding {
   readonly #roster: Roster
   readonly #parts: GatewayParts
   readonly #reading: ReadDependencies
+  readonly #alarm: Alarm
   #tour: Tour | undefined
   #found: { readonly partition: number; readonly data: ShardsData }[] = []
-  #timer: Timer | undefined
 
   constructor(context: Context<RecoderProtocol>, { codecOffset, bytesPerSecond }: RecoderArgs) {
     const facts = context.workerData as StoreFacts
@@ -75,7 +75,7 @@ class Recoding {
     this.#roster = attachRoster(facts.roster)
     this.#parts = parts
     this.#reading = reading
-    context.defer(() => this.#timer?.cancel())
+    this.#alarm = createAlarm(context, () => void context.self.tell('step', {}))
   }
 
   get running(): GatewayParts['running'] {
@@ -83,28 +83,22 @@ class Recoding {
   }
 
   wake(): void {
-    this.#tour = { partition: 0, cursor: '' }
-    this.#found = []
-    this.#schedule(GATHER_MS)
+    this.#beginIn(GATHER_MS)
   }
 
-  #schedule(delayMs: number): void {
-    this.#timer ??= this.#context.clock.setTimer(delayMs, () => {
-      this.#timer = undefined
-      this.#context.self.tell('step', {})
-    })
+  #beginIn(delayMs: number): void {
+    this.#tour = { partition: 0, cursor: '' }
+    this.#found = []
+    this.#alarm.set(delayMs)
   }
 
   async step(): Promise<void> {
     try {
       const bytes = await this.#work()
-      if (bytes !== undefined) this.#schedule((bytes / this.#bytesPerSecond) * SECOND)
+      if (bytes !== undefined) this.#alarm.set((bytes / this.#bytesPerSecond) * SECOND)
     } catch (error) {
       this.#context.log.info('recoding-postponed', { code: codeOf(error) })
-      this.wake()
-      this.#timer?.cancel()
-      this.#timer = undefined
-      this.#schedule(RETRY_MS)
+      this.#beginIn(RETRY_MS)
     }
   }
 

@@ -4,7 +4,6 @@
 //
 // Memory is bounded by the shards it works on at a time and by the queue of damaged ones; what does not fit there is found
 // again by the next read.
-import type { Timer } from '../base/clock.ts'
 import { codeOf } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { MINUTE, MiB, SECOND } from '../base/units.ts'
@@ -14,6 +13,7 @@ import type { ShardPlace } from '../metadata/records.ts'
 import { type ShardsData, shardBytes } from '../metadata/stored.ts'
 import { type ActorRef, behavior, type Context, child } from '../runtime/actor.ts'
 import { planStripes } from '../storage/stripes.ts'
+import { type Alarm, createAlarm } from './alarm.ts'
 import type { BucketProtocol, DiskSession, Waiting } from './bucket-protocol.ts'
 import { type CodecJobs, createCodecJobs, createCoder, createLateJobs } from './coder.ts'
 import { type DiskProtocol, packedEntries } from './disk-protocol.ts'
@@ -118,8 +118,7 @@ class Repairing {
   /** Partitions whose segments are to be looked at. */
   #segments: number[] = []
   #isAwake = false
-  #timer: Timer | undefined
-  #atMs = 0
+  readonly #alarm: Alarm
   #hasPostponed = false
   #children = 0
   readonly #bytesPerSecond: number
@@ -135,19 +134,19 @@ class Repairing {
     const { memory } = context.arena
     const makeJobs = (): CodecJobs => createCodecJobs(createKernel({ memory, reservedOffset: codecOffset }))
     this.#coder = createCoder(createLateJobs(makeJobs))
-    context.defer(() => this.#timer?.cancel())
+    this.#alarm = createAlarm(context, () => void context.self.tell('step', {}))
     context.ref<KeeperProtocol>(PATHS.keeper).tell('tellSuspects', {})
   }
 
   wake(): void {
     this.#isAwake = true
-    this.#schedule(GATHER_MS)
+    this.#alarm.set(GATHER_MS)
   }
 
   report(data: ShardsData, shard: number): void {
     const isFull = this.#damaged.size + this.#postponed.size >= DAMAGED_MAX
     if (!isFull) this.#damaged.set(`${data.write}/${shard}`, { data, shard })
-    this.#schedule(GATHER_MS)
+    this.#alarm.set(GATHER_MS)
   }
 
   suspect(disk: DiskNumber): void {
@@ -195,32 +194,21 @@ class Repairing {
     return this.#roster.rows().filter(({ state }) => state === 'out').length
   }
 
-  #schedule(delayMs: number): void {
-    const atMs = this.#context.clock.monotonicMs() + delayMs
-    if (this.#timer && this.#atMs <= atMs) return
-    this.#timer?.cancel()
-    this.#atMs = atMs
-    this.#timer = this.#context.clock.setTimer(delayMs, () => {
-      this.#timer = undefined
-      this.#context.self.tell('step', {})
-    })
-  }
-
   /** One bounded piece of work, then the next one by a message of its own. */
   async step(): Promise<void> {
     try {
       if (this.#isAwake) await this.#plan()
       this.#rebuiltBytes = 0
       if (await this.#work()) {
-        this.#schedule((this.#rebuiltBytes / this.#bytesPerSecond) * SECOND)
+        this.#alarm.set((this.#rebuiltBytes / this.#bytesPerSecond) * SECOND)
       } else if (this.#hasPostponed) {
         this.#isAwake = true
-        this.#schedule(RETRY_MS)
+        this.#alarm.set(RETRY_MS)
       }
     } catch (error) {
       this.#context.log.info('repair-postponed', { code: codeOf(error) })
       this.#isAwake = true
-      this.#schedule(RETRY_MS)
+      this.#alarm.set(RETRY_MS)
     }
   }
 

@@ -5,6 +5,7 @@ import { codeOf } from '../base/errors.ts'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { MINUTE, SECOND } from '../base/units.ts'
 import type { WriteFate } from '../metadata/held.ts'
+import { isSamePlace } from '../metadata/relocation.ts'
 import type { ActorRef, Context } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
@@ -104,13 +105,11 @@ const unknownOf = async <C extends Candidate>(
 
 const isNobodys = (candidate: Named, fate: WriteFate): boolean => {
   if (fate.kind !== 'held') return fate.kind === 'unknown'
-  return !fate.data.places.some(
-    ({ disk, volume, offset }, shard) =>
-      disk === candidate.disk &&
-      (candidate.kind === 'file'
-        ? volume === undefined
-        : shard === candidate.index && volume === candidate.volume && offset === candidate.offset),
-  )
+  const { disk } = candidate
+  // A file is named by its write alone, whichever shard of it is there.
+  if (candidate.kind === 'file') return !fate.data.places.some((place) => isSamePlace(place, { disk }))
+  const { index, volume, offset } = candidate
+  return !isSamePlace(fate.data.places[index], { disk, volume, offset })
 }
 
 /** What was found once, until it is looked at again. */

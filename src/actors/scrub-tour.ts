@@ -9,6 +9,7 @@ import { codeOf } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, MINUTE, SECOND } from '../base/units.ts'
 import type { HeldPage, HeldScope } from '../metadata/held.ts'
+import { isSamePlace } from '../metadata/relocation.ts'
 import type { ShardsData } from '../metadata/stored.ts'
 import type { ActorRef, Context } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
@@ -209,15 +210,13 @@ export class ScrubTour {
     const { write } = data
     const now = await this.#bucket(partition).ask('dataOfWrite', { write }, LIMIT)
     const place = now.data?.places[shard]
-    const before = data.places[shard]!
-    const isThere =
-      place?.disk === before.disk && place.volume === before.volume && place.offset === before.offset
+    const isThere = isSamePlace(place, data.places[shard]!)
     const name = `${write}/${shard}`
     if (!now.data || !isThere || this.#reported.has(name)) return
     if (this.#reported.size < REPORTED_MAX) this.#reported.add(name)
     if (how === 'missing') findings.missing++
     else findings.corrupt++
-    this.#parts.context.log.warn('scrub-found', { write, shard, disk: place.disk, how })
+    this.#parts.context.log.warn('scrub-found', { write, shard, disk: data.places[shard]!.disk, how })
     this.#parts.repairer.tell('damaged', { data: now.data, shard })
   }
 

@@ -6,7 +6,7 @@ import type { ShardsData } from '../metadata/stored.ts'
 import type { PlacedUnit } from '../storage/shard-reader.ts'
 import { payloadBytesOf, planStripes } from '../storage/stripes.ts'
 import { entryBytesOf, fileBytesOf } from '../storage/unit.ts'
-import { packedPlace } from './disk-protocol.ts'
+import { unitOf } from './disk-protocol.ts'
 
 /** One unit, and which shard of whose it is. */
 export interface UnitCheck {
@@ -45,11 +45,9 @@ export function* batchesOf(
     for (let stripe = 0; stripe < plan.stripes; stripe++) {
       const payloadBytes = payloadBytesOf(plan, stripe)
       const unitBytes = plan.isPacked ? entryBytesOf(payloadBytes) : fileBytesOf(payloadBytes)
-      for (const [shard, place] of data.places.entries()) {
-        const { disk } = place
+      for (const [shard, { disk }] of data.places.entries()) {
         if (!wanted(disk)) continue
-        const { write, k, m } = data
-        const unit = { write, k, m, index: shard, stripe, payloadBytes, ...packedPlace(place) }
+        const unit = unitOf(data, shard, stripe)
         const known = checks.get(disk)
         if (known) known.push({ data, shard, unit })
         else checks.set(disk, [{ data, shard, unit }])

@@ -1,11 +1,11 @@
 // The scrubber looks, once a period, at every byte that the store keeps, whether anybody reads it or not: at most so many
 // bytes a second of each disk, and between two tours it reads nothing. What it finds it tells those who mend: shards the
 // repairer, copies of segments their partition. How far it is stands in the metadata, so a restart goes on there.
-import type { Timer } from '../base/clock.ts'
 import { codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { HOUR, KiB, MINUTE, SECOND } from '../base/units.ts'
 import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
+import { type Alarm, createAlarm } from './alarm.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import type { RunningWritesProtocol } from './gateway-parts.ts'
@@ -134,8 +134,7 @@ class Scrubbing {
   #askedCount = 0
   /** When each disk may be read from again. */
   readonly #readyMs = new Map<DiskNumber, number>()
-  #timer: Timer | undefined
-  #atMs = 0
+  readonly #alarm: Alarm
 
   constructor(context: Context<ScrubberProtocol>, args: ScrubberArgs) {
     const facts = context.workerData as StoreFacts
@@ -153,19 +152,11 @@ class Scrubbing {
       gateways: args.gateways.map((path) => context.ref<RunningWritesProtocol>(path)),
       disk: (slot) => context.ref<DiskProtocol>(PATHS.disk(slot)),
     })
-    context.defer(() => this.#timer?.cancel())
+    this.#alarm = createAlarm(context, () => void context.self.tell('step', {}))
   }
 
   wake(delayMs: number): void {
-    const { clock, self } = this.#context
-    const atMs = clock.monotonicMs() + delayMs
-    if (this.#timer && this.#atMs <= atMs) return
-    this.#timer?.cancel()
-    this.#atMs = atMs
-    this.#timer = clock.setTimer(Math.min(delayMs, SLEEP_MS_MAX), () => {
-      this.#timer = undefined
-      self.tell('step', {})
-    })
+    this.#alarm.set(Math.min(delayMs, SLEEP_MS_MAX))
   }
 
   status(): ScrubStatus {

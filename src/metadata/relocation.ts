@@ -26,7 +26,7 @@ export interface Relocation {
 
 type Holder = StoredVersion | StoredPart
 
-const isSamePlace = (a: ShardPlace | undefined, b: ShardPlace): boolean =>
+export const isSamePlace = (a: ShardPlace | undefined, b: ShardPlace): boolean =>
   a !== undefined && a.disk === b.disk && a.volume === b.volume && a.offset === b.offset
 
 /** The entry whose record holds the shards of `write` now; undefined when they wait to be reclaimed, or never were. */

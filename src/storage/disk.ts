@@ -81,13 +81,28 @@ interface LooseSearch {
 
 const HEADER_BYTES_MAX = headerBytesOf(PAYLOAD_BYTES_MAX)
 
-/** Adds the entries that begin in `window`, which lies at `base` of the volume; returns where to read on. */
-const findEntries = (window: Uint8Array, base: number, limit: number, entries: VolumeEntry[]): number => {
+interface EntrySearch {
+  readonly limit: number
+  /** Looks for the next entry behind what is none. */
+  readonly passesDamage: boolean
+}
+
+/**
+ * Adds the entries that begin in `window`, which lies at `base` of the volume; returns where to read on, undefined when it stopped at
+ * what is no entry.
+ */
+const findEntries = (
+  window: Uint8Array,
+  base: number,
+  { limit, passesDamage }: EntrySearch,
+  entries: VolumeEntry[],
+): number | undefined => {
   let at = 0
   while (at < window.length && entries.length < limit) {
     // A header may be cut off by the end of the window: it comes first in the next.
     if (at > 0 && window.length - at < HEADER_BYTES_MAX) break
     const address = readUnitAddress(window.subarray(at))
+    if (address === undefined && !passesDamage) return undefined
     if (address !== undefined) entries.push({ ...address, offset: base + at })
     at += address === undefined ? ENTRY_ALIGNMENT : entryBytesOf(address.payloadBytes)
   }
@@ -333,7 +348,7 @@ export class Disk {
     while (entries.length < limit) {
       const length = await file.read(window, at)
       if (length < headerBytesOf(1)) return { entries, isOurs }
-      at = findEntries(window.subarray(0, length), at, limit, entries)
+      at = findEntries(window.subarray(0, length), at, { limit, passesDamage: true }, entries)!
     }
     return { entries, next: at, isOurs }
   }
@@ -349,14 +364,10 @@ export class Disk {
     const window = new Uint8Array(WALK_BYTES)
     const start = Math.max(offset, VOLUME_HEADER_BYTES)
     const length = await file.read(window, start)
-    let at = 0
-    while (at < length && (at === 0 || length - at >= HEADER_BYTES_MAX)) {
-      const address = readUnitAddress(window.subarray(at, length))
-      if (address === undefined && !passesDamage) return { entries }
-      if (address && !noted.has(start + at)) entries.push({ ...address, offset: start + at })
-      at += address === undefined ? ENTRY_ALIGNMENT : entryBytesOf(address.payloadBytes)
-    }
-    return at === 0 ? { entries } : { entries, next: start + at }
+    const search = { limit: Number.POSITIVE_INFINITY, passesDamage }
+    const next = findEntries(window.subarray(0, length), start, search, entries)
+    const loose = entries.filter((entry) => !noted.has(entry.offset))
+    return next === undefined || next === start ? { entries: loose } : { entries: loose, next }
   }
 
   #reclaimVolume(volume: number): void {

@@ -15,7 +15,7 @@ import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
 import { payloadBytesOf, planStripes } from '../storage/stripes.ts'
 import { blocksOf, sealUnit } from '../storage/unit.ts'
 import type { StripeCoder } from './coder.ts'
-import { type DiskProtocol, packedPlace, type UnitOutcome } from './disk-protocol.ts'
+import { type DiskProtocol, packedPlace, type UnitOutcome, unitOf } from './disk-protocol.ts'
 import { acquireStripe, offsetOf, type SlabRange, type StripeBuffer, viewOf } from './stripe-buffer.ts'
 
 export interface ShardRepairArgs {
@@ -28,7 +28,7 @@ export interface ShardRepairArgs {
 }
 
 export interface ShardRepairProtocol {
-  /** Whether every unit of the shard is whole where the record says it lies. */
+  /** Whether every unit of the shard is whole where the record says it lies, on the medium. */
   verify(m: Record<string, never>): Promise<boolean>
   /**
    * Rebuilds and writes the shard; durable when it resolves, and read back from the medium. QUORUM_READ or OBJECT_LOST when there
@@ -66,14 +66,10 @@ export const shardRepair: Behavior<ShardRepairProtocol, ShardRepairArgs> = {
     }
     return {
       async verify() {
-        for (let stripe = 0; stripe < plan.stripes; stripe++) {
-          const outcome = await withBuffer(stripe, 1, ({ units }, payloadBytes) =>
-            readUnit(args, shard, stripe, payloadBytes, units[0]!),
-          )
-          if (outcome === 'unanswered') throw unavailable('QUORUM_READ', 'the disk of the shard is out')
-          if (outcome !== 'ok') return false
-        }
-        return true
+        const place = data.places[shard]!
+        const ref = args.disk(place.disk)
+        if (!ref) throw unavailable('QUORUM_READ', 'the disk of the shard is out')
+        return isWhole(args, ref, place)
       },
       async rebuild() {
         const ref = args.disk(target)
@@ -87,7 +83,13 @@ export const shardRepair: Behavior<ShardRepairProtocol, ShardRepairArgs> = {
           })
         }
         if (!plan.isPacked) await ref.ask('sealShard', { write: data.write }, UNIT_LIMIT)
-        await checkWritten(args, ref, place)
+        if (!(await isWhole(args, ref, place))) {
+          throw fault('DISK_IO', 'what a repair wrote cannot be read back', {
+            disk: target,
+            write: data.write,
+            shard,
+          })
+        }
         return place
       },
     }
@@ -112,24 +114,20 @@ const writeUnit = async (
 
 const UNITS_PER_CHECK = 16
 
-/** What was not seen on the medium does not count as repaired. */
-const checkWritten = async (
-  { data, shard, target }: ShardRepairArgs,
+/** Whether every unit of the shard can be read at `place`: from the medium, for what lies in memory says nothing about that. */
+const isWhole = async (
+  { data, shard }: ShardRepairArgs,
   ref: ActorRef<DiskProtocol>,
   place: ShardPlace,
-): Promise<void> => {
-  const { write, k, m } = data
-  const plan = planStripes(data.size, k)
-  for (let first = 0; first < plan.stripes; first += UNITS_PER_CHECK) {
-    const count = Math.min(UNITS_PER_CHECK, plan.stripes - first)
-    const units = Array.from({ length: count }, (_, i) => ({
-      ...{ write, index: shard, k, m, stripe: first + i },
-      ...{ payloadBytes: payloadBytesOf(plan, first + i), ...packedPlace(place) },
-    }))
+): Promise<boolean> => {
+  const { stripes } = planStripes(data.size, data.k)
+  for (let first = 0; first < stripes; first += UNITS_PER_CHECK) {
+    const count = Math.min(UNITS_PER_CHECK, stripes - first)
+    const units = Array.from({ length: count }, (_, i) => unitOf(data, shard, first + i, place))
     const outcomes = await ref.ask('verifyUnits', { units }, UNIT_LIMIT)
-    if (outcomes.every((outcome) => outcome === 'ok')) continue
-    throw fault('DISK_IO', 'what a repair wrote cannot be read back', { disk: target, write, shard })
+    if (outcomes.some((outcome) => outcome !== 'ok')) return false
   }
+  return true
 }
 
 const readUnit = async (

@@ -6,6 +6,7 @@ import { partitionOf } from '../../src/actors/connect-gateway.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import type { RepairerProtocol } from '../../src/actors/repairer.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
+import type { FileSystem } from '../../src/base/files.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import type { ShardsData } from '../../src/metadata/stored.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
@@ -285,6 +286,52 @@ test(
       await store.pass(count === 1 ? 5_000 : 10_000)
       assert.is(of('shard-repaired').length, count)
     }
+    await store.close()
+  }),
+)
+
+test(
+  'what is wrong on the medium alone is repaired, however well it reads from memory',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const memory = createMemoryFiles({ direct: true })
+    /** Files of which the medium has lost a bit, and the system's cache has not. */
+    const lost = new Set<string>()
+    const files: FileSystem = {
+      ...memory,
+      async open(path, mode, options) {
+        const file = await memory.open(path, mode, options)
+        if (!lost.has(path) || mode !== 'read' || options?.direct !== true) return file
+        return {
+          ...file,
+          async read(into, position) {
+            const count = await file.read(into, position)
+            into[5000]! ^= 1
+            return count
+          },
+        }
+      },
+      rename(from, to) {
+        lost.delete(to)
+        return memory.rename(from, to)
+      },
+    }
+    const simulation = createSimulation(9)
+    const store = await openSimulatedStore(simulation, { files, roots: ['/d1', '/d2', '/d3', '/d4'], log })
+    const { run, engine, system } = store
+    await run(engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
+    const request = { ...address('k'), owner: OWNER, headers: [], metadata: [] }
+    const { data } = await run(engine.objects.put(request, bodyOf(bytesOf('k', 5 * MiB))))
+    if (data.kind !== 'shards') throw new Error('it is a large one')
+    const repairer = system.ref<RepairerProtocol>(PATHS.repairer)
+    repairer.tell('damaged', { data, shard: 0 })
+    await store.pass(30_000)
+    assert.is(of('shard-repaired').length, 0, 'it is whole')
+    lost.add(`/d${data.places[0]!.disk}/shards/${data.write.slice(0, 2)}/${data.write}`)
+    repairer.tell('damaged', { data, shard: 0 })
+    await store.pass(30_000)
+    assert.is(of('shard-repaired').length, 1)
+    assert.is(lost.size, 0, 'another file has its name')
     await store.close()
   }),
 )

@@ -318,7 +318,9 @@ export class Journal {
   }
 
   async *#frames(header: SegmentHeader, length: number): AsyncGenerator<FrameContent> {
-    const walk = new FrameWalk(this.readable(header.segment)!, false)
+    const readable = this.readable(header.segment)
+    if (!readable) throw unavailable('QUORUM_READ', `segment ${header.segment} was dropped meanwhile`)
+    const walk = new FrameWalk(readable, false)
     try {
       while (walk.offset < length) {
         const frame = await walk.next()

@@ -33,6 +33,7 @@ import type { MemberDisk } from './members.ts'
 import type { BucketRecord, Data, PartRecord, UploadRecord, VersionRecord } from './records.ts'
 import { dataOfWrite, isKnownWrite, type Relocation, recode, relocate } from './relocation.ts'
 import type { BucketAddress, CommitLimits, Room } from './room.ts'
+import type { BodyMover } from './segment-compaction.ts'
 import type { SegmentDisk } from './segment-disk.ts'
 import { SegmentUpkeep } from './segment-upkeep.ts'
 import type { ShardsData } from './stored.ts'
@@ -73,6 +74,8 @@ export interface PartitionOptions {
   readonly onIndexLost?: (position: IndexPosition, cause: string) => void
   /** A copy of a segment turned out to be damaged: see `segments.damaged`. */
   readonly onSegmentDamaged?: () => void
+  /** Takes larger bodies out of the journal when their segment is compacted. */
+  readonly bodies?: BodyMover
   readonly partBytesMin?: number
   readonly bucketsMax?: number
   readonly segmentBytes?: number
@@ -111,7 +114,14 @@ export class Partition {
    * what is there contradicts itself, `RECORD_VERSION` that a later release wrote it.
    */
   static async open(options: PartitionOptions): Promise<Partition> {
-    const { clock, random, log = silentLog, partBytesMin = 5 * MiB, bucketsMax = BUCKETS_MAX } = options
+    const {
+      clock,
+      random,
+      log = silentLog,
+      partBytesMin = 5 * MiB,
+      bucketsMax = BUCKETS_MAX,
+      bodies,
+    } = options
     const ledger = await Ledger.open({ ...options, log })
     return new Partition({
       ledger,
@@ -120,6 +130,7 @@ export class Partition {
       // Who holds a lease of an earlier life must not end one of this.
       leases: new Leases(Buffer.from(random.bytes(6)).readUIntBE(0, 6)),
       limits: { partBytesMin, bucketsMax },
+      ...(bodies && { bodies }),
     })
   }
 

@@ -9,6 +9,7 @@ import { bucketKey } from './keys.ts'
 import type { Leases } from './leases.ts'
 import type { Ledger } from './ledger.ts'
 import type { BucketRecord } from './records.ts'
+import type { BodyMover } from './segment-compaction.ts'
 
 export interface Room {
   readonly ledger: Ledger
@@ -16,6 +17,8 @@ export interface Room {
   readonly random: Random
   readonly leases: Leases
   readonly limits: RoomLimits
+  /** Without it bodies stay in the journal. */
+  readonly bodies?: BodyMover
 }
 
 export interface RoomLimits {

@@ -1,17 +1,14 @@
-// The upkeep of segments: dropping the oldest ones when nothing in them is alive, making lost copies anew, and knowing
-// which copies there are.
+// The upkeep of segments: dropping the oldest ones when nothing in them is alive, at once or after a compaction, making lost
+// copies anew, and knowing which copies there are.
 import { createHash } from 'node:crypto'
 import { codeOf, fault, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
-import type { Decision } from './decision.ts'
-import type { Entry } from './entry.ts'
 import type { LiveSegment } from './journal.ts'
-import { SPACE } from './keys.ts'
 import type { MemberDisk } from './members.ts'
-import type { Lookup, Room } from './room.ts'
+import type { Room } from './room.ts'
+import { type JournalWeight, SegmentCompaction } from './segment-compaction.ts'
 import type { SegmentDisk } from './segment-disk.ts'
 import { type CopyDamage, RESTORE_PIECE_BYTES, wholePieces } from './segment-reader.ts'
-import type { StoredVersion } from './stored.ts'
 
 /** A sealed segment that has fewer than m + 1 copies. */
 export interface SegmentDamage {
@@ -24,33 +21,37 @@ export interface SegmentDamage {
 /** An eighth of a segment must become free, for at most an eighth of that written again. */
 const GAIN = 8
 
-/** Whether this very entry, where it lies, is what its key holds. */
-const isAlive = (from: Lookup, entry: Entry): boolean => {
-  if (entry.payload === undefined) return false
-  const now = from.get(entry.key)
-  return now !== undefined && now.segment === entry.segment && now.sequence === entry.sequence
-}
-
-const carry = (decision: Decision, entries: readonly Entry[]): void => {
-  for (const { key, record, sequence, body } of entries.filter((entry) => isAlive(decision, entry))) {
-    // The order of versions is that of their first commits.
-    const kept = key[0] === SPACE.current ? { sequence, ...(record as StoredVersion) } : record
-    decision.put(key, kept, body?.bytes && Uint8Array.from(body.bytes))
-  }
-}
-
 export class SegmentUpkeep {
   readonly #room: Room
   /** Last commit when a segment was first seen without anything alive: readers from before may still read it. */
   readonly #deadSince = new Map<number, number>()
+  readonly #compaction: SegmentCompaction
+  #isDropping = false
+  #goesOn = false
 
   constructor(room: Room) {
     this.#room = room
+    this.#compaction = new SegmentCompaction(room)
   }
 
   /** Bytes of journal, one copy of each segment, the open one excluded. */
   get sealedBytes(): number {
     return this.#room.ledger.journal.live().reduce((sum, { sealed }) => sum + sealed.length, 0)
+  }
+
+  /** What of that is alive, as far as the indexes know. */
+  weigh(): JournalWeight {
+    return this.#compaction.weigh()
+  }
+
+  /** Another call of `dropOldest` has more to do at once. */
+  get goesOn(): boolean {
+    return this.#goesOn
+  }
+
+  /** A call of `dropOldest` is at work. */
+  get isDropping(): boolean {
+    return this.#isDropping
   }
 
   get count(): number {
@@ -83,29 +84,53 @@ export class SegmentUpkeep {
 
   /**
    * Drops the oldest segments in which nothing is alive, and those whose little that is alive pays to be committed
-   * again. Resolves to how many went. A new segment that does not list them is begun, and when it counts they are
-   * removed. Without a gain nothing is written, so it may be called as often as one likes.
+   * again; when the journal is past its bound, what is alive in one segment goes on, however much it is. Resolves to how many
+   * went. A new segment that does not list them is begun, and when it counts they are removed. Without a gain nothing is
+   * written, so it may be called as often as one likes.
    */
   async dropOldest(): Promise<number> {
+    if (this.#isDropping) return 0
+    this.#isDropping = true
+    this.#goesOn = false
+    try {
+      return await this.#drop()
+    } finally {
+      this.#isDropping = false
+    }
+  }
+
+  async #drop(): Promise<number> {
     const { ledger } = this.#room
-    if (ledger.isRebuilding || !ledger.indexes.isComplete) return 0
     let dropped = this.#dropDead()
+    if (!this.#mayDrop()) return dropped
+    if (await this.#carryPoor()) dropped += await this.#dropCarried()
+    if (await this.#compaction.step()) {
+      dropped += await this.#dropCarried()
+      this.#goesOn = this.#compaction.isDue
+    }
+    // In a run of compactions what goes on fills segments by itself, and each of these says what was dropped.
+    if (dropped > 0 && !this.#goesOn) await this.#compaction.beginSegment()
+    return ledger.isClosed ? 0 : dropped
+  }
+
+  async #carryPoor(): Promise<boolean> {
+    const { journal } = this.#room.ledger
     const planned = this.#plan()
-    if (planned > ledger.journal.live().length) {
-      ledger.journal.wantSegment()
-      await ledger.appendNothing()
-    }
-    const carried = ledger.journal.live().slice(0, planned)
-    for (const { sealed } of carried) await this.#carry(sealed)
-    if (carried.length > 0) {
-      await ledger.indexes.drain()
-      dropped += this.#dropDead()
-    }
-    if (dropped > 0) {
-      ledger.journal.wantSegment()
-      await ledger.appendNothing()
-    }
-    return dropped
+    if (planned > journal.live().length) await this.#compaction.beginSegment()
+    const carried = journal.live().slice(0, planned)
+    for (const { sealed } of carried) await this.#compaction.carry(sealed)
+    return carried.length > 0
+  }
+
+  async #dropCarried(): Promise<number> {
+    await this.#room.ledger.indexes.drain()
+    return this.#dropDead()
+  }
+
+  /** An index that is made anew reads segments, and nothing goes on the word of one. */
+  #mayDrop(): boolean {
+    const { ledger } = this.#room
+    return !ledger.isRebuilding && ledger.indexes.isComplete
   }
 
   #dropDead(): number {
@@ -113,6 +138,7 @@ export class SegmentUpkeep {
     const { journal } = ledger
     let dropped = 0
     for (;;) {
+      if (!this.#mayDrop()) return dropped
       const [oldest, second] = journal.live()
       const following = second?.sealed.firstSequence ?? journal.openFirstSequence
       if (!oldest || following === undefined || !this.#isDead(oldest, following)) return dropped
@@ -147,20 +173,6 @@ export class SegmentUpkeep {
       if (alive * GAIN > journal.segmentBytes) return 0
     }
     return 0
-  }
-
-  /** An entry that was replaced meanwhile stays so: whether it is alive is asked when its commit is numbered. */
-  async #carry({ segment, length }: LiveSegment['sealed']): Promise<void> {
-    const { ledger } = this.#room
-    const readable = ledger.journal.readable(segment)
-    if (!readable) return
-    const damaged = (damage: CopyDamage): void => ledger.journal.noteDamage(segment, damage)
-    for await (const { content } of wholePieces(readable, length, damaged)) {
-      for (const commit of content?.commits ?? []) {
-        const alive = commit.filter((entry) => isAlive(ledger, entry))
-        if (alive.length > 0) await ledger.decide((decision) => carry(decision, alive))
-      }
-    }
   }
 
   /** Sealed segments with fewer than m + 1 copies on disks that are members. */

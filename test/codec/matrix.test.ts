@@ -24,6 +24,10 @@ test('the coefficients on disks stay what they are', () => {
   )
 })
 
+test('with one data shard every parity shard is that shard again', () => {
+  for (let m = 0; m <= SHARDS_MAX - 1; m++) assert.equal([...createParityMatrix(1, m)], Array(m).fill(1))
+})
+
 test('a geometry with fewer shards is a part of one with more', () => {
   const wide = createParityMatrix(20, 12)
   for (let k = 1; k <= 20; k++) {

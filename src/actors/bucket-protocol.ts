@@ -127,8 +127,8 @@ export interface BucketProtocol {
   nextFrees(m: { limit: number; after: string; isAfresh?: boolean }): Promise<FreeWork[]>
   confirmFrees(m: { ids: readonly string[] }): Promise<void>
   giveBackFrees(m: { ids: readonly string[] }): void
-  /** Drops what it pays to drop; `isIndexing`: asked again in a while it may find more. */
-  dropSegments(m: Record<string, never>): Promise<{ isIndexing: boolean }>
+  /** Drops what it pays to drop; `isIndexing`: asked again in a while it may find more, `isCompacting`: asked again at once. */
+  dropSegments(m: Record<string, never>): Promise<{ isIndexing: boolean; isCompacting: boolean }>
 
   /** Shards that lie on `disk` according to versions and parts, a page at a time. */
   shardsOn(m: { disk: DiskNumber; cursor: string; limit: number }): Promise<ShardsPage>

@@ -276,8 +276,7 @@ const upkeep = (
     },
     confirmFrees: ({ ids }) => deferReply(partition.confirmFrees(ids)),
     giveBackFrees: ({ ids }) => partition.giveBackFrees(ids),
-    dropSegments: () =>
-      deferReply(partition.segments.dropOldest().then(() => ({ isIndexing: partition.isIndexing }))),
+    dropSegments: () => deferReply(partition.segments.dropOldest().then(() => restOfDropping(partition))),
     shardsOn: ({ disk, cursor, limit }) => deferReply(partition.shardsOn(disk, cursor, limit)),
     heldData: (request) => deferReply(partition.heldData(request)),
     fatesOf: ({ writes }) => deferReply(partition.fatesOf(writes)),
@@ -302,6 +301,11 @@ const upkeep = (
     repairSegment: () => deferReply(repairSegment(partition)),
   }
 }
+
+const restOfDropping = (partition: Partition): { isIndexing: boolean; isCompacting: boolean } => ({
+  isIndexing: partition.isIndexing || partition.segments.isDropping,
+  isCompacting: partition.segments.goesOn,
+})
 
 const waitingOf = (partition: Partition, roster: Roster): Waiting => {
   const damaged = partition.segments.damaged()

@@ -4,6 +4,7 @@ import type { IndexPosition } from '../metadata/index-slot.ts'
 import type { MemberDisk } from '../metadata/members.ts'
 import { Partition } from '../metadata/partition.ts'
 import type { Context } from '../runtime/actor.ts'
+import { createBodyMover } from './body-mover.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import { createFrameMemory } from './frame-memory.ts'
@@ -55,6 +56,8 @@ export const createOpener = (
         partition = await Partition.open({
           ...{ partition: number, parity: facts.parity, clock, random, log },
           members: members(),
+          bodies: createBodyMover(context, facts, roster),
+          ...(facts.segmentBytes !== undefined && { segmentBytes: facts.segmentBytes }),
           indexes: await indexes.open(),
           onSegmentDamaged: () => void context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {}),
           onIndexLost: (position) =>

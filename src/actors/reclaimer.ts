@@ -111,8 +111,12 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
       const waitMs = lastDropMs + DROP_EVERY_MS - context.clock.monotonicMs()
       if (waitMs > 0) return alarm.set(waitMs)
       lastDropMs = context.clock.monotonicMs()
-      const { isIndexing } = await bucket.ask('dropSegments', {}, DROP_LIMIT)
-      isDropWanted = isIndexing
+      const { isIndexing, isCompacting } = await bucket.ask('dropSegments', {}, DROP_LIMIT)
+      isDropWanted = isIndexing || isCompacting
+      if (isCompacting) {
+        lastDropMs = Number.NEGATIVE_INFINITY
+        return alarm.set(0)
+      }
       // What is alive in a segment is known when the indexes have followed: within a second of the last commit.
       if (isIndexing) alarm.set(DROP_EVERY_MS)
     }

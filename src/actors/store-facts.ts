@@ -30,6 +30,8 @@ export interface StoreFacts {
   readonly memory?: FileSystem
   /** Where a store in memory keeps its indexes when it is not to forget them with its end: in tests that go on after it. */
   readonly memoryIndexes?: MemoryIndexes
+  /** How long a journal segment gets: in tests that look at many. */
+  readonly segmentBytes?: number
 }
 
 /** Asked again for an index it gave before, it gives an empty one: the first was lost. */

@@ -74,6 +74,7 @@ export interface EngineOptions {
   readonly movesBytes?: boolean
   /** Indexes that outlive the store; without them each start finds none. */
   readonly memoryIndexes?: MemoryIndexes
+  readonly segmentBytes?: number
   readonly makeCoder?: MakeCoder
   /** By default none that is not asked for. */
   readonly scrub?: ScrubRates
@@ -101,7 +102,7 @@ export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
 
 /** Starts the disks and the tree on them, on this thread. */
 export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> => {
-  const { files, roots, arena, partitions, parity, memoryIndexes, clock, scheduler } = options
+  const { files, roots, arena, partitions, parity, memoryIndexes, segmentBytes, clock, scheduler } = options
   const { random = systemRandom, log = silentLog, makeCoder = localCoder, movesBytes = true } = options
   const { takeLock = noLock, scrub = NO_SCRUB, repairBytesPerSecond = GiB } = options
   const started = await startStore({
@@ -123,7 +124,11 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
       recoder: { codecOffset: 2 * CODEC_RESERVED_BYTES, bytesPerSecond: repairBytesPerSecond },
     }),
     ...{ arena, random, log, movesBytes },
-    workerData: { ...facts, ...(memoryIndexes && { memoryIndexes }) },
+    workerData: {
+      ...facts,
+      ...(memoryIndexes && { memoryIndexes }),
+      ...(segmentBytes !== undefined && { segmentBytes }),
+    },
     ...(clock && { clock }),
     ...(scheduler && { scheduler }),
   })

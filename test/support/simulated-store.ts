@@ -37,6 +37,7 @@ export interface SimulatedOptions {
   readonly parity?: number
   readonly log?: Log
   readonly memoryIndexes?: MemoryIndexes
+  readonly segmentBytes?: number
   readonly scrub?: ScrubRates
   readonly repairBytesPerSecond?: number
 }

@@ -248,6 +248,36 @@ test(
   }),
 )
 
+/** One replaced by another: with one body more that goes, the journal is past its bound. */
+const replaced = [61, 62, 63, 64].map((seed) => bodyFrom(5 * KiB, seed))
+
+test(
+  'a segment of the journal is compacted, and larger bodies leave it',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const { bytes, etag } = first.inline
+    const last = replaced.at(-1)!.etag
+    const events: string[] = []
+    await checkScenario(seed, {
+      segmentBytes: 16 * KiB,
+      life: async (store) => {
+        await store.run(put(store, 'subject', bytes))
+        await store.run(put(store, 'gone', second.inline.bytes))
+        for (const body of replaced) await store.run(put(store, 'replaced', body.bytes))
+      },
+      steps: [
+        {
+          run: (store) => store.engine.objects.delete({ bucket: BUCKET, key: 'gone' }),
+          changes: { gone: [second.inline.etag, undefined], subject: [etag, etag], replaced: [last, last] },
+        },
+      ],
+      from: 'firstCommit',
+      recorded: (all) => void events.push(...all),
+    })
+    assert.ok(events.includes('segment-compacted'), 'past its bound')
+    assert.ok(events.includes('bodies-moved'))
+  }),
+)
+
 /** The disks, but what is asked to be synced below a directory of this name is not. */
 const withoutSync =
   (name: string) =>

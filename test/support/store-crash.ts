@@ -81,6 +81,7 @@ export class IndexShelf {
 export interface Ground {
   readonly roots: readonly string[]
   readonly partitions: number
+  readonly segmentBytes: number | undefined
   readonly disks: MakeFiles
   readonly indexes: ReadonlyMap<string, Batches>
 }
@@ -97,6 +98,7 @@ export const prepareGround = async (
   roots: readonly string[],
   lives: readonly Life[],
   partitions = 1,
+  segmentBytes?: number,
 ): Promise<Ground> => {
   const files = createMemoryFiles()
   let shelf = new IndexShelf()
@@ -107,11 +109,12 @@ export const prepareGround = async (
       roots,
       partitions,
       memoryIndexes: shelf.give,
+      ...(segmentBytes !== undefined && { segmentBytes }),
     })
     await live(store, files)
     await store.close()
   }
-  return { roots, partitions, disks: await contentOf(files), indexes: shelf.batches() }
+  return { roots, partitions, segmentBytes, disks: await contentOf(files), indexes: shelf.batches() }
 }
 
 export interface Recording {
@@ -146,7 +149,7 @@ export const recordLife = async (
   operation: (store: SimulatedStore, mark: (label: string) => void, files: FaultyFiles) => Promise<unknown>,
   { through = (files) => files, marks = [], before, onEvent }: RecordOptions = {},
 ): Promise<Recording> => {
-  const { roots, partitions, disks, indexes } = ground
+  const { roots, partitions, segmentBytes, disks, indexes } = ground
   const faulty = await createFaultyFiles({ direct: true }, disks)
   const shelf = new IndexShelf(indexes, (index) => faulty.mark(`index ${index}`))
   const note = (event: string): void => {
@@ -157,6 +160,7 @@ export const recordLife = async (
   const store = await openSimulatedStore(createSimulation(seed), {
     files: through(faulty),
     ...{ roots, partitions, memoryIndexes: shelf.give },
+    ...(segmentBytes !== undefined && { segmentBytes }),
     log: { debug: note, info: note, warn: note, error: note },
   })
   await store.pass(SETTLE_MS)

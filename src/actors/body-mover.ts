@@ -37,6 +37,8 @@ export const createBodyMover = (
   roster: Roster,
 ): BodyMover => {
   const limit = createLimiter(WIDTH)
+  /** Said once, until bodies move again. */
+  let areStaying = false
   const tellFreed = (places: readonly ShardPlace[], bytes: number): void => {
     for (const place of places) {
       const row = roster.find(place.disk)
@@ -99,7 +101,8 @@ export const createBodyMover = (
     async write(bodies) {
       const written = await Promise.allSettled(bodies.map((body) => limit(() => write(body))))
       const failed = written.find((outcome) => outcome.status === 'rejected')
-      if (failed) context.log.info('bodies-stay', { code: codeOf(failed.reason) })
+      if (failed && !areStaying) context.log.info('bodies-stay', { code: codeOf(failed.reason) })
+      areStaying = failed !== undefined
       return written.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined))
     },
     free(moved) {

@@ -26,6 +26,8 @@ export class SegmentUpkeep {
   /** Last commit when a segment was first seen without anything alive: readers from before may still read it. */
   readonly #deadSince = new Map<number, number>()
   readonly #compaction: SegmentCompaction
+  /** Dropped since a segment was begun for it: the newest may still list them. */
+  #listed = 0
   #isDropping = false
   #goesOn = false
 
@@ -100,7 +102,6 @@ export class SegmentUpkeep {
   }
 
   async #drop(): Promise<number> {
-    const { ledger } = this.#room
     let dropped = this.#dropDead()
     if (!this.#mayDrop()) return dropped
     if (await this.#carryPoor()) dropped += await this.#dropCarried()
@@ -109,8 +110,11 @@ export class SegmentUpkeep {
       this.#goesOn = this.#compaction.isDue
     }
     // In a run of compactions what goes on fills segments by itself, and each of these says what was dropped.
-    if (dropped > 0 && !this.#goesOn) await this.#compaction.beginSegment()
-    return ledger.isClosed ? 0 : dropped
+    if (this.#listed > 0 && !this.#goesOn) {
+      await this.#compaction.beginSegment()
+      this.#listed = 0
+    }
+    return dropped
   }
 
   async #carryPoor(): Promise<boolean> {
@@ -148,6 +152,7 @@ export class SegmentUpkeep {
       if (leases.releasedThrough() < since) return dropped
       this.#deadSince.delete(segment)
       journal.dropOldest(segment)
+      this.#listed++
       dropped++
     }
   }

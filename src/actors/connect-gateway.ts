@@ -3,6 +3,7 @@
 import { crc32 } from 'node:zlib'
 import type { DiskNumber, WriteId } from '../base/ids.ts'
 import { createMemo } from '../base/memo.ts'
+import { createReadPace } from '../base/read-pace.ts'
 import { type ActorRef, type Behavior, type Context, child, type Protocol } from '../runtime/actor.ts'
 import { createDamageLog } from '../storage/damage-log.ts'
 import { placeWrite, requireWritable } from '../storage/placement.ts'
@@ -75,6 +76,7 @@ export const connectGateway = <P extends Protocol<P>>(
     reading: {
       ...{ arena, clock, coder, disk },
       isSlow: (number) => roster.find(number)?.state === 'slow',
+      pace: createReadPace(clock),
       damaged(data, shard, how) {
         const { write } = data
         const at = data.places[shard]!.disk

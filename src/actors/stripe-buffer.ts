@@ -22,9 +22,12 @@ export interface StripeBuffer {
   release(): void
 }
 
-export interface BufferRequest {
+export interface RoomRequest {
   readonly units: number
   readonly payloadBytes: number
+}
+
+export interface BufferRequest extends RoomRequest {
   /** For bodies up to 1 MiB: may take from the share that is kept for them. */
   readonly isUrgent: boolean
   readonly withinMs: number
@@ -41,23 +44,38 @@ export const planSlabs = (
   return { class: slabClass, count: Math.ceil(units / perSlab), perSlab }
 }
 
-/** Room for the units of one stripe, all or none; rejects with ARENA_FULL at the deadline. What it holds is not cleared. */
-export const acquireStripe = async (arena: Arena, request: BufferRequest): Promise<StripeBuffer> => {
-  const length = fileBytesOf(request.payloadBytes)
-  const { class: slabClass, count, perSlab } = planSlabs(request.units, length)
-  const { isUrgent, withinMs } = request
-  const slabs = await arena.acquire({ class: slabClass, count, isUrgent, withinMs })
-  const units = Array.from({ length: request.units }, (_, unit) => ({
-    slab: slabs[Math.floor(unit / perSlab)]!,
-    offset: (unit % perSlab) * length,
-    length,
-  }))
+const bufferOf = ({ units, payloadBytes }: RoomRequest, slabs: readonly Slab[]): StripeBuffer => {
+  const length = fileBytesOf(payloadBytes)
+  const { perSlab } = planSlabs(units, length)
   return {
-    units,
+    units: Array.from({ length: units }, (_, unit) => ({
+      slab: slabs[Math.floor(unit / perSlab)]!,
+      offset: (unit % perSlab) * length,
+      length,
+    })),
     release() {
       for (const slab of slabs) slab.release()
     },
   }
+}
+
+/** Room for the units of one stripe, all or none; rejects with ARENA_FULL at the deadline. What it holds is not cleared. */
+export const acquireStripe = async (arena: Arena, request: BufferRequest): Promise<StripeBuffer> => {
+  const { class: slabClass, count } = planSlabs(request.units, fileBytesOf(request.payloadBytes))
+  const { isUrgent, withinMs } = request
+  return bufferOf(request, await arena.acquire({ class: slabClass, count, isUrgent, withinMs }))
+}
+
+/** As `acquireStripe`, now or not at all; and not below this share of free slabs of the class. */
+export const tryAcquireStripe = (
+  arena: Arena,
+  request: RoomRequest,
+  freeShareMin: number,
+): StripeBuffer | undefined => {
+  const { class: slabClass, count } = planSlabs(request.units, fileBytesOf(request.payloadBytes))
+  if (arena.pressure(slabClass) < freeShareMin) return undefined
+  const slabs = arena.tryAcquire({ class: slabClass, count })
+  return slabs && bufferOf(request, slabs)
 }
 
 /** Where the bytes of the object lie in the units of a stripe, one range after another; what follows the last is padding. */

@@ -10,21 +10,17 @@ import { assert, codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
+import { createReadPace, type ReadPace } from '../base/read-pace.ts'
+import { KiB } from '../base/units.ts'
 import { DamagedCopies } from './damaged-copies.ts'
 import type { BodyPlace } from './entry.ts'
 import { encodeFrame, type FrameContent, placeEntries } from './frame.ts'
+import { readBody } from './inline-body.ts'
 import { findJournal, type JournalStart } from './journal-start.ts'
 import type { Members } from './members.ts'
 import { encodeSegmentHeader, SEGMENT_BYTES, type SealedSegment, type SegmentHeader } from './segment.ts'
 import type { SegmentDisk } from './segment-disk.ts'
-import {
-  type CopyDamage,
-  FrameWalk,
-  findStale,
-  hasHeader,
-  type ReadableSegment,
-  readBody,
-} from './segment-reader.ts'
+import { type CopyDamage, FrameWalk, findStale, hasHeader, type ReadableSegment } from './segment-reader.ts'
 import { writeCopies } from './write-copies.ts'
 
 export interface JournalOptions {
@@ -67,6 +63,9 @@ const sealedOf = (header: SegmentHeader, length: number, hash: Uint8Array): Seal
   disks: header.disks,
 })
 
+/** Bodies of such a stretch of a segment are read from one disk. */
+const BODY_TURN_BYTES = KiB
+
 /** What a segment listed when it was begun is history; a thousand such lists would be megabytes. */
 const withoutList = (header: SegmentHeader): SegmentHeader => ({ ...header, live: [] })
 
@@ -74,6 +73,8 @@ export class Journal {
   readonly #options: JournalOptions
   readonly segmentBytes: number
   readonly damaged: DamagedCopies
+  /** Of the bodies that are read. */
+  readonly #pace: ReadPace
   #start: JournalStart | undefined
   #live: LiveSegment[] = []
   #open: OpenSegment | undefined
@@ -88,6 +89,7 @@ export class Journal {
   private constructor(options: JournalOptions, start: JournalStart) {
     this.#options = options
     this.segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#pace = createReadPace(options.clock)
     this.damaged = new DamagedCopies(options.partition, options.log)
     this.#start = start
     this.#nextNumber = start.nextNumber
@@ -338,18 +340,18 @@ export class Journal {
     }
   }
 
-  /** A segment with the disks to read it from; undefined when it is not alive. */
-  readable(segment: number): ReadableSegment | undefined {
+  /** A segment with the disks to read it from, equally good ones in turn; undefined when it is not alive. */
+  readable(segment: number, turn = 0): ReadableSegment | undefined {
     const { members } = this.#options
     if (this.#open?.header.segment === segment) {
-      return { header: this.#open.header, copies: this.#present(segment, this.#open.header.disks) }
+      return { header: this.#open.header, copies: this.#present(segment, this.#open.header.disks, turn) }
     }
     // The newest segment of before, read only for the last frame while that could not be written anew.
     const newest = this.#start?.newest?.readable
     const live = this.#live.find(({ sealed }) => sealed.segment === segment)
     if (live) {
       const disks = new Set([...live.copies, ...this.damaged.of(segment)])
-      return { header: live.header, copies: this.#present(segment, [...disks]) }
+      return { header: live.header, copies: this.#present(segment, [...disks], turn) }
     }
     return newest?.header.segment === segment
       ? { ...newest, copies: newest.copies.filter((disk) => members.io(disk.disk)) }
@@ -357,11 +359,13 @@ export class Journal {
   }
 
   /** Disks that are there, those that are not passed over first, and those whose copies are damaged last. */
-  #present(segment: number, disks: readonly DiskNumber[]): SegmentDisk[] {
+  #present(segment: number, disks: readonly DiskNumber[], turn: number): SegmentDisk[] {
     const { members } = this.#options
+    const first = turn % Math.max(1, disks.length)
     const rank = ({ disk }: SegmentDisk): number =>
       2 * Number(this.damaged.has(segment, disk)) + Number(members.isPassedOver(disk))
-    return disks.flatMap((disk) => members.io(disk) ?? []).sort((a, b) => rank(a) - rank(b))
+    const turned = [...disks.slice(first), ...disks.slice(0, first)]
+    return turned.flatMap((disk) => members.io(disk) ?? []).sort((a, b) => rank(a) - rank(b))
   }
 
   /** Disks with a copy of `segment`; none when it is not alive. */
@@ -371,10 +375,15 @@ export class Journal {
 
   /** A verified inline body. `QUORUM_READ` when a copy did not answer and none verified, `OBJECT_LOST` when all answered. */
   async readBody(segment: number, body: BodyPlace): Promise<Uint8Array> {
-    const readable = this.readable(segment)
+    // All its disks take part, so that each is known, and a body is always looked for where it is in memory.
+    const readable = this.readable(segment, Math.floor(body.offset / BODY_TURN_BYTES))
     if (!readable) throw unavailable('QUORUM_READ', 'the segment of an inline body is not alive', { segment })
     const damaged = { reason: 'body', offset: body.offset } as const
-    return readBody(readable, body, ({ disk }) => this.noteDamage(segment, { disk, ...damaged }))
+    return readBody(readable, body, {
+      clock: this.#options.clock,
+      pace: this.#pace,
+      damaged: ({ disk }) => this.noteDamage(segment, { disk, ...damaged }),
+    })
   }
 
   /** A disk is there that was not: its copies of living segments count again, everything else on it is void. */
@@ -392,7 +401,7 @@ export class Journal {
         const length = lengths.get(sealed.segment) ?? 0
         const isLong = length >= sealed.length && (await hasHeader(disk, header))
         const others = [...copies].filter((other) => other !== disk.disk)
-        const peers = this.#present(sealed.segment, others)
+        const peers = this.#present(sealed.segment, others, 0)
         const stale = isLong && (await findStale({ header, copies: [disk, ...peers] }, sealed.length))
         const isWhole = stale && !stale.has(disk.disk) && !this.damaged.has(sealed.segment, disk.disk)
         if (isWhole) copies.add(disk.disk)

@@ -1,10 +1,8 @@
 // Reads segments frame by frame, each frame from any copy: what one copy lost or garbled another one has.
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { fault, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, MiB } from '../base/units.ts'
-import type { BodyPlace } from './entry.ts'
 import {
   decodeFrame,
   decodeFrameHeader,
@@ -302,27 +300,6 @@ export async function* wholePieces(
   } finally {
     for (const damage of walk.damage(true)) damaged(damage)
   }
-}
-
-/** An inline body from the first copy that verifies. `damaged` is told of each copy whose bytes did not. */
-export const readBody = async (
-  { header, copies }: ReadableSegment,
-  body: BodyPlace,
-  damaged: (disk: SegmentDisk) => void,
-): Promise<Uint8Array> => {
-  let answered = 0
-  for (const disk of copies) {
-    const bytes = await readPiece(disk, header, body.offset, body.length)
-    if (bytes.length === 0) continue
-    answered++
-    if (bytes.length === body.length && crc32(bytes) === body.checksum) return bytes
-    damaged(disk)
-  }
-  const detail = { segment: header.segment, offset: body.offset }
-  if (answered < copies.length || copies.length === 0) {
-    throw unavailable('QUORUM_READ', 'no readable copy of an inline body', detail)
-  }
-  throw fault('OBJECT_LOST', 'every copy of an inline body is damaged', detail)
 }
 
 /** Whether the copy on `disk` is of this very segment. */

@@ -8,6 +8,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import { unavailable } from '../../src/base/errors.ts'
 import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
 import { createPrng } from '../../src/base/prng.ts'
+import { createReadPace } from '../../src/base/read-pace.ts'
 import { MiB } from '../../src/base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
@@ -78,6 +79,7 @@ const makeStripe = async (answers: readonly Answer[]) => {
     ...{ arena, clock: systemClock, coder: createCoder(jobs) },
     damaged: (_data, shard) => void damaged.push(shard),
     isSlow: (number) => answers[number - 1] === 'slow',
+    pace: createReadPace(systemClock),
     disk(number) {
       const slot = number - 1
       if (answers[slot] === 'out') return undefined

@@ -1,6 +1,6 @@
 // How long reads of each disk take, as one reader of them sees it: when to stop waiting for a read and get the same bytes
 // from other disks ("The Tail at Scale", CACM 2013), and which disks had better not be asked at all. Nothing here is a
-// fixed guess: late is what takes twice as long as nine in ten recent reads of the disk's peers.
+// fixed guess: late is what takes half as long again as nine in ten recent reads of the disk's peers.
 //
 // Each reader (a gateway, a partition) keeps its own: it then counts the way to the disk as well, and needs no other thread
 // to learn that a disk hangs. Writes are judged in storage/pace.ts. Reads of one disk and of about one size are compared:
@@ -18,15 +18,17 @@ const SAMPLES_MIN = 4
 /** Quantiles move slowly: sorting a window for each read would cost more than the timer. */
 const LEARN_EVERY = 16
 /** So many times its peers' quantile, and a read is late. */
-const LATE_FACTOR = 2
+const LATE_FACTOR = 1.5
 /** Sooner than that nothing is late: a collection of garbage takes as long, and timers go by whole milliseconds. */
 const LATE_MS_MIN = 2
 /** Nor does anybody wait longer, also while nothing is known of the peers. */
 const LATE_MS_MAX = 1 * SECOND
-/** Each read moves the average of its disk by an eighth: one read a hundred times late is enough, one hiccup is not. */
+/** Each read moves the average of its disk by an eighth … */
 const WEIGHT = 1 / 8
+/** … and counts for no more than this: one hiccup does not make a disk slow, two that soon follow each other do. */
+const LATENESS_MAX = 8
 /** A disk is slow when its reads take, on average, so many times as long as what is late … */
-const SLOW_LATENESS = 3
+const SLOW_LATENESS = 2
 /** … and so many times as long as those of the middle one of its peers. When all are slow, none is. */
 const SLOW_FACTOR = 4
 /** A slow disk is tried again after this; twice as long after each try that failed. One read pays for a try. */
@@ -155,7 +157,7 @@ export const createReadPace = (clock: Clock): ReadPace => {
           if (!reads.underWay.delete(timing)) return
           const tookMs = clock.monotonicMs() - timing.startedMs
           if (!isWhole && tookMs < timing.lateMs) return
-          const lateness = tookMs / timing.lateMs
+          const lateness = Math.min(LATENESS_MAX, tookMs / timing.lateMs)
           // What was known of a disk that is tried is old: the try says how it is now.
           reads.lateness += (lateness - reads.lateness) * (isTry ? 1 : WEIGHT)
           reads.triedMs = clock.monotonicMs()

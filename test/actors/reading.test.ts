@@ -4,17 +4,18 @@ import { createCodecJobs, createCoder } from '../../src/actors/coder.ts'
 import type { DiskProtocol, UnitOutcome, UnitRead } from '../../src/actors/disk-protocol.ts'
 import { type ReadDependencies, readShards, type ShardsData } from '../../src/actors/reading.ts'
 import { acquireStripe, offsetOf, viewOf } from '../../src/actors/stripe-buffer.ts'
-import { systemClock } from '../../src/base/clock.ts'
+import { sleep, systemClock } from '../../src/base/clock.ts'
 import { unavailable } from '../../src/base/errors.ts'
 import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
 import { createPrng } from '../../src/base/prng.ts'
-import { createReadPace } from '../../src/base/read-pace.ts'
+import { createReadPace, type ReadPace } from '../../src/base/read-pace.ts'
 import { MiB } from '../../src/base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../../src/codec/index.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
 import { createArena } from '../../src/runtime/arena.ts'
 import { payloadBytesOf, planStripes } from '../../src/storage/stripes.ts'
 import { PAGE_BYTES } from '../../src/storage/unit.ts'
+import { settle } from '../support/simulated-clock.ts'
 import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('reading')
@@ -22,10 +23,10 @@ const LIMIT_MS = 20_000
 const WRITE = 'ab'.repeat(16) as WriteId
 const [K, M] = [4, 2]
 
-type Answer = UnitOutcome | 'out' | 'late' | 'failing once' | 'slow'
+type Answer = UnitOutcome | 'out' | 'late' | 'failing once' | 'slow' | 'tardy'
 
 /** Six disks with one stripe, each answering as `answers` says; and what a client would read. */
-const makeStripe = async (answers: readonly Answer[]) => {
+const makeStripe = async (answers: readonly Answer[], pace = createReadPace(systemClock)) => {
   const arena = createArena({ bytes: 64 * MiB, codecReservedBytes: CODEC_RESERVED_BYTES })
   const jobs = createCodecJobs(createKernel({ memory: arena.memory, reservedOffset: 0 }))
   const body = Buffer.from(createPrng(3).bytes(300_000))
@@ -44,6 +45,11 @@ const makeStripe = async (answers: readonly Answer[]) => {
   written.release()
 
   const late: Promise<void>[] = []
+  /** Tardy disks answer when it is opened. */
+  let openGate = (): void => undefined
+  const gate = new Promise<void>((resolve) => {
+    openGate = resolve
+  })
   const asked = new Map<number, number>()
   const give = ({ unit, firstBlock, into }: UnitRead): void => {
     const start = PAGE_BYTES + firstBlock * 65_536
@@ -69,6 +75,7 @@ const makeStripe = async (answers: readonly Answer[]) => {
       )
       throw unavailable('ASK_TIMEOUT', 'too late')
     }
+    if (how === 'tardy') await gate
     if (how === 'failing once' && turn === 1) throw unavailable('ACTOR_STOPPED', 'starting anew')
     if (how === 'missing' || how === 'corrupt') return how
     give(m)
@@ -79,7 +86,7 @@ const makeStripe = async (answers: readonly Answer[]) => {
     ...{ arena, clock: systemClock, coder: createCoder(jobs) },
     damaged: (_data, shard) => void damaged.push(shard),
     isSlow: (number) => answers[number - 1] === 'slow',
-    pace: createReadPace(systemClock),
+    pace,
     disk(number) {
       const slot = number - 1
       if (answers[slot] === 'out') return undefined
@@ -99,7 +106,7 @@ const makeStripe = async (answers: readonly Answer[]) => {
     }
     return Buffer.concat(pieces)
   }
-  return { arena, asked, body, damaged, read }
+  return { arena, asked, body, damaged, read, openGate }
 }
 
 const readsWhole = async (...answers: Answer[]): Promise<void> => {
@@ -124,6 +131,55 @@ test(
   'history 32: what a late disk writes into its slab never reaches a client',
   deadline(LIMIT_MS, async () => {
     await readsWhole('late', 'ok', 'late', 'ok', 'ok', 'ok')
+  }),
+)
+
+/** Everything is late at once, and so many reads may be added. */
+const impatient = (hedgeReads: number): ReadPace => ({
+  begin: () => ({ lateMs: 1, end: () => undefined }),
+  isSlow: () => false,
+  mayTry: () => false,
+  takeHedge(reads) {
+    hedgeReads -= reads
+    return hedgeReads >= 0
+  },
+})
+
+test(
+  'a unit that is late is computed from others, and its slab is held until the read into it has ended',
+  deadline(LIMIT_MS, async () => {
+    for (const answers of ['tardy ok ok ok ok ok', 'out tardy ok ok ok ok', 'ok tardy tardy ok ok ok']) {
+      const { arena, body, read, openGate } = await makeStripe(answers.split(' ') as Answer[], impatient(100))
+      assert.ok(body.equals(await read()), answers)
+      const { small, large } = arena.inUse()
+      assert.ok(small + large > 0, 'what is still read into is nobody else’s')
+      openGate()
+      await settle()
+      assert.equal(arena.inUse(), { small: 0, large: 0 })
+    }
+  }),
+)
+
+test(
+  'a unit that is late is waited for when the others do not suffice, or nothing more may be read',
+  deadline(LIMIT_MS, async () => {
+    for (const [answers, hedgeReads] of [
+      ['tardy missing corrupt ok ok ok', 100],
+      ['tardy ok ok ok ok ok', 3],
+    ] as const) {
+      const stripe = await makeStripe(answers.split(' ') as Answer[], impatient(hedgeReads))
+      const reading = stripe.read()
+      let isOver = false
+      void reading.then(() => {
+        isOver = true
+      })
+      await sleep(systemClock, 30)
+      assert.not(isOver)
+      stripe.openGate()
+      assert.ok(stripe.body.equals(await reading))
+      await settle()
+      assert.equal(stripe.arena.inUse(), { small: 0, large: 0 })
+    }
   }),
 )
 

@@ -1,6 +1,6 @@
-// `npm run bench [-- codec|runtime|metadata|s3] [--json FILE] [--cases NAME,NAME] [--seconds N]`: runs the benchmarks in
+// `npm run bench [-- codec|runtime|metadata|s3|slow-disk] [--json FILE] [--cases NAME,NAME] [--seconds N]`: runs the benchmarks in
 // order and prints one line a case. Each `NAME.bench.ts` exports `run(report, options)`; nothing here asserts a time.
-// `--cases` and `--seconds` choose what `s3` loads and for how long.
+// `--cases` and `--seconds` choose what `s3` loads and for how long; the latter holds for `slow-disk`, too.
 import { accessSync, constants, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,7 +20,7 @@ export interface BenchOptions {
   readonly seconds: number
 }
 
-const NAMES = ['codec', 'runtime', 'metadata', 's3'] as const
+const NAMES = ['codec', 'runtime', 'metadata', 's3', 'slow-disk'] as const
 
 const requireWritable = (directory: string): void => {
   try {

@@ -20,6 +20,7 @@ const SLOW_SUITES = new Set([
   'crash/table-change.test.js',
   'sim/full-disk.test.js',
   'sim/long-put.test.js',
+  'sim/slow-disk.test.js',
 ])
 /** Far above any unit's real time; only what hangs meets it. */
 const UNIT_LIMIT_MS = 25 * 60_000

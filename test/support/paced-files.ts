@@ -26,15 +26,11 @@ export class PacedFiles {
     }
   }
 
-  /** Reads that were begun since this was asked last: of one disk, or of all. */
-  takeReads(root?: string): number {
-    const roots = root === undefined ? [...this.#reads.keys()] : [root]
-    let sum = 0
-    for (const one of roots) {
-      sum += this.#reads.get(one) ?? 0
-      this.#reads.delete(one)
-    }
-    return sum
+  /** Reads that were begun since this was asked last, by the directory of the disk. */
+  takeReads(): ReadonlyMap<string, number> {
+    const taken = new Map(this.#reads)
+    this.#reads.clear()
+    return taken
   }
 
   #wrap(file: OpenFile): OpenFile {

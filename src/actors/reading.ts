@@ -129,10 +129,13 @@ const lags = ({ isSlow, pace }: ReadDependencies, disk: Place['disk']): boolean 
 /** A slow disk is done without as long as k others are quick; now and then one read shows how it is. */
 const isPassedOver = ({ k, places }: ShardsData, shard: number, dependencies: ReadDependencies): boolean => {
   const { disk } = places[shard]!
-  if (!lags(dependencies, disk) || dependencies.pace.mayTry(disk)) return false
+  const { pace } = dependencies
+  if (!lags(dependencies, disk) || pace.mayTry(disk)) return false
   const isQuick = (place: Place): boolean =>
     dependencies.disk(place.disk) !== undefined && !lags(dependencies, place.disk)
-  return places.filter((place, other) => other !== shard && isQuick(place)).length >= k
+  if (places.filter((place, other) => other !== shard && isQuick(place)).length < k) return false
+  // When all disks become slow at once each of them is the first to be late for a moment.
+  return dependencies.isSlow(disk) || pace.isProvenSlow(disk) || pace.takeHedge(k - 1)
 }
 
 const readStep = async (data: ShardsData, step: Step, dependencies: ReadDependencies): Promise<Chunk> => {

@@ -34,7 +34,7 @@ const SLOW_FACTOR = 4
 /** A slow disk is tried again after this; twice as long after each try that failed. One read pays for a try. */
 const TRY_AFTER_MS = 5 * SECOND
 const TRY_AFTER_MS_MAX = 60 * SECOND
-/** Reads that hedges may add, as a share of all reads: a store that is slow as a whole is not made slower. */
+/** Reads that hedges, and doing without what is not proven slow, may add, as a share of all reads: a store that is slow as a whole is not made slower. */
 const HEDGE_SHARE = 1 / 20
 /** Saved up while nothing is late: what is hedged until a disk is known to be slow. */
 const HEDGE_READS_MAX = 64
@@ -51,6 +51,8 @@ export interface ReadPace {
   begin(disk: DiskNumber, bytes: number): ReadTiming
   /** Its reads are far slower than those of its peers, or one under way has been for long. */
   isSlow(disk: DiskNumber): boolean
+  /** The former: reads that have ended show it. One that is under way may only be in good company. */
+  isProvenSlow(disk: DiskNumber): boolean
   /** Whether one read should show if a slow disk still is. */
   mayTry(disk: DiskNumber): boolean
   /** Takes `reads` of what hedges may add; false when that is used up. */
@@ -132,15 +134,15 @@ export const createReadPace = (clock: Clock): ReadPace => {
     for (const each of disks.values())
       for (let smaller = 0; smaller <= size; smaller++) setLate(each, smaller)
   }
-  const isFarBehind = (reads: DiskReads, lateness: number): boolean => {
-    if (lateness <= SLOW_LATENESS) return false
-    const peers = medianOf(peersOf(reads).map((peer) => peer.lateness)) ?? 0
-    return lateness > SLOW_FACTOR * peers
-  }
   const latenessOf = (reads: DiskReads): number => {
     const [oldest] = reads.underWay
     const age = oldest ? (clock.monotonicMs() - oldest.startedMs) / oldest.lateMs : 0
     return Math.max(reads.lateness, age)
+  }
+  const isFarBehind = (reads: DiskReads, lateness: number): boolean => {
+    if (lateness <= SLOW_LATENESS) return false
+    const peers = medianOf(peersOf(reads).map(latenessOf)) ?? 0
+    return lateness > SLOW_FACTOR * peers
   }
 
   return {
@@ -169,6 +171,10 @@ export const createReadPace = (clock: Clock): ReadPace => {
     isSlow(disk) {
       const reads = disks.get(disk)
       return reads !== undefined && isFarBehind(reads, latenessOf(reads))
+    },
+    isProvenSlow(disk) {
+      const reads = disks.get(disk)
+      return reads !== undefined && isFarBehind(reads, reads.lateness)
     },
     mayTry(disk) {
       const reads = disks.get(disk)

@@ -138,6 +138,7 @@ test(
 const impatient = (hedgeReads: number): ReadPace => ({
   begin: () => ({ lateMs: 1, end: () => undefined }),
   isSlow: () => false,
+  isProvenSlow: () => false,
   mayTry: () => false,
   takeHedge(reads) {
     hedgeReads -= reads

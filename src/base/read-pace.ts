@@ -51,7 +51,7 @@ export interface ReadPace {
   begin(disk: DiskNumber, bytes: number): ReadTiming
   /** Its reads are far slower than those of its peers, or one under way has been for long. */
   isSlow(disk: DiskNumber): boolean
-  /** The former: reads that have ended show it. One that is under way may only be in good company. */
+  /** Reads that have ended show it, or one that has been under way for very long. A shorter wait may be everybody's. */
   isProvenSlow(disk: DiskNumber): boolean
   /** Whether one read should show if a slow disk still is. */
   mayTry(disk: DiskNumber): boolean
@@ -174,7 +174,9 @@ export const createReadPace = (clock: Clock): ReadPace => {
     },
     isProvenSlow(disk) {
       const reads = disks.get(disk)
-      return reads !== undefined && isFarBehind(reads, reads.lateness)
+      if (!reads) return false
+      const lateness = latenessOf(reads)
+      return isFarBehind(reads, lateness >= LATENESS_MAX ? lateness : reads.lateness)
     },
     mayTry(disk) {
       const reads = disks.get(disk)

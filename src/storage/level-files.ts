@@ -1,7 +1,7 @@
 // What LevelDB keeps to itself. When it opens a database it drops a damaged record of its log, and all that follows in the
 // same block, without a word, and takes a manifest that ends too early for whole: a start that goes on with what is left
-// should at least have said so. Its files are looked at before it does, those that it reads whole: CURRENT, the manifest,
-// and the logs. Tables are verified value by value as they are read.
+// should at least have said so. Of a damaged table it believes what it reads, or ends the process (level-table.ts). So all its
+// files are looked at before it is opened: CURRENT, the manifest, the logs, and the tables that the manifest names.
 //
 //   a log, or a manifest, is blocks of 32 KiB; a record in it, or a piece of one that goes on in the next block:
 //     u32 CRC-32C of type and bytes, masked · u16 length · u8 type, 1 to 4 · bytes
@@ -12,14 +12,14 @@
 
 import type { FileSystem } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
-import { digestOf } from '../codec/checksums.ts'
 import { createScalarCrc } from '../codec/crc.ts'
 import { readBeginning } from './identity-file.ts'
+import { tablesInManifest } from './level-manifest.ts'
+import { checkLevelTable, levelChecksumOf, levelMaskOf } from './level-table.ts'
 
 const BLOCK_BYTES = 32_768
 const HEADER_BYTES = 7
 const TYPE_AT = 6
-const MASK_DELTA = 0xa282ead8
 /** A log is turned into a table at 4 MiB, and a batch is as long at most; a manifest is begun anew at each start. */
 const FILE_BYTES_MAX = 64 * MiB
 
@@ -33,17 +33,13 @@ export interface LevelDamage {
   readonly isFatal: boolean
 }
 
-const maskOf = (crc: number): number => (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0
-const checksumOf = (typeAndBytes: Uint8Array): number =>
-  maskOf(Buffer.from(digestOf('crc32c', typeAndBytes)).readUInt32BE())
-
 /** Whether a record of another length would verify here: then it is the length that is wrong, and not the end that is missing. */
 const hasOtherLength = (rest: Buffer): boolean => {
   const checksum = rest.readUInt32LE(0)
   const crc = createScalarCrc('crc32c')
   for (let at = TYPE_AT; at < rest.length; at++) {
     crc.update(rest.subarray(at, at + 1))
-    if (maskOf(crc.value().low) === checksum) return true
+    if (levelMaskOf(crc.value().low) === checksum) return true
   }
   return false
 }
@@ -60,7 +56,7 @@ const checkRecord = (rest: Buffer, isEnd: boolean): number | 'damaged' | 'end' =
     // Only the file can end within a record, and only within one that its block has room for.
     return isEnd && !hasOtherLength(rest) ? 'end' : 'damaged'
   }
-  if (checksumOf(rest.subarray(TYPE_AT, end)) === rest.readUInt32LE(0)) return end
+  if (levelChecksumOf(rest.subarray(TYPE_AT, end)) === rest.readUInt32LE(0)) return end
   const isTorn = isEnd && isZero(rest.subarray(Math.min(end, rest.length - 1)))
   return isTorn ? 'end' : 'damaged'
 }
@@ -98,7 +94,7 @@ export const checkLevelLog = (
   return first === undefined ? undefined : { offset: first, blocks }
 }
 
-/** Damage in the files of the database at `directory` that its opening reads whole; nothing for none, or for no database. */
+/** Damage in the files of the database at `directory` that matter to it; nothing for none, or for no database. */
 export const findLevelDamage = async (files: FileSystem, directory: string): Promise<LevelDamage[]> => {
   if ((await files.stat(directory)) === undefined) return []
   const names = await files.list(directory)
@@ -108,10 +104,19 @@ export const findLevelDamage = async (files: FileSystem, directory: string): Pro
   const manifest = /^(MANIFEST-\d+)\n$/.exec(current.toString('latin1'))?.[1]
   if (manifest === undefined || !names.includes(manifest)) return [{ file: 'CURRENT', isFatal: true }]
   const damage: LevelDamage[] = []
+  let tables: ReadonlySet<number> = new Set()
   for (const file of [manifest, ...names.filter((name) => /^\d+\.log$/.test(name))]) {
     const bytes = await readBeginning(files, `${directory}/${file}`, FILE_BYTES_MAX)
     const found = bytes && checkLevelLog(bytes, file !== manifest)
     if (found) damage.push({ file, ...found, isFatal: file === manifest })
+    if (bytes && file === manifest && !found) tables = tablesInManifest(bytes)
+  }
+  for (const file of names) {
+    const number = /^(\d+)\.(ldb|sst)$/.exec(file)?.[1]
+    if (number === undefined || !tables.has(Number(number))) continue
+    const bytes = await readBeginning(files, `${directory}/${file}`, FILE_BYTES_MAX)
+    const offset = bytes && checkLevelTable(bytes)
+    if (offset !== undefined) damage.push({ file, offset, isFatal: true })
   }
   return damage
 }

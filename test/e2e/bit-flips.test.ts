@@ -116,7 +116,7 @@ for (const [what, kind] of [
 for (const [what, kind, flips, event] of [
   ['the journal', /^journal\//, 300, /"segment-damaged"/],
   ['the log of an index', /^index\/.*\.log$/, 4, /"index-file-damaged"/],
-  ['the tables of an index', /^index\/.*\.ldb$/, 100, /"index-(lacks-records|unreadable|failed)"/],
+  ['the tables of an index', /^index\/.*\.ldb$/, 100, /"index-file-damaged"/],
   ['the manifest of an index', /^index\/.*\/MANIFEST/, 4, /"index-file-damaged"/],
   ['CURRENT of an index', /^index\/.*\/CURRENT$/, 1, /"index-file-damaged"/],
   ['disk.json', /^disk\.json$/, 4, /"disk\.identity-damaged"/],

@@ -18,6 +18,7 @@ const SLOW_ROOMS = new Set(['e2e', 'clients', 'fixtures', 'kill'])
 const SLOW_SUITES = new Set([
   'crash/store.test.js',
   'crash/table-change.test.js',
+  'leveldb/damage.test.js',
   'sim/full-disk.test.js',
   'sim/long-put.test.js',
   'sim/slow-disk.test.js',

@@ -66,12 +66,15 @@ export class SegmentUpkeep {
     return this.count > 0 || journal.openBytes * GAIN >= journal.segmentBytes
   }
 
-  /** Sealed segments, oldest first, with the disks whose copies are whole as far as is known. */
+  /** Sealed segments, oldest first, with the members whose copies are whole as far as is known. */
   list(): { segment: number; length: number; disks: DiskNumber[] }[] {
-    return this.#room.ledger.journal.live().map(({ sealed, copies }) => ({
+    const { journal, members } = this.#room.ledger
+    const known = new Set(members.all().map(({ number }) => number))
+    return journal.live().map(({ sealed, copies }) => ({
       segment: sealed.segment,
       length: sealed.length,
-      disks: [...copies],
+      // A disk that was replaced takes its copies with it.
+      disks: [...copies].filter((disk) => known.has(disk)),
     }))
   }
 

@@ -147,6 +147,27 @@ test(
 )
 
 test(
+  'a copy on a disk that is a member no more is not among those that can be verified',
+  deadline(5_000, async () => {
+    const place = store()
+    const partition = await open(place)
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    // Seals the first segment.
+    await partition.setMembers(inSession(place, 1))
+    await putText(partition, 'b', 'k', 'one')
+    const before = partition.segments.list()[0]!
+    const [gone] = before.disks
+    await partition.setMembers(inSession(place, 1).filter(({ number }) => number !== gone))
+    const after = partition.segments.list().find(({ segment }) => segment === before.segment)!
+    assert.equal(
+      after.disks,
+      before.disks.filter((disk) => disk !== gone),
+    )
+    await partition.close()
+  }),
+)
+
+test(
   'a segment that is being made when its disks come is not taken for a void one',
   deadline(5_000, async () => {
     const place = store()

@@ -1,0 +1,68 @@
+// Canaries: the store with a bug planted in it. The simulation has to find each. The bugs are patches to a copy of `src`; nothing of
+// them is in the store itself.
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { assert, deadline, suite } from '../support/uvu.ts'
+
+const test = suite('canaries')
+const LIMIT_MS = 15 * 60_000
+/** Each is found among the first few. */
+const SEEDS_MAX = 60
+/** From dist/test/sim. */
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+const CANARIES = join(ROOT, 'test', 'sim', 'canaries')
+
+const node = (cwd: string, ...args: string[]): string =>
+  execFileSync(process.execPath, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+
+/** The sources with the patch applied, built; resolves to the directory. */
+const buildWith = (patch: string): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'moraine-canary-'))
+  for (const name of ['src', 'test', 'package.json', 'tsconfig.json']) {
+    cpSync(join(ROOT, name), join(directory, name), { recursive: true })
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  execFileSync('git', ['apply', join(CANARIES, patch)], { cwd: directory, stdio: 'inherit' })
+  const config = { extends: './tsconfig.json', files: ['test/sim/campaign/run.ts'], include: [] }
+  writeFileSync(join(directory, 'tsconfig.canary.json'), JSON.stringify(config))
+  node(directory, join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.canary.json')
+  // The kernels are built from sources of their own.
+  const kernels = join(ROOT, 'dist', 'src', 'codec')
+  for (const name of readdirSync(kernels).filter((file) => file.endsWith('.wasm'))) {
+    cpSync(join(kernels, name), join(directory, 'dist', 'src', 'codec', name))
+  }
+  return directory
+}
+
+for (const patch of readdirSync(CANARIES).filter((name) => name.endsWith('.patch'))) {
+  test(
+    `a planted bug is found: ${patch}`,
+    deadline(LIMIT_MS, async () => {
+      const directory = buildWith(patch)
+      try {
+        const first = Number(process.env['SEED'] ?? 2000)
+        const options = ['--seed', `${first}`, '--seeds', `${SEEDS_MAX}`, '--until-failure', '--no-shrink']
+        // It ends with an error, as it should.
+        const said = await new Promise<string>((resolve) => {
+          try {
+            resolve(node(directory, 'dist/test/sim/campaign/run.js', ...options))
+          } catch (error) {
+            resolve(String((error as { stdout?: unknown }).stdout))
+          }
+        })
+        const [, seeds, failed] = /(\d+) seeds, (\d+) failed\s*$/.exec(said) ?? []
+        assert.is(failed, '1', `seed=${first}: ${said.slice(-2_000)}`)
+        const violation = /failed: Violation: .{0,120}/.exec(said)?.[0]
+        console.log(`${patch}: found with seed ${seeds} of them; ${violation}`)
+        assert.ok(violation, said.slice(0, 2_000))
+      } finally {
+        rmSync(directory, { recursive: true, force: true })
+      }
+    }),
+  )
+}
+
+test.run()

@@ -1,7 +1,7 @@
 // The engine as a gateway's thread has it: metadata by asking the bucket actors, bytes by way of the arena and the disk
 // actors. Every method is a few asks; what is decided is decided by the bucket actor, what is durable by the disks.
 
-import { codeOf } from '../base/errors.ts'
+import { codeOf, MoraineError } from '../base/errors.ts'
 import { SECOND } from '../base/units.ts'
 import type { VersionFacts } from '../metadata/records.ts'
 import type { CommitTerms } from './bucket-protocol.ts'
@@ -19,10 +19,14 @@ export const COMMIT_LIMIT = { withinMs: 60 * SECOND }
 /** Complete reads the records of up to 10,000 parts. */
 const COMPLETE_LIMIT = { withinMs: 120 * SECOND }
 
-/** Codes after which it is certain that nothing was committed: everything a decision can say. */
+/**
+ * Whether a commit that failed may still take effect: nobody answered, or a copy of its frame may lie on a disk, from where a start
+ * would show it. All that a decision can say is certain.
+ */
 export const isUndecided = (error: unknown): boolean => {
   const code = codeOf(error)
   return (
+    (error instanceof MoraineError && error.detail['isInDoubt'] === true) ||
     code === 'ASK_TIMEOUT' ||
     code === 'THREAD_EXITED' ||
     code === 'ACTOR_STOPPED' ||

@@ -6,7 +6,7 @@
 // next one. A segment is removed only when a newer one that does not list it counts.
 import { createHash, type Hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
-import { assert, codeOf, unavailable } from '../base/errors.ts'
+import { asMoraineError, assert, codeOf, MoraineError, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/prng.ts'
@@ -65,6 +65,12 @@ const sealedOf = (header: SegmentHeader, length: number, hash: Uint8Array): Seal
 
 /** Bodies of such a stretch of a segment are read from one disk. */
 const BODY_TURN_BYTES = KiB
+
+/** The same error, of a frame of which a copy may lie on some disk. */
+const inDoubt = (error: unknown): MoraineError => {
+  const { kind, code, message, detail } = asMoraineError(error)
+  return new MoraineError(kind, code, message, { ...detail, isInDoubt: true }, error)
+}
 
 /** What a segment listed when it was begun is history; a thousand such lists would be megabytes. */
 const withoutList = (header: SegmentHeader): SegmentHeader => ({ ...header, live: [] })
@@ -176,13 +182,19 @@ export class Journal {
   /**
    * Appends one frame; when it resolves it is synced on m + 1 disks and its entries know their places. `content` is
    * asked again for each attempt: the first frame of a segment carries all counters. Rejects with `TOO_FEW_DISKS` or
-   * `DISK_FULL`; then nothing of the frame will ever count once another frame is acknowledged.
+   * `DISK_FULL`; then nothing of the frame will ever count once another frame is acknowledged. Before that it may, when
+   * the error says `isInDoubt`: a copy of it may lie on a disk, and a start would show it.
    */
   async append(content: (isFirst: boolean) => FrameContent): Promise<void> {
+    let isInDoubt = false
     for (;;) {
       const first = content(false)
       if (this.#wanted && this.#open) this.#seal()
-      if (!this.#open) await this.#openNext(first.firstSequence)
+      if (!this.#open) {
+        await this.#openNext(first.firstSequence).catch((error: unknown) => {
+          throw isInDoubt ? inDoubt(error) : error
+        })
+      }
       const open = this.#open!
       const built = open.frameCount === 0 ? content(true) : first
       const { partition } = this.#options
@@ -204,6 +216,7 @@ export class Journal {
         disk.append(partition, open.header.segment, open.length, frame.pieces),
       )
       if (!isSynced) {
+        isInDoubt = true
         this.#seal()
         continue
       }

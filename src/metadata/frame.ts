@@ -202,8 +202,9 @@ export const decodeFrameHeader = (bytes: Buffer, context: FrameContext): FrameHe
   return follows && header.length <= FRAME_BYTES_MAX ? header : undefined
 }
 
-/** Whether any frame of this segment begins at `bytes`, wherever in the chain it belongs. */
-export const isAnyFrame = (bytes: Buffer, context: FrameContext): boolean => startsAs(bytes, context)
+/** Whether a frame of this segment begins at `bytes` that comes behind the one `context` expects. */
+export const isLaterFrame = (bytes: Buffer, context: FrameContext): boolean =>
+  startsAs(bytes, context) && bytes.readUInt32LE(52) > context.index
 
 /**
  * The entries of a frame whose first byte is `bytes[0]` and which begins at `frameOffset`; undefined when the records,

@@ -10,7 +10,7 @@ import {
   type FrameContent,
   type FrameContext,
   type FrameHeader,
-  isAnyFrame,
+  isLaterFrame,
 } from './frame.ts'
 import { decodeSegmentHeader, type SegmentHeader } from './segment.ts'
 import type { SegmentDisk } from './segment-disk.ts'
@@ -208,7 +208,8 @@ export interface NewestSegment {
 /**
  * Finds the last whole frame of the newest segment on any copy. Undefined: not even a first one, so the segment does
  * not count. What follows can only be a torn frame, for the next is written when the one before is synced on all; a
- * frame beyond means damage in the middle, and the partition is not served.
+ * later frame beyond means damage in the middle, and the partition is not served. The next frame itself may lie there: a
+ * disk put it in the wrong place, and the writer was killed before another disk had it in the right one.
  */
 export const readNewest = async (readable: ReadableSegment): Promise<NewestSegment | undefined> => {
   const walk = new FrameWalk(readable, true)
@@ -221,7 +222,7 @@ export const readNewest = async (readable: ReadableSegment): Promise<NewestSegme
       last = frame
       frameCount++
     }
-    if (!(await hasFrameBeyond(readable, walk))) break
+    if (!(await hasLaterFrame(readable, walk))) break
     // Of a store that is running: the next frame was written meanwhile, and one behind it.
     if (await walk.hasMore()) continue
     throw fault('METADATA_CORRUPT', `segment ${readable.header.segment} is damaged in the middle`, {
@@ -252,7 +253,7 @@ const findDamagedLast = async (
 
 const TAIL_PIECE_BYTES = MiB
 
-const hasFrameBeyond = async (readable: ReadableSegment, walk: FrameWalk): Promise<boolean> => {
+const hasLaterFrame = async (readable: ReadableSegment, walk: FrameWalk): Promise<boolean> => {
   const { context } = walk
   const magic = Buffer.from('MFRM', 'latin1')
   for (const disk of readable.copies) {
@@ -260,7 +261,7 @@ const hasFrameBeyond = async (readable: ReadableSegment, walk: FrameWalk): Promi
     for (let start = walk.offset + 1; ; start += TAIL_PIECE_BYTES - FRAME_HEADER_BYTES) {
       const piece = await readPiece(disk, readable.header, start, TAIL_PIECE_BYTES)
       for (let at = piece.indexOf(magic); at !== -1; at = piece.indexOf(magic, at + 1)) {
-        if (isAnyFrame(piece.subarray(at), context)) return true
+        if (isLaterFrame(piece.subarray(at), context)) return true
       }
       if (piece.length < TAIL_PIECE_BYTES) break
     }

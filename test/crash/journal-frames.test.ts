@@ -84,6 +84,30 @@ test(
 )
 
 test(
+  'a frame in doubt that a disk put in the wrong place is no sign of a later one: the partition opens, and goes on',
+  deadline(10_000, async () => {
+    const { holders, place } = await withFrame('second')
+    const whole = place([1, 0, 0]).find(({ disk }) => disk === holders[0])!
+    const disks = place([0, 0, 0])
+    const wrong = disks.find(({ disk }) => disk === holders[0])!
+    for (const [segment, bytes] of whole.files) {
+      const offset = wrong.files.get(segment)?.length ?? 0
+      if (bytes.length === offset) continue
+      const misplaced = Buffer.concat([Buffer.alloc(8_192), bytes.subarray(offset)])
+      wrong.apply({ kind: 'append', segment, offset, bytes: misplaced })
+    }
+    let expected = 'first'
+    for (let life = 0; life < 3; life++) {
+      const partition = await open(disks)
+      assert.is(await readText(partition, 'b', 'k'), expected)
+      expected = `life ${life}`
+      await putText(partition, 'b', 'k', expected)
+      kill(partition)
+    }
+  }),
+)
+
+test(
   'history 12: a frame read from the page cache is synced before it is shown, so a power cut takes nothing back',
   deadline(10_000, async () => {
     const { place } = await withFrame('second')

@@ -6,6 +6,7 @@ import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/c
 import { KiB, MiB } from '../../src/base/units.ts'
 import { emptyDirectory, filesIn } from '../support/disk-damage.ts'
 import { readRedundancy, waitForRedundancy } from '../support/redundancy.ts'
+import { roundsOf } from '../support/rounds.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
 import { createTemporaryDirectory, startsOf } from '../support/server-process.ts'
 import { assert, deadline, needing, suite } from '../support/uvu.ts'
@@ -72,7 +73,7 @@ test(
     await inParallel([...before, ...during], 8, (index) => check(client, index))
 
     await waitForRedundancy(server, REPAIR_LIMIT_MS)
-    const after = range(5000, 1000)
+    const after = range(5000, roundsOf(200, 1000))
     await inParallel(after, 16, (index) => put(client, index, 20 * KiB))
     await waitForRedundancy(server, REPAIR_LIMIT_MS)
     for (const number of [2, 5]) assert.ok(filesIn(disk(number)).length > 3, `disk ${number} is in use again`)

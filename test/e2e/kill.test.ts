@@ -2,11 +2,12 @@
 // half there; also where disks went, came back, lost everything or lied in between. As often as one likes: `npm run kill`.
 import { MINUTE, SECOND } from '../../src/base/units.ts'
 import { runKillCycles } from '../support/kill-cycles.ts'
+import { roundsOf } from '../support/rounds.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('kill')
-/** Cycles in all; continuous integration asks for more. */
-const CYCLES = Number(process.env['MORAINE_KILL_CYCLES'] ?? 20)
+/** Cycles in all. */
+const CYCLES = roundsOf(8, 100)
 const LIMIT_MS = 2 * MINUTE + CYCLES * 10 * SECOND
 
 for (const [what, isStruck] of [

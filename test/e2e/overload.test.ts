@@ -7,6 +7,7 @@ import { memoryMBOf, peakMemoryMBOf } from '../../bench/load/process-time.ts'
 import { createStoreClient } from '../../bench/load/store-client.ts'
 import { GiB, KiB, MiB } from '../../src/base/units.ts'
 import { type RawRequest, sendRaw } from '../support/raw-sockets.ts'
+import { roundsOf } from '../support/rounds.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
 import { type StormedServer, startStormed } from '../support/thread-storm.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
@@ -16,9 +17,9 @@ const MEMORY_MB_MAX = 1024
 const DECLARED_BYTES = GiB
 /** From each of 200 uploads: 20 GiB, half as much again on the disks, and all of it removed at the end. */
 const SENT_BYTES = 100 * MiB
-/** The suite sends for twenty seconds, as much as fits; scripts/slow-clients.mjs until all of it is sent. */
+/** The suite sends for seconds, as much as fits; scripts/slow-clients.mjs until all of it is sent. */
 const isInFull = process.env['MORAINE_FULL_SIZE'] === '1'
-const SENDING_MS_MAX = isInFull ? 3_600_000 : 20_000
+const SENDING_MS_MAX = isInFull ? 3_600_000 : roundsOf(6_000, 20_000)
 const LIMIT_MS = SENDING_MS_MAX + 340_000
 let server: StormedServer
 let signer: Signer

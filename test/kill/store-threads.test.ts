@@ -28,7 +28,7 @@ const HOWS: readonly How[] = ['throw', 'exit', 'terminate']
 const OUT_OF_MEMORY = 7
 const HOLDERS = 4
 /** The first of every way to end is among them, however few. */
-const KILLS = roundsOf(15, 50)
+const KILLS = roundsOf(OUT_OF_MEMORY + 1, 50)
 
 /**
  * A thread that ends while it reads a module leaves the descriptor to nobody: Node knows nothing of it. The slower the machine, the

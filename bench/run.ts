@@ -1,6 +1,7 @@
-// `npm run bench [-- codec|runtime|metadata|s3|slow-disk] [--json FILE] [--cases NAME,NAME] [--seconds N]`: runs the benchmarks in
-// order and prints one line a case. Each `NAME.bench.ts` exports `run(report, options)`; nothing here asserts a time.
-// `--cases` and `--seconds` choose what `s3` loads and for how long; the latter holds for `slow-disk`, too.
+// `npm run bench [-- codec|runtime|metadata|s3|slow-disk|reclaim] [--json FILE] [--cases NAME,NAME] [--seconds N] [--gigabytes N]`: runs
+// the benchmarks in order and prints one line a case. Each `NAME.bench.ts` exports `run(report, options)`; nothing here asserts a time.
+// `--cases` and `--seconds` choose what `s3` loads and for how long; the latter holds for `slow-disk`, too;
+// `--gigabytes` how much `reclaim` stores.
 import { accessSync, constants, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,9 +19,10 @@ export interface BenchOptions {
   /** Empty: all. */
   readonly cases: readonly string[]
   readonly seconds: number
+  readonly gigabytes: number
 }
 
-const NAMES = ['codec', 'runtime', 'metadata', 's3', 'slow-disk'] as const
+const NAMES = ['codec', 'runtime', 'metadata', 's3', 'slow-disk', 'reclaim'] as const
 
 const requireWritable = (directory: string): void => {
   try {
@@ -45,6 +47,7 @@ const readArguments = (): { names: readonly string[]; json: string | undefined; 
       json: { type: 'string' },
       cases: { type: 'string' },
       seconds: { type: 'string', default: '5' },
+      gigabytes: { type: 'string', default: '1' },
     },
     allowPositionals: true,
   })
@@ -61,6 +64,7 @@ const readArguments = (): { names: readonly string[]; json: string | undefined; 
     options: {
       cases,
       seconds: Math.max(1, Math.floor(Number(values.seconds)) || 5),
+      gigabytes: Math.max(0.1, Number(values.gigabytes) || 1),
     },
   }
 }

@@ -10,6 +10,7 @@ import { isSamePlace, type Relocation } from '../metadata/relocation.ts'
 import type { ShardsData } from '../metadata/stored.ts'
 import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import type { FreedEntry, VolumeUsage } from '../storage/garbage.ts'
+import type { PackedPlace } from '../storage/volumes.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import { type DiskProtocol, type LooseEntry, unitOf } from './disk-protocol.ts'
@@ -36,6 +37,7 @@ const RETRY_MS = 10 * SECOND
 const GARBAGE_SHARE = 0.2
 /** Below this a volume is left alone: it costs less than what would be written to be rid of it. */
 const VOLUME_BYTES_MIN = 1 * MiB
+/** Copied at once: this much is held in memory. */
 const BATCH_BYTES_MAX = 4 * MiB
 const LIMIT = { withinMs: 60 * SECOND }
 const COMMIT_WITHIN_MS = 30 * SECOND
@@ -84,6 +86,15 @@ interface Alive {
   readonly entry: LooseEntry
 }
 
+/** A copy, and what its partition is to be told. */
+interface Move {
+  readonly partition: number
+  readonly relocation: Relocation
+  readonly to: PackedPlace
+  /** What it takes of its volume. */
+  readonly bytes: number
+}
+
 /** The compaction of one disk: one volume at a time. */
 class DiskCompaction {
   readonly #options: CompactionOptions
@@ -116,8 +127,10 @@ class DiskCompaction {
     try {
       if (this.#volume?.session !== row.session) this.#volume = await this.#choose(row)
       if (!this.#volume) return
+      const startMs = context.clock.monotonicMs()
       const copiedBytes = await this.#compact(row, this.#volume)
-      this.#alarm.set((copiedBytes / this.#options.bytesPerSecond) * SECOND)
+      const tookMs = context.clock.monotonicMs() - startMs
+      this.#alarm.set(Math.max(0, (copiedBytes / this.#options.bytesPerSecond) * SECOND - tookMs))
     } catch (error) {
       context.log.info('compaction-postponed', { disk: row.number, code: codeOf(error) })
       this.#volume = undefined
@@ -146,13 +159,14 @@ class DiskCompaction {
     const request = { volume: usage.volume, offset, passesDamage: true }
     const { entries, next } = await this.#disk.ask('looseEntries', request, LIMIT)
     const alive = await this.#aliveIn(row, usage.volume, entries)
-    let copiedBytes = 0
-    for (const batch of inBatches(alive)) copiedBytes += await this.#move(row, usage.volume, batch)
+    const moves: Move[] = []
+    for (const batch of inBatches(alive)) moves.push(...(await this.#copy(row, usage.volume, batch)))
+    await this.#relocateAll(row, moves)
     if (next === undefined) {
       this.#done.set(usage.volume, Math.max(1, usage.garbageBytes))
       this.#volume = undefined
     } else volume.offset = next
-    return copiedBytes
+    return alive.reduce((sum, { entry }) => sum + entry.bytes, 0)
   }
 
   /** Rejects when a partition does not answer: it may be the one that has them. */
@@ -171,7 +185,8 @@ class DiskCompaction {
     )
   }
 
-  async #move(row: RosterRow, volume: number, batch: readonly Alive[]): Promise<number> {
+  /** Copies that no record names yet. */
+  async #copy(row: RosterRow, volume: number, batch: readonly Alive[]): Promise<Move[]> {
     const units = batch.map(({ data, entry: { index, offset } }) => ({
       ...unitOf(data, index, 0),
       place: { volume, offset },
@@ -179,30 +194,38 @@ class DiskCompaction {
     const places = await this.#disk.ask('repack', { units }, LIMIT)
     const disk = row.number
     const repairer = this.#options.context.ref<RepairerProtocol>(PATHS.repairer)
-    const moves = batch.flatMap((alive, i) => {
+    return batch.flatMap(({ partition, data, entry: { index, offset, bytes } }, i) => {
       const to = places[i]
+      if (to) {
+        const from = { disk, volume, offset }
+        return [
+          {
+            partition,
+            bytes,
+            relocation: { write: data.write, shard: index, from, to: { disk, ...to } },
+            to,
+          },
+        ]
+      }
       // One that is not whole is written elsewhere by its repair, which leaves this place as well.
-      if (!to) repairer.tell('damaged', { data: alive.data, shard: alive.entry.index })
-      return to ? [{ alive, from: { disk, volume, offset: alive.entry.offset }, to: { disk, ...to } }] : []
+      repairer.tell('damaged', { data, shard: index })
+      return []
     })
+  }
+
+  /** One commit a partition. A copy of what was deleted meanwhile is garbage. */
+  async #relocateAll(row: RosterRow, moves: readonly Move[]): Promise<void> {
     const refused: FreedEntry[] = []
-    for (const partition of new Set(moves.map(({ alive }) => alive.partition))) {
-      const its = moves.filter(({ alive }) => alive.partition === partition)
-      const relocations = its.map(
-        ({ alive, from, to }): Relocation => ({
-          write: alive.data.write,
-          shard: alive.entry.index,
-          from,
-          to,
-        }),
-      )
+    const relocateIn = async (partition: number): Promise<void> => {
+      const its = moves.filter((move) => move.partition === partition)
+      const relocations = its.map(({ relocation }) => relocation)
       const isThere = await this.#relocate(partition, relocations, row)
-      its.forEach(({ alive, to: { volume: into, offset } }, i) => {
-        if (!isThere[i]) refused.push({ volume: into, offset, bytes: alive.entry.bytes })
-      })
+      refused.push(...its.filter((_, i) => !isThere[i]).map(({ bytes, to }) => ({ ...to, bytes })))
     }
+    const partitions = new Set(moves.map(({ partition }) => partition))
+    const ends = await Promise.allSettled([...partitions].map(relocateIn))
     if (refused.length > 0) await this.#disk.ask('freePacked', { entries: refused }, LIMIT)
-    return batch.reduce((sum, { entry }) => sum + entry.bytes, 0)
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
   #relocate(partition: number, relocations: readonly Relocation[], row: RosterRow): Promise<boolean[]> {

@@ -8,7 +8,7 @@ import { fault } from '../base/errors.ts'
 import type { FileStat, FileSystem, OpenFile } from '../base/files.ts'
 import type { WriteId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
-import { KiB } from '../base/units.ts'
+import { KiB, MiB } from '../base/units.ts'
 import { createDamageLog, type DamageLog } from './damage-log.ts'
 import { createContext, type DiskContext, type DiskCounters, type DiskIds } from './disk-context.ts'
 import { diskFault } from './disk-errors.ts'
@@ -72,6 +72,9 @@ export interface VolumeEntry extends UnitAddress {
 
 /** What a walk through a volume reads at a time. */
 const WALK_BYTES = 256 * KiB
+/** What one look for loose entries goes through, about. */
+const LOOSE_BYTES = 32 * MiB
+const LOOSE_ENTRIES = 512
 interface LooseSearch {
   readonly volume: number
   readonly offset: number
@@ -362,12 +365,17 @@ export class Disk {
     const count = await file.read(header, 0)
     if (!checkVolumeHeader(header.subarray(0, count), this.#context, volume)) return { entries }
     const window = new Uint8Array(WALK_BYTES)
-    const start = Math.max(offset, VOLUME_HEADER_BYTES)
-    const length = await file.read(window, start)
     const search = { limit: Number.POSITIVE_INFINITY, passesDamage }
-    const next = findEntries(window.subarray(0, length), start, search, entries)
-    const loose = entries.filter((entry) => !noted.has(entry.offset))
-    return next === undefined || next === start ? { entries: loose } : { entries: loose, next }
+    const start = Math.max(offset, VOLUME_HEADER_BYTES)
+    for (let at = start; ; ) {
+      const found: VolumeEntry[] = []
+      const length = await file.read(window, at)
+      const next = findEntries(window.subarray(0, length), at, search, found)
+      entries.push(...found.filter((entry) => !noted.has(entry.offset)))
+      if (next === undefined || next === at) return { entries }
+      if (entries.length >= LOOSE_ENTRIES || next - start >= LOOSE_BYTES) return { entries, next }
+      at = next
+    }
   }
 
   #reclaimVolume(volume: number): void {

@@ -38,9 +38,11 @@ test(
   'what was not freed of a volume is found, up to where it is damaged, or behind that as well',
   deadline(LIMIT_MS, async () => {
     const { files, disk } = await makeTestDisk()
-    const bodies = Array.from({ length: 40 }, (_, i) => makeBody(1 + i * 17 * KiB))
+    const sealed = Array.from({ length: 40 }, (_, i) => makeBody(1 + i * 3 * KiB))
+    // More than one look finds.
+    const bodies = Array.from({ length: 600 }, (_, i) => sealed[i % 40]!)
     const places: PackedPlace[] = []
-    for (const sealed of bodies) places.push((await writeShard(disk, sealed, 0))!)
+    for (const body of bodies) places.push((await writeShard(disk, body, 0))!)
     const nameOf = (i: number): string => `${bodies[i]!.write}@${places[i]!.offset}`
     const all = bodies.map((_, i) => i)
     assert.equal(await looseIn(disk, 1), all.map(nameOf))

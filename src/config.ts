@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { DAY, GiB, HOUR, KiB, MiB } from './base/units.ts'
 import { expandPattern, invalid, parseDuration, parseSize, parseWholeNumber, quote } from './cli/values.ts'
-import { setDisksOf } from './storage/geometry.ts'
+import { checkDiskCount, parityMaxOf } from './storage/geometry.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -282,12 +282,12 @@ const parseDisks = (label: string, text: string): readonly string[] => {
     .map((directory) => resolve(directory))
   const twice = disks.find((directory, index) => disks.indexOf(directory) !== index)
   if (twice !== undefined) throw invalid(`${label} names ${twice} twice`)
-  setDisksOf(disks.length)
+  checkDiskCount(disks.length)
   return disks
 }
 
 const parseParity = (label: string, text: string, diskCount: number): number =>
-  parseWholeNumber(label, text, { min: 0, max: setDisksOf(diskCount) - 1 })
+  parseWholeNumber(label, text, { min: 0, max: parityMaxOf(diskCount) })
 
 export const parseHost = (label: string, text: string): string => {
   const host = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text

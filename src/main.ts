@@ -6,13 +6,13 @@ import { systemClock } from './base/clock.ts'
 import { asMoraineError, codeOf } from './base/errors.ts'
 import { BESIDE } from './cli/beside.ts'
 import { checkWords, chooseCommand, commandsToExplain, isVersionAsked, takeJson } from './cli/commands.ts'
+import { DISKS } from './cli/disks.ts'
 import { formatHelp } from './cli/help.ts'
 import { createLineLog } from './cli/log.ts'
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
 import { watchSignals } from './cli/signals.ts'
 import { readCommandLine } from './config.ts'
 import { checkDescriptors, descriptorsMax } from './descriptors.ts'
-import { formatDisk, listDisks, replaceDisk } from './offline/disks.ts'
 import { readRootKeys } from './offline/root-keys.ts'
 import { startServer } from './server.ts'
 
@@ -60,17 +60,8 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
     terminal.write(`access key: ${accessKeyId}\nsecret key: ${secretAccessKey}\n`)
     return EXIT_OK
   }
-  if (command.name === 'disk list') {
-    for (const disk of await listDisks(config.disks)) terminal.write(`${formatDisk(disk)}\n`)
-    return EXIT_OK
-  }
-  if (command.name === 'disk replace') {
-    const position = await replaceDisk(config.disks, positionals[0] ?? '')
-    terminal.write(
-      `${positionals[0]} takes the place of the disk at position ${position}: at once when the store runs\n`,
-    )
-    return EXIT_OK
-  }
+  const disks = DISKS[command.name]
+  if (disks) return disks({ config, words: positionals, output: terminal, clock: systemClock })
   checkDescriptors(config.disks.length, descriptorsMax())
   const log = createLineLog(config.logLevel)
   const nextSignal = watchSignals(process, systemClock)

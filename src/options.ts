@@ -15,7 +15,7 @@ import {
   REPAIR_BOUNDS,
   SCRUB_BOUNDS,
 } from './config.ts'
-import { setDisksOf } from './storage/geometry.ts'
+import { parityMaxOf } from './storage/geometry.ts'
 
 export interface StoreOptions {
   /**
@@ -102,7 +102,7 @@ export const configOf = (options: StoreOptions, roots: readonly string[]): Confi
   const { scrubPeriodMs = 7 * DAY, scrubBytesPerSecond = 32 * MiB } = options
   const arenaBytes = options.arenaBytes ?? (options.disks === 'memory' ? 64 : 256) * MiB
   if (options.log !== undefined) checkLog(options.log)
-  const parityBounds = { min: 0, max: setDisksOf(roots.length) - 1 }
+  const parityBounds = { min: 0, max: parityMaxOf(roots.length) }
   const names = { access: 'credentials.accessKeyId', secret: 'credentials.secretAccessKey' }
   return {
     host: parseHost('host', textOf('host', host)),

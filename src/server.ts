@@ -5,7 +5,9 @@ import { availableParallelism } from 'node:os'
 import type { Observable } from 'rxjs'
 import type { BucketProtocol } from './actors/bucket-protocol.ts'
 import { createListenersMemory } from './actors/disk-listeners.ts'
+import type { DrainAnswer, DrainTarget } from './actors/draining.ts'
 import type { ActorsView, InspectorProtocol, Redundancy } from './actors/inspector.ts'
+import type { KeeperProtocol } from './actors/keeper.ts'
 import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import { createServedMemory } from './actors/served-partitions.ts'
@@ -18,7 +20,7 @@ import { MoraineError } from './base/errors.ts'
 import type { FileSystem } from './base/files.ts'
 import type { Log } from './base/log.ts'
 import { systemRandom } from './base/prng.ts'
-import { MiB, SECOND } from './base/units.ts'
+import { MINUTE, MiB, SECOND } from './base/units.ts'
 import { CODEC_RESERVED_BYTES } from './codec/index.ts'
 import type { Config } from './config.ts'
 import { connectionsWithin, descriptorsMax } from './descriptors.ts'
@@ -32,6 +34,7 @@ import { checkPort } from './s3/port.ts'
 import { nodeFiles } from './storage/files-node.ts'
 import { createLevelLock, noLock } from './storage/lock.ts'
 import { type StartedStore, startStore } from './storage/start.ts'
+import { drainingOf } from './storage/table-change.ts'
 
 export interface ServerDependencies {
   readonly log: Log
@@ -59,6 +62,8 @@ export interface Server {
   close(): Promise<void>
   redundancy(): Promise<Redundancy>
   actors(): Promise<ActorsView>
+  /** See actors/draining.ts. */
+  drainDisk(target: DrainTarget): Promise<DrainAnswer>
 }
 
 /** One metadata partition per this many cores: a journal of its own costs syncs of its own. */
@@ -68,6 +73,7 @@ const CODECS_MAX = 64
 /** What compaction may copy on each disk in a second. */
 const COMPACTION = { bytesPerSecond: 64 * MiB }
 const ASK_LIMIT = { withinMs: 30 * SECOND }
+const DRAIN_LIMIT = { withinMs: 2 * MINUTE }
 
 /** Resolves when the store serves. Rejects with a fault whose message is one sentence for the operator. */
 export const startServer = async (config: Config, dependencies: ServerDependencies): Promise<Server> => {
@@ -100,6 +106,7 @@ export const factsOf = async (
   // A disk of the table that no directory was given for is out, not retired.
   const roster = createRoster(Math.max(roots.length, started.table.disks.length))
   assignSlots(roster, roots, started)
+  roster.setDraining(drainingOf(started.table)?.number ?? 0)
   const claims = createClaimsMemory(roster.slots)
   const locked = [...started.disks, ...(started.change?.joined ?? [])].map(async ({ root }) => {
     try {
@@ -205,7 +212,8 @@ const assignSlots = (
   const setOf = new Map(table.disks.map(({ number, set }) => [number, set]))
   const found = new Map(disks.map(({ root, identity }) => [root, identity.number]))
   const isTaken = (slot: number): boolean => found.has(roots[slot] ?? '')
-  const waiting = missing.filter(({ position }) => isTaken(position))
+  // Positions are those of the first start: without a disk that was drained there are fewer slots.
+  const waiting = missing.filter(({ position }) => isTaken(position) || position >= roster.slots)
   for (let slot = 0; slot < roster.slots; slot++) {
     const number =
       found.get(roots[slot] ?? '') ??
@@ -257,5 +265,6 @@ const serverOf = async (
     },
     redundancy: () => inspectorRef.ask('redundancy', {}, ASK_LIMIT),
     actors: () => inspectorRef.ask('actors', {}, ASK_LIMIT),
+    drainDisk: (target) => system.ref<KeeperProtocol>(PATHS.keeper).ask('drain', target, DRAIN_LIMIT),
   }
 }

@@ -14,6 +14,7 @@ import type {
   VersionRecord,
 } from '../metadata/records.ts'
 import type { Relocation } from '../metadata/relocation.ts'
+import type { LeftOnDisk } from '../metadata/segment-upkeep.ts'
 import type { NewData, ShardsData } from '../metadata/stored.ts'
 import type { Address } from '../runtime/actor.ts'
 import type {
@@ -147,6 +148,8 @@ export interface BucketProtocol {
   recode(m: { write: WriteId; data: ShardsData } & CommitTerms): Promise<boolean>
   /** What does not lie on disks that are there: exact, from the counters in the commits. */
   waiting(m: Record<string, never>): Waiting
+  /** What keeps a disk that is being drained from leaving, when all that is decided now is synced. */
+  leftOn(m: { disk: DiskNumber }): Promise<LeftOnDisk>
   /** Sealed segments, with the disks whose copies are whole as far as is known. */
   segments(m: Record<string, never>): readonly SealedCopies[]
   /** Reads one copy of a sealed segment whole: false when it does not hold, and then it is repaired. */
@@ -165,6 +168,8 @@ export interface Waiting {
   readonly reduced: number
   /** Numbers that some shard is counted under and that no slot has: disks that were replaced. */
   readonly retired: readonly DiskNumber[]
+  /** Segments of which the disk that is being drained has a copy that is to be made anew on another. */
+  readonly leavingSegments: number
   /** What is counted under the number of each disk, whether or not it waits. */
   readonly onDisks: readonly { readonly disk: DiskNumber; readonly shards: number; readonly bytes: number }[]
 }

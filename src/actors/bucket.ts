@@ -44,7 +44,7 @@ const limitsOf = (roster: Roster, { deadlineMs, sessions }: CommitTerms): Commit
 })
 
 const areCurrent = (roster: Roster, sessions: readonly DiskSession[] = []): boolean =>
-  sessions.every(({ disk, session }) => roster.find(disk)?.session === session)
+  sessions.every(({ disk, session }) => roster.find(disk)?.session === session && roster.isOpen(disk))
 
 export const bucket = behavior<BucketProtocol, BucketArgs>(import.meta.url, 'bucket', {
   // Small bodies travel in the messages: 4,096 of them at their largest.
@@ -258,6 +258,7 @@ const upkeep = (
   | 'relocate'
   | 'recode'
   | 'waiting'
+  | 'leftOn'
   | 'segments'
   | 'verifySegment'
   | 'checkIndexes'
@@ -289,6 +290,7 @@ const upkeep = (
     recode: ({ write, data, ...m }) =>
       deferReply(partition.recode(write, data, limitsOf(roster, m)).finally(work.announce)),
     waiting: () => waitingOf(partition, roster),
+    leftOn: ({ disk }) => deferReply(partition.leftOn(disk)),
     segments: () => partition.segments.list(),
     verifySegment: ({ segment, disk }) => deferReply(partition.segments.verify(segment, disk)),
     checkIndexes({ isNew }) {
@@ -309,8 +311,12 @@ const restOfDropping = (partition: Partition): { isIndexing: boolean; isCompacti
 
 const waitingOf = (partition: Partition, roster: Roster): Waiting => {
   const damaged = partition.segments.damaged()
-  let shards = damaged.reduce((sum, { missing }) => sum + missing, 0)
-  let bytes = damaged.reduce((sum, { missing, length }) => sum + missing * length, 0)
+  const lacking = damaged.map(({ missing, leaving, length }) => ({
+    copies: Math.max(0, missing - leaving),
+    length,
+  }))
+  let shards = lacking.reduce((sum, { copies }) => sum + copies, 0)
+  let bytes = lacking.reduce((sum, { copies, length }) => sum + copies * length, 0)
   const retired: DiskNumber[] = []
   const onDisks = [...partition.diskCounters()].map(([disk, counts]) => ({ disk, ...counts }))
   for (const { disk, ...counts } of onDisks) {
@@ -320,7 +326,8 @@ const waitingOf = (partition: Partition, roster: Roster): Waiting => {
     bytes += counts.bytes
     if (!row) retired.push(disk)
   }
-  return { shards, bytes, retired, onDisks, reduced: partition.reducedShards }
+  const leavingSegments = damaged.filter(({ leaving }) => leaving > 0).length
+  return { shards, bytes, retired, onDisks, leavingSegments, reduced: partition.reducedShards }
 }
 
 const repairSegment = async (partition: Partition): Promise<RepairedSegment | undefined> => {

@@ -119,8 +119,8 @@ class DiskCompaction {
   async step(): Promise<void> {
     const { context, roster, slot } = this.#options
     const row = roster.row(slot)
-    // It is woken by what is freed when it is back.
-    if (row.state === 'out') {
+    // It is woken by what is freed when it is back. From one that leaves the store all is moved anyway.
+    if (row.state === 'out' || row.isDraining) {
       this.#volume = undefined
       return
     }

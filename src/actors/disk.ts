@@ -109,7 +109,8 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
       await here.close()
     })
     context.every(LOOK_EVERY_MS, 'look', {})
-    return claim.guard(inHandlers(context, here, pace, report, claim))
+    const hasLeft = (): boolean => roster.row(slot).number !== here.number
+    return claim.guard(inHandlers(context, here, pace, report, claim, hasLeft))
   },
 })
 
@@ -223,6 +224,7 @@ const inHandlers = (
   pace: DiskPace,
   report: RoomReport,
   claim: ClaimOf,
+  hasLeft: () => boolean,
 ): Handlers<DiskProtocol> => {
   const writers = new Map<WriteId, Promise<ShardWriter>>()
   const begin = (
@@ -315,6 +317,8 @@ const inHandlers = (
     },
     removeStrays: ({ directory, names }) => writing(() => here.removeStrays(directory, names)),
     async look() {
+      // Drained: the slot is nobody's, and the next life of this actor finds nothing to open.
+      if (hasLeft()) return void context.stop(context.self)
       report.now()
       await here.checkPresence()
       if (!(await claim.isHeld())) {

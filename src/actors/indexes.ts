@@ -26,7 +26,7 @@ const createMemoryLevel = (): MemoryLevel<Buffer, Buffer> => {
 export interface Indexes {
   /** By position; undefined where no disk could take it. */
   open(): Promise<(IndexStore | undefined)[]>
-  /** Positions of those that write into a directory that is no longer the one in its place, on disks that are there. */
+  /** Positions of those that write into a directory that is no longer the one in its place, or to a disk that leaves the store. */
   moved(): Promise<IndexPosition[]>
   /** Closes what was lost and opens an index in its place, on another disk when its own is out. */
   reopen(position: IndexPosition): Promise<IndexStore | undefined>
@@ -76,7 +76,9 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
    */
   const candidates = async (first: number | undefined): Promise<number[]> => {
     const used = new Set([...levels.values()].map(({ slot }) => slot))
-    const free = facts.roots.map((_, slot) => slot).filter((slot) => isPresent(slot) && !used.has(slot))
+    const isFree = (slot: number): boolean =>
+      isPresent(slot) && !roster.row(slot).isDraining && !used.has(slot)
+    const free = facts.roots.map((_, slot) => slot).filter(isFree)
     const ranked = free.map(async (slot) => {
       const stat = await files.stat(locationIn(slot)).catch(() => undefined)
       return { slot, rank: slot === first ? 0 : stat?.kind === 'directory' ? 1 : 2 }
@@ -171,7 +173,9 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     },
     async moved() {
       const found = [...levels].map(async ([position, { slot, place }]) => {
-        if (!place || !isPresent(slot)) return []
+        if (!place) return []
+        if (roster.row(slot).isDraining || diskIn(slot) === 0) return [position]
+        if (!isPresent(slot)) return []
         if (diskIn(slot) !== place.disk) return [position]
         // Of a disk that is just going its actor will say so.
         const now = await directoryIn(slot)

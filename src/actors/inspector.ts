@@ -7,7 +7,7 @@ import type { PoolThreadView } from '../runtime/pool.ts'
 import type { SystemView } from '../runtime/system.ts'
 import type { ThreadView } from '../runtime/thread.ts'
 import type { TableDisk } from '../storage/identity-file.ts'
-import type { BucketProtocol } from './bucket-protocol.ts'
+import type { BucketProtocol, Waiting } from './bucket-protocol.ts'
 import type { KeeperProtocol, SlotNote } from './keeper.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
@@ -18,6 +18,8 @@ export interface Redundancy {
   /** What does not lie where it should: exact, from the counters in the commits. */
   readonly waiting: { readonly shards: number; readonly bytes: number }
   readonly disks: readonly DiskPresence[]
+  /** As long as a disk is on its way out. */
+  readonly draining?: DrainProgress
   /** Most often empty. */
   readonly unused: readonly UnusedDirectory[]
   /** Partitions whose buckets answer 503: what waits there is not known. Most often empty. */
@@ -37,8 +39,21 @@ export interface DiskPresence {
   readonly directory: string | null
   /** `out`: counts for nothing until it is back or replaced. */
   readonly state: 'present' | 'out'
+  /** Nothing new is written to it, and it leaves when nothing is left on it. */
+  readonly isDraining?: true
   /** What an operator should know of it. */
   readonly message?: string
+}
+
+/** What is left on the disk that is being drained. It lacks no redundancy. */
+export interface DrainProgress {
+  readonly position: number
+  readonly number: number
+  /** One of each version and part that is still to be moved, and of each that waits to be reclaimed. */
+  readonly shards: number
+  readonly bytes: number
+  /** Copies of journal segments. */
+  readonly segments: number
 }
 
 /** A directory that was given, and holds no disk of the store, nor is needed for one. */
@@ -69,13 +84,14 @@ const presence = ({ facts, roster, disks, notes }: Seen): Pick<Redundancy, 'disk
   const inTable = [...disks].sort((a, b) => a.position - b.position)
   const numbers = new Set<number>(disks.map(({ number }) => number))
   return {
-    disks: inTable.map(({ position, number }): DiskPresence => {
+    disks: inTable.map(({ position, number, state: role }): DiskPresence => {
       const row = roster.find(number)
       const directory = (row && facts.roots[row.slot]) ?? null
       const state = row?.state ?? 'out'
       const message = row && directory !== null ? (noteOf(row.slot) ?? MESSAGES[state]) : NO_DIRECTORY
       return {
         ...{ position: position + 1, directory, state: state === 'out' ? 'out' : 'present' },
+        ...(role === 'draining' && { isDraining: true }),
         ...(message !== undefined && { message }),
       }
     }),
@@ -135,8 +151,12 @@ export const inspector: Behavior<InspectorProtocol, InspectorArgs> = {
         return { threads: [...threads, ...pools.flat()], actors: tree, deadLetters, refused }
       },
       redundancy: async () => {
-        const { waiting, notServed, disks, notes } = await lookAround(context, facts.partitions)
-        return { waiting, notServed, ...presence({ facts, roster, disks, notes }) }
+        const { waiting, notServed, disks, notes, partitions } = await lookAround(context, facts.partitions)
+        const draining = drainProgress(disks, partitions)
+        return {
+          ...{ waiting, notServed, ...presence({ facts, roster, disks, notes }) },
+          ...(draining && { draining }),
+        }
       },
     }
   },
@@ -161,14 +181,37 @@ const codecThreadsOf = async (
 
 const LOOK_LIMIT = { withinMs: 10 * SECOND }
 
+const drainProgress = (
+  disks: readonly TableDisk[],
+  partitions: readonly Waiting[],
+): DrainProgress | undefined => {
+  const disk = disks.find(({ state }) => state === 'draining')
+  if (!disk) return undefined
+  const { number, position } = disk
+  const counts = partitions.flatMap(({ onDisks }) => onDisks.filter((counted) => counted.disk === number))
+  return {
+    ...{ position: position + 1, number },
+    shards: counts.reduce((sum, { shards }) => sum + shards, 0),
+    bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
+    segments: partitions.reduce((sum, { leavingSegments }) => sum + leavingSegments, 0),
+  }
+}
+
 const lookAround = async (
   context: Context<InspectorProtocol>,
   partitions: number,
-): Promise<Pick<Redundancy, 'waiting' | 'notServed'> & Pick<Seen, 'disks' | 'notes'>> => {
+): Promise<
+  Pick<Redundancy, 'waiting' | 'notServed'> &
+    Pick<Seen, 'disks' | 'notes'> & { readonly partitions: readonly Waiting[] }
+> => {
   const notServed: PartitionNote[] = []
+  const served: Waiting[] = []
   const buckets = Array.from({ length: partitions }, async (_, partition) => {
     try {
-      return await context.ref<BucketProtocol>(PATHS.bucket(partition)).ask('waiting', {}, LOOK_LIMIT)
+      const bucket = context.ref<BucketProtocol>(PATHS.bucket(partition))
+      const waiting = await bucket.ask('waiting', {}, LOOK_LIMIT)
+      served.push(waiting)
+      return waiting
     } catch (error) {
       if (codeOf(error) !== 'PARTITION_SHUT') throw error
       notServed.push({ partition, message: (error as Error).message })
@@ -183,7 +226,7 @@ const lookAround = async (
       shards: all.reduce((sum, { shards }) => sum + shards, 0),
       bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
     },
-    notServed,
+    ...{ notServed, partitions: served },
     ...(await overview),
   }
 }

@@ -16,11 +16,12 @@ import { unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
 import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
 import type { StartedStore } from '../storage/start.ts'
-import { planReplacement, planSuccessor, type TableChange } from '../storage/table-change.ts'
+import { drainingOf, planReplacement, planSuccessor, type TableChange } from '../storage/table-change.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import { type Claiming, createClaiming } from './claiming.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import { createDiskSessions, type DiskSessions, type SeenDisk } from './disk-sessions.ts'
+import { createDraining, type DrainAnswer, type Draining, type DrainTarget } from './draining.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { attachClaims } from './slot-claims.ts'
@@ -39,6 +40,10 @@ export interface KeeperProtocol {
   diskIn(m: { slot: number }): Promise<void>
   /** All that should be on a disk that was an older copy was looked at, and is there. */
   diskVerified(m: { disk: DiskNumber }): Promise<void>
+  /** See draining.ts. Rejects as a commit does when the change was begun and could not be made yet: it is tried again. */
+  drain(m: DrainTarget): Promise<DrainAnswer>
+  /** Looks whether the disk that is being drained can leave. */
+  endDrain(m: Record<string, never>): Promise<void>
   /** The repairer begins anew and knows of no such disk any more. */
   tellSuspects(m: Record<string, never>): void
   /** The table, and why the disks of slots stay out, for the operator. */
@@ -56,6 +61,8 @@ export type KeeperArgs = Pick<StartedStore, 'table' | 'change' | 'out' | 'relock
 const COMMIT_LIMIT = { withinMs: 60 * SECOND }
 /** A change that failed is not tried again at every look. */
 const RETRY_MS = 10 * SECOND
+/** As long as a disk is being drained. */
+const LOOK_AT_DRAIN_MS = 5 * SECOND
 /** What no change can take in, or give its identity back. */
 const HOPELESS: ReadonlySet<DirectoryState['content']['kind']> = new Set([
   'absent',
@@ -70,7 +77,10 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
   mailbox: { messagesMax: 256, bytesMax: 64 * KiB },
   // An operator who asks does not wait for a change; changes wait for each other in `guarded`. Nor does a disk that is back: the
   // change may wait for it.
-  interleave: { begin: 1, diskOut: 1, claim: 1, diskIn: 1, diskVerified: 1, overview: 4 },
+  interleave: {
+    ...{ begin: 1, diskOut: 1, claim: 1, diskIn: 1, diskVerified: 1, overview: 4 },
+    ...{ drain: 4, endDrain: 1 },
+  },
   async setup(context, args) {
     const facts = context.workerData as StoreFacts
     const roster = attachRoster(facts.roster)
@@ -94,6 +104,8 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
       unwritable: ({ slot, system }) => keeping.unwritable(slot, system),
       diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
       diskVerified: ({ disk }) => keeping.guarded(START, () => keeping.verified(disk)),
+      drain: (target) => keeping.drain(target),
+      endDrain: () => keeping.guarded(START, () => keeping.endDrain()),
       tellSuspects: () => keeping.tellSuspects(),
       overview: () => keeping.overview(),
     }
@@ -133,6 +145,8 @@ class Keeping {
   #isToRecord = false
   /** Older copies that are not looked over yet. */
   readonly #suspects = new Set<DiskNumber>()
+  readonly #draining: Draining
+  #drainTimer: Timer | undefined
 
   constructor(
     context: Context<KeeperProtocol>,
@@ -154,7 +168,20 @@ class Keeping {
     })
     const { change } = args
     this.#change = change?.from.version === table.version ? change : undefined
-    context.defer(() => this.#retry?.cancel())
+    context.defer(() => {
+      this.#retry?.cancel()
+      this.#drainTimer?.cancel()
+    })
+    this.#draining = createDraining({
+      ...{ buckets: this.#buckets(), roots: facts.roots, roster, log: context.log },
+      table: () => this.#table,
+      carryOut: (next) => {
+        this.#change = next
+        return this.finish()
+      },
+    })
+    roster.setDraining(drainingOf(table)?.number ?? 0)
+    this.#lookAtDrain()
     const { session } = facts
     const files = filesOf(facts)
     this.#sessions = createDiskSessions({ files, session, buckets: this.#buckets(), log: context.log })
@@ -276,6 +303,8 @@ class Keeping {
     await this.finish()
     if (await this.#restoreIdentity(slot, state)) return
     if (lost === undefined || this.#roster.row(slot).number !== lost.number) return
+    // It is on its way out: nothing takes its place.
+    if (lost.state === 'draining') return this.note(slot, whyOut(state))
     const reason = this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices())
     if (reason === undefined) await this.#adopt(slot, lost)
     else this.note(slot, reason)
@@ -333,6 +362,35 @@ class Keeping {
     await this.finish()
   }
 
+  drain(target: DrainTarget): Promise<DrainAnswer> {
+    const answer = this.#last.then(async () => {
+      await this.finish()
+      return this.#draining.begin(target)
+    })
+    // A change that could not be made yet is tried again, as any other.
+    this.#last = answer.then(
+      () => undefined,
+      () => this.#again(),
+    )
+    return answer
+  }
+
+  async endDrain(): Promise<void> {
+    try {
+      await this.finish()
+      await this.#draining.look()
+    } finally {
+      this.#lookAtDrain()
+    }
+  }
+
+  #lookAtDrain(): void {
+    this.#drainTimer?.cancel()
+    if (!drainingOf(this.#table)) return
+    const { clock, self } = this.#context
+    this.#drainTimer = clock.setTimer(LOOK_AT_DRAIN_MS, () => void self.tell('endDrain', {}))
+  }
+
   /** Carries on with the change that was prepared, if there is one: commit, publish, count. */
   async finish(): Promise<void> {
     if (this.#change === undefined && this.#isReconciled) return
@@ -340,7 +398,7 @@ class Keeping {
     const change = this.#change
     if (change === undefined) return
     const stay = change.to.disks.filter(({ id }) => change.from.disks.some((disk) => disk.id === id))
-    const onDisks = stay.map(({ number }) => number)
+    const onDisks = stay.filter(({ state }) => state === 'active').map(({ number }) => number)
     const value = { name: DISKS_ENTRY, value: change.to, onDisks }
     await Promise.all(this.#buckets().map((bucket) => bucket.ask('putConfig', value, COMMIT_LIMIT)))
     await this.#publish(change)
@@ -353,7 +411,30 @@ class Keeping {
       this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
       this.#disk(slot).tell('look', {})
     }
+    for (const disk of change.left.slice(change.joined.length)) this.#release(disk)
+    this.#countDraining()
     this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
+  }
+
+  /** It was drained: its slot is nobody's, and its actor ends. */
+  #release({ number }: TableDisk): void {
+    const slot = this.#roster.find(number)?.slot
+    if (slot === undefined) return
+    this.#roster.assign(slot, { number: 0 as DiskNumber, set: 0 })
+    this.#disk(slot).tell('look', {})
+    const root = this.#facts.roots[slot]
+    if (root !== undefined) {
+      this.#notes.set(slot, `${root} was drained, and is no disk of this store any more: it may be removed`)
+    }
+  }
+
+  /** Those who write learn which disk they are to leave out, or that none is. */
+  #countDraining(): void {
+    const draining = drainingOf(this.#table)?.number ?? 0
+    if (draining === this.#roster.draining()) return
+    this.#roster.setDraining(draining)
+    for (const bucket of this.#buckets()) bucket.tell('diskChanged', {})
+    this.#lookAtDrain()
   }
 
   /**

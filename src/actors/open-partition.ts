@@ -37,11 +37,11 @@ export const createOpener = (
   const memory = createFrameMemory(context.arena)
   let opened: { readonly partition: Partition; readonly indexes: Indexes } | undefined
   const members = (): MemberDisk[] =>
-    roster.rows().flatMap(({ slot, number: disk, set, state, session }) => {
+    roster.rows().flatMap(({ slot, number: disk, set, state, session, isDraining }) => {
       if (disk === 0) return []
       const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
       const io = state === 'out' ? undefined : segmentDiskOf(disk, ref, near[slot]!, memory)
-      return [{ number: disk, set, io, session }]
+      return [{ number: disk, set, io, session, ...(isDraining && { isDraining }) }]
     })
   return {
     members,

@@ -160,5 +160,6 @@ const handlersWhileShut = (isShut: () => never, again: () => void): Handlers<Buc
   dataOfWrite: isShut,
   relocate: isShut,
   waiting: isShut,
+  leftOn: isShut,
   repairSegment: isShut,
 })

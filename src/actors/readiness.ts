@@ -11,12 +11,13 @@ export const diskViews = (roster: Roster): DiskView[] =>
   roster
     .rows()
     .filter(({ number }) => number !== 0)
-    .map(({ number, set, state, totalMiB, freeMiB }) => ({
+    .map(({ number, set, state, isDraining, totalMiB, freeMiB }) => ({
       number,
       set,
       capacityBytes: totalMiB * MiB,
       freeBytes: freeMiB * MiB,
       isReachable: state !== 'out' && state !== 'read-only',
+      isDraining,
       isSlow: state === 'slow',
       hasRoom: state === 'up' || state === 'slow',
     }))

@@ -168,9 +168,10 @@ const removeAll = async (
   let hasFailed = false
   const removeOn = async (disk: DiskNumber, { writes, entries }: Removal): Promise<void> => {
     const row = roster.find(disk)
-    if (row?.state === 'out') return
+    // One that is out on its way out of the store is not waited for.
+    if (row?.state === 'out' && !row.isDraining) return
     try {
-      if (row) {
+      if (row && row.state !== 'out') {
         const ref = context.ref<DiskProtocol>(PATHS.disk(row.slot))
         for (let at = 0; at < writes.length; at += SHARDS_PER_ASK) {
           await ref.ask('removeShards', { writes: writes.slice(at, at + SHARDS_PER_ASK) }, DISK_LIMIT)

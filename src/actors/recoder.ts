@@ -1,6 +1,7 @@
 // The recoder: what was written while disks were out has fewer data shards than the set has room for, and takes more room than it
 // need. When all disks of a set are back its bytes are read, written again in the set's own geometry, and the record is told, if it
-// still holds the old shards. What was written is redundant before and after; so this is the last that upkeep does, and gives way to everything.
+// still holds the old shards. So it is with what has a shard on a disk that is being drained: it is written again to those that stay.
+// What was written is redundant before and after; so this is the last that upkeep does, and gives way to everything.
 import { codeOf } from '../base/errors.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { createKernel } from '../codec/index.ts'
@@ -13,7 +14,7 @@ import type { Body } from './engine.ts'
 import { COMMIT_LIMIT, COMMIT_WITHIN_MS, isUndecided } from './gateway-engine.ts'
 import type { GatewayParts, RunningWritesProtocol } from './gateway-parts.ts'
 import { type ReadDependencies, readShards } from './reading.ts'
-import { attachRoster, type Roster } from './roster.ts'
+import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { storeBody } from './store-body.ts'
 import type { StoreFacts } from './store-facts.ts'
 
@@ -110,9 +111,11 @@ class Recoding {
     const bucket = tour && this.#parts.buckets[tour.partition]
     if (!tour || !bucket) {
       this.#tour = undefined
+      // Until nothing names the disk any more it is looked for again.
+      if (this.#roster.draining() !== 0) this.#beginIn(RETRY_MS)
       return undefined
     }
-    const isPending = tour.cursor !== '' || (await bucket.ask('waiting', {}, LIMIT)).reduced > 0
+    const isPending = tour.cursor !== '' || (await this.#isPendingIn(bucket))
     if (!isPending) {
       this.#tour = { partition: tour.partition + 1, cursor: '' }
       return 0
@@ -120,16 +123,32 @@ class Recoding {
     const request = { scope: { kind: 'all' }, cursor: tour.cursor, limit: RECORDS_PER_PAGE } as const
     const { held, next: cursor } = await bucket.ask('heldData', request, LIMIT)
     this.#found = held
-      .filter((data) => data.isReduced && this.#isComplete(data.set))
+      .filter((data) => (data.isReduced && this.#isComplete(data.set)) || this.#isToLeave(data))
       .map((data) => ({ partition: tour.partition, data }))
     this.#tour = cursor === undefined ? { partition: tour.partition + 1, cursor: '' } : { ...tour, cursor }
     return 0
   }
 
+  async #isPendingIn(bucket: GatewayParts['buckets'][number]): Promise<boolean> {
+    const { reduced, onDisks } = await bucket.ask('waiting', {}, LIMIT)
+    const draining = this.#roster.draining()
+    return reduced > 0 || onDisks.some(({ disk, shards }) => disk === draining && shards > 0)
+  }
+
+  #staying(set: number): RosterRow[] {
+    return this.#roster.rows().filter((row) => row.number !== 0 && row.set === set && !row.isDraining)
+  }
+
   /** Whether a write to the set would have its full geometry now. */
   #isComplete(set: number): boolean {
-    const members = this.#roster.rows().filter((row) => row.number !== 0 && row.set === set)
-    return members.every(({ state }) => state === 'up')
+    return this.#staying(set).every(({ state }) => state === 'up')
+  }
+
+  /** Whether it has a shard on the disk that is being drained, and room for all of them on the others. */
+  #isToLeave({ set, places }: ShardsData): boolean {
+    const draining = this.#roster.draining()
+    if (!places.some(({ disk }) => disk === draining)) return false
+    return this.#staying(set).every(({ state }) => state === 'up' || state === 'slow')
   }
 
   async #recode(partition: number, data: ShardsData): Promise<number> {
@@ -138,7 +157,7 @@ class Recoding {
     const stored = await storeBody(bodyOf(data, this.#reading), this.#parts)
     const { data: again, sessions } = stored
     // Written with too few disks once more, or to another set: nothing is gained.
-    if (again.kind !== 'shards' || again.isReduced) {
+    if (again.kind !== 'shards' || (again.isReduced && !this.#isToLeave(data))) {
       stored.settle('refused')
       return size
     }

@@ -224,9 +224,14 @@ class Repairing {
       Object.assign(suspect, { shards: 0, bytes: 0, isTouring: true })
     const retiredIn: { readonly partition: number; readonly disk: DiskNumber }[] = []
     const checks: Tour[] = []
+    const leaving: Tour[] = []
+    const draining = this.#roster.draining()
     for (let partition = 0; partition < partitions; partition++) {
       const { retired, onDisks } = await this.#countsOf(partition)
       for (const disk of retired) retiredIn.push({ partition, disk })
+      if (onDisks.some(({ disk, shards }) => disk === draining && shards > 0)) {
+        leaving.push({ partition, disk: draining as DiskNumber, isCheck: false, dangerMin: 0, cursor: '' })
+      }
       for (const [disk, suspect] of this.#suspects) {
         const { shards = 0, bytes = 0 } = onDisks.find((counts) => counts.disk === disk) ?? {}
         suspect.shards += shards
@@ -239,7 +244,7 @@ class Repairing {
     const moves = Array.from({ length: dangers }, (_, i) => dangers - i).flatMap((dangerMin) =>
       retiredIn.map((at): Tour => ({ ...at, isCheck: false, dangerMin, cursor: '' })),
     )
-    this.#tours = [...moves, ...checks]
+    this.#tours = [...moves, ...checks, ...leaving]
     this.#page = undefined
   }
 
@@ -344,7 +349,8 @@ class Repairing {
     try {
       const target = this.#targetFor(data)
       if (target === undefined) {
-        this.#hasPostponed = true
+        // What needs one disk less is written again as a whole, by the recoder.
+        if (this.#roster.find(data.places[shard]!.disk) === undefined) this.#hasPostponed = true
         return
       }
       const sessions = this.#sessionOf(target)
@@ -364,6 +370,8 @@ class Repairing {
       const place = found?.data.places[shard]
       if (!found || !place) return true
       if (!this.#isPresent(place)) return false
+      // What leaves is made anew elsewhere.
+      if (this.#roster.find(place.disk)?.isDraining) return true
       const { data, partition } = found
       if (await this.#withRepair(data, shard, place.disk, (ref) => ref.ask('verify', {}, SHARD_LIMIT)))
         return true
@@ -401,7 +409,7 @@ class Repairing {
     const taken = new Set(places.map(({ disk }) => disk))
     return this.#roster
       .rows()
-      .filter((row) => row.state === 'up' && row.set === set && !taken.has(row.number))
+      .filter((row) => row.state === 'up' && !row.isDraining && row.set === set && !taken.has(row.number))
       .sort((a, b) => b.freeMiB - a.freeMiB)[0]?.number
   }
 

@@ -3,6 +3,7 @@
 // write used. It is a hint, never the truth: a write goes by what the disk answers, and a commit checks the session.
 //
 //   row (8 × Int32):  state · session · number · set · freeMiB · totalMiB · paceMs · volume
+//   behind the rows:  number of the disk that is being drained, 0 for none; below 0 when no commit may name it any more
 import type { DiskNumber } from '../base/ids.ts'
 
 const ROW = 8
@@ -30,6 +31,8 @@ export interface RosterRow {
   readonly session: number
   readonly number: DiskNumber
   readonly set: number
+  /** On its way out of the store: read and deleted from, not written to. */
+  readonly isDraining: boolean
   readonly freeMiB: number
   readonly totalMiB: number
   /** What one of its writes takes just now. */
@@ -47,6 +50,13 @@ export interface Roster {
   find(disk: DiskNumber): RosterRow | undefined
   /** Says which disk belongs into a slot; 0 for none. Before any actor runs, and when the table of disks changes. */
   assign(slot: number, disk: { number: DiskNumber; set: number }): void
+  /** Number of the disk that is being drained; 0 for none. Written by the keeper alone, as the table of disks has it. */
+  draining(): DiskNumber | 0
+  setDraining(disk: DiskNumber | 0): void
+  /** Commits that name the disk that is being drained are refused from now on. */
+  closeDraining(): void
+  /** Whether a commit may name the disk. */
+  isOpen(disk: DiskNumber): boolean
   /** The highest number that a volume of any disk was given by this process; 0 for none. */
   highestVolume(): number
   /** Opens a new session of `slot`; returns its number. Only the slot's own disk actor calls these five. */
@@ -59,7 +69,9 @@ export interface Roster {
 
 const view = (shared: SharedArrayBuffer): Roster => {
   const cells = new Int32Array(shared)
-  const slots = cells.length / ROW
+  const slots = Math.floor(cells.length / ROW)
+  const drainingAt = slots * ROW
+  const draining = (): DiskNumber | 0 => Math.abs(Atomics.load(cells, drainingAt)) as DiskNumber | 0
   const cell = (slot: number, field: number): number => Atomics.load(cells, slot * ROW + field)
   const put = (slot: number, field: number, value: number): void => {
     Atomics.store(cells, slot * ROW + field, value)
@@ -70,6 +82,7 @@ const view = (shared: SharedArrayBuffer): Roster => {
     session: cell(slot, SESSION),
     number: cell(slot, NUMBER) as DiskNumber,
     set: cell(slot, SET),
+    isDraining: cell(slot, NUMBER) !== 0 && cell(slot, NUMBER) === draining(),
     freeMiB: cell(slot, FREE_MIB),
     totalMiB: cell(slot, TOTAL_MIB),
     paceMs: cell(slot, PACE_MS),
@@ -93,6 +106,10 @@ const view = (shared: SharedArrayBuffer): Roster => {
       put(slot, NUMBER, disk.number)
       put(slot, SET, disk.set)
     },
+    draining,
+    setDraining: (disk) => void Atomics.store(cells, drainingAt, disk),
+    closeDraining: () => void Atomics.store(cells, drainingAt, -draining()),
+    isOpen: (disk) => Atomics.load(cells, drainingAt) !== -disk,
     enter(slot, disk) {
       const before = cell(slot, NUMBER)
       // Two disks changed places: the other slot waits for the one that was expected here.
@@ -121,7 +138,7 @@ const view = (shared: SharedArrayBuffer): Roster => {
 }
 
 /** A roster with every slot out. Disk numbers start at 1, so 0 is nobody. */
-export const createRoster = (slots: number): Roster => view(new SharedArrayBuffer(slots * ROW * 4))
+export const createRoster = (slots: number): Roster => view(new SharedArrayBuffer((slots * ROW + 1) * 4))
 
 /** The same roster from another thread. */
 export const attachRoster = (shared: SharedArrayBuffer): Roster => view(shared)

@@ -309,6 +309,8 @@ export class ScrubTour {
         }
       }
     for (const row of roster.rows()) {
+      // A directory that was given, and has no disk of the store.
+      if (row.number === 0) continue
       const position: Position = { phase: 'strays', at: row.slot, cursor: '' }
       if (!this.#present(row.number)) {
         yield this.#passedOver(position)

@@ -2,10 +2,11 @@
 // Liveness and readiness answer without credentials and say no more than a load balancer needs; everything that shows what is inside needs the root
 // identity, and a stranger does not even learn which pages there are. The gateway has checked the signature, and keeps
 // `/-/` of a bucket's virtual host for the bucket; no bucket can be named `-`, so nothing is hidden.
+import type { DrainAnswer, DrainTarget } from '../actors/draining.ts'
 import type { Redundancy } from '../actors/inspector.ts'
 import type { Demand } from '../actors/scrub-tour.ts'
 import type { ScrubStatus } from '../actors/scrubber.ts'
-import { refusal } from '../base/errors.ts'
+import { asMoraineError, refusal } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { S3Request, S3Response } from '../s3/exchange.ts'
 
@@ -16,6 +17,8 @@ export interface AdminDependencies {
   /** Path, thread, state, mailbox and restarts of each actor; any JSON value. */
   actors(): Promise<unknown>
   readonly scrub: ScrubControl
+  /** See actors/draining.ts. */
+  drainDisk(target: DrainTarget): Promise<DrainAnswer>
 }
 
 /** See actors/scrubber.ts; each resolves when a restart will know it. */
@@ -39,13 +42,20 @@ interface Page {
   answer(request: S3Request): Promise<S3Response> | S3Response
 }
 
-export const createAdmin = ({ whyNotReady, redundancy, actors, scrub }: AdminDependencies): AdminHandler => {
+export const createAdmin = ({
+  whyNotReady,
+  redundancy,
+  actors,
+  scrub,
+  drainDisk,
+}: AdminDependencies): AdminHandler => {
   const pages = new Map<string, Page>([
     ['health/live', { isOpen: true, answer: () => formatJson(200, { status: 'live' }) }],
     ['health/ready', { isOpen: true, answer: () => formatReadiness(whyNotReady()) }],
     ['health/redundancy', { answer: async () => formatJson(200, await redundancy()) }],
     ['actors', { answer: async () => formatJson(200, await actors()) }],
     ...scrubPages(scrub),
+    ['disks/drain', { isAction: true, answer: (request) => answerDrain(drainDisk, request) }],
   ])
   return async (request) => {
     const page = pages.get(request.key)
@@ -56,6 +66,32 @@ export const createAdmin = ({ whyNotReady, redundancy, actors, scrub }: AdminDep
     }
     return page.answer(request)
   }
+}
+
+const answerDrain = async (
+  drainDisk: AdminDependencies['drainDisk'],
+  { query }: S3Request,
+): Promise<S3Response> => {
+  const target = parseTarget(new Map(query))
+  if (!target) return formatJson(400, { error: 'ask with ?disk=NUMBER or with ?directory=DIRECTORY' })
+  let answer: DrainAnswer
+  try {
+    answer = await drainDisk(target)
+  } catch (error) {
+    const { kind, message } = asMoraineError(error)
+    // Disks or partitions that a change of the table takes are away: who asks is the operator, and is told which.
+    if (kind !== 'unavailable') throw error
+    return formatJson(503, { error: message })
+  }
+  return answer.kind === 'refused' ? formatJson(409, { error: answer.message }) : formatJson(202, answer)
+}
+
+const parseTarget = (query: ReadonlyMap<string, string>): DrainTarget | undefined => {
+  const disk = query.get('disk') ?? ''
+  const directory = query.get('directory') ?? ''
+  if ((disk === '') === (directory === '')) return undefined
+  if (directory !== '') return { directory }
+  return /^\d{1,9}$/.test(disk) ? { disk: Number(disk) as DiskNumber } : undefined
 }
 
 /** What an operator may do with the scrub. */

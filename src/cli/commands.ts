@@ -10,6 +10,7 @@ export type CommandName =
   | 'key import'
   | 'disk list'
   | 'disk replace'
+  | 'disk drain'
   | 'metadata rebuild'
   | 'version'
   | 'help'
@@ -71,6 +72,13 @@ export const COMMANDS: readonly Command[] = [
     usage: 'disk replace DIR',
     meaning:
       'let the empty directory DIR take the place of a disk that is missing; needed only when DIR lies on another device than the other disks',
+    words: 1,
+  },
+  {
+    name: 'disk drain',
+    usage: 'disk drain DIR|NUMBER',
+    meaning:
+      'take a disk out of the store, by its directory or the number that disk list shows: nothing new is written to it, what is on it moves to the others of its set, and then it leaves; a running store goes on meanwhile',
     words: 1,
   },
   {

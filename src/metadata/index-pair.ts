@@ -49,9 +49,11 @@ export class IndexPair {
   #isClosed = false
   /** While it is true no index gets anything: what is in the table is not known to be synced. */
   isHeld = false
+  expected: number
 
   constructor(options: IndexPairOptions) {
     this.#options = options
+    this.expected = options.expected
     this.#table = options.table
     this.#tableBytesMax = options.tableBytesMax ?? TABLE_BYTES_MAX
   }
@@ -142,7 +144,7 @@ export class IndexPair {
   }
 
   get isComplete(): boolean {
-    return this.#slots.length >= this.#options.expected
+    return this.#slots.length >= this.expected
   }
 
   /** Something will be removed because a key is missing: that takes the word of all indexes. */

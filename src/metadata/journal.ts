@@ -149,6 +149,10 @@ export class Journal {
     return this.#open?.header.segment ?? 0
   }
 
+  isOpenOn(disk: DiskNumber): boolean {
+    return this.#open?.header.disks.includes(disk) ?? false
+  }
+
   get openFirstSequence(): number | undefined {
     return this.#open?.header.firstSequence
   }

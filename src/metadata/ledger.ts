@@ -80,7 +80,7 @@ export class Ledger {
     this.indexes = new IndexPair({
       table: this.table,
       // Two on two disks: a store of one disk has one.
-      expected: Math.min(options.indexes.length, options.members.length),
+      expected: Math.min(options.indexes.length, members.staying().length),
       clock,
       log,
       ...(onLost && { onLost }),
@@ -382,6 +382,11 @@ export class Ledger {
     } finally {
       this.#rebuilds--
     }
+  }
+
+  /** As many as there are disks for: the last but one may have left. */
+  expectIndexes(): void {
+    this.indexes.expected = Math.min(this.#options.indexes.length, this.members.staying().length)
   }
 
   get isRebuilding(): boolean {

@@ -15,6 +15,8 @@ export interface MemberDisk {
   readonly io: SegmentDisk | undefined
   /** Another one: the disk was opened anew, whether or not anybody saw it out in between. */
   readonly session?: number
+  /** On its way out of the store: no segment is begun on it, and its copies are made anew on others. */
+  readonly isDraining?: boolean
 }
 
 /** How long a disk that failed or lagged is passed over before it is tried again. */
@@ -73,6 +75,11 @@ export class Members {
     return this.#members.some(({ number }) => number === disk)
   }
 
+  /** Those that stay, there or not. */
+  staying(): readonly MemberDisk[] {
+    return this.#members.filter(({ isDraining }) => !isDraining)
+  }
+
   present(): SegmentDisk[] {
     return this.#members.flatMap(({ io }) => (io ? [io] : []))
   }
@@ -108,7 +115,9 @@ export class Members {
     const ring = this.#members
     const lastIndex = ring.findIndex(({ number }) => number === last.at(-1))
     const turned = [...ring.slice(lastIndex + 1), ...ring.slice(0, lastIndex + 1)]
-    const candidates = turned.filter(({ number, io }) => io && (only?.has(number) ?? true))
+    const candidates = turned.filter(
+      ({ number, io, isDraining }) => io && !isDraining && (only?.has(number) ?? true),
+    )
     const quick = candidates.filter(({ number }) => !this.isPassedOver(number))
     const chosen = this.#inOneSet(quick) ?? this.#inOneSet([...quick, ...this.#lagging(candidates)])
     if (!chosen) throw this.#tooFew()
@@ -119,7 +128,7 @@ export class Members {
   canDoWithout(disks: Iterable<SegmentDisk>): boolean {
     const left = new Set<DiskNumber>([...disks].map(({ disk }) => disk))
     const quick = this.#members.filter(
-      ({ number, io }) => io && !left.has(number) && !this.isPassedOver(number),
+      ({ number, io, isDraining }) => io && !isDraining && !left.has(number) && !this.isPassedOver(number),
     )
     return this.#inOneSet(quick) !== undefined
   }

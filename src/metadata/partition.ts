@@ -35,7 +35,7 @@ import { dataOfWrite, isKnownWrite, type Relocation, recode, relocate } from './
 import type { BucketAddress, CommitLimits, Room } from './room.ts'
 import type { BodyMover } from './segment-compaction.ts'
 import type { SegmentDisk } from './segment-disk.ts'
-import { SegmentUpkeep } from './segment-upkeep.ts'
+import { type LeftOnDisk, SegmentUpkeep } from './segment-upkeep.ts'
 import type { ShardsData } from './stored.ts'
 import {
   abortUpload,
@@ -325,6 +325,14 @@ export class Partition {
       if (key[1] === 'd') found.set(diskOfCounterKey(key), { shards, bytes })
     }
     return found
+  }
+
+  /** What of the partition is on `disk`, when all that is decided now is synced. */
+  async leftOn(disk: DiskNumber): Promise<LeftOnDisk> {
+    await this.#room.ledger.settled()
+    const { segments, segmentBytes } = await this.#segments.onlyOn(disk)
+    const { shards = 0, bytes = 0 } = this.diskCounters().get(disk) ?? {}
+    return { shards, bytes, segments, segmentBytes }
   }
 
   /** Shards of what was written with fewer disks than there are: see `isReduced` of a record's data. */

@@ -1,8 +1,10 @@
-// Reads one configuration entry from the journal alone: nothing is opened for writing, nothing is locked, so it works on
+// Reads one configuration entry, or the counters of one disk, from the journal alone: nothing is opened for writing, nothing is locked, so it works on
 // the disks of a store that is running. What it says was true when its last segment was read.
 import type { Clock } from '../base/clock.ts'
+import type { DiskNumber } from '../base/ids.ts'
+import type { Counts } from './counters.ts'
 import { findJournal } from './journal-start.ts'
-import { configKey } from './keys.ts'
+import { configKey, diskCounterKey } from './keys.ts'
 import { type MemberDisk, Members } from './members.ts'
 import { FrameWalk } from './segment-reader.ts'
 
@@ -23,4 +25,21 @@ export const peekConfig = async (
     }
   }
   return value
+}
+
+/** Shards and bytes that are counted under the number of a disk. The first frame of a segment has all counters. */
+export const peekDiskCounts = async (
+  disks: readonly MemberDisk[],
+  { parity, partition, disk, clock }: { parity: number; partition: number; disk: DiskNumber; clock: Clock },
+): Promise<{ shards: number; bytes: number }> => {
+  const { newest } = await findJournal(new Members(disks, parity, clock), partition)
+  const key = diskCounterKey(disk)
+  let counts: Counts = {}
+  const walk = newest && new FrameWalk(newest.readable, false)
+  for (let frame = await walk?.next(); frame; frame = await walk?.next()) {
+    for (const entry of frame.content.counters) {
+      if (entry.key === key) counts = (entry.record as Counts | undefined) ?? {}
+    }
+  }
+  return { shards: counts.shards ?? 0, bytes: counts.bytes ?? 0 }
 }

@@ -16,6 +16,17 @@ export interface SegmentDamage {
   readonly length: number
   readonly copies: readonly DiskNumber[]
   readonly missing: number
+  /** Whole copies on disks that are being drained: they do not count, and nothing lacks them yet. */
+  readonly leaving: number
+}
+
+/** What a disk that is to leave still holds of a partition, and others do not. */
+export interface LeftOnDisk {
+  /** Of versions and parts, and of what waits to be reclaimed. */
+  readonly shards: number
+  readonly bytes: number
+  readonly segments: number
+  readonly segmentBytes: number
 }
 
 /** An eighth of a segment must become free, for at most an eighth of that written again. */
@@ -183,15 +194,29 @@ export class SegmentUpkeep {
     return 0
   }
 
-  /** Sealed segments with fewer than m + 1 copies on disks that are members. */
+  /** Sealed segments with fewer than m + 1 copies on disks that are members, and stay so. */
   damaged(): SegmentDamage[] {
     const { journal, members } = this.#room.ledger
-    const known = new Set(members.all().map(({ number }) => number))
+    const staying = new Set(members.staying().map(({ number }) => number))
     return journal.live().flatMap(({ sealed, copies }) => {
-      const whole = [...copies].filter((disk) => known.has(disk))
+      const whole = [...copies].filter((disk) => staying.has(disk))
       const missing = members.copies - whole.length
-      return missing > 0 ? [{ segment: sealed.segment, length: sealed.length, copies: whole, missing }] : []
+      const leaving = [...copies].filter((disk) => members.io(disk) && !staying.has(disk)).length
+      const { segment, length } = sealed
+      return missing > 0 ? [{ segment, length, copies: whole, missing, leaving }] : []
     })
+  }
+
+  /** Segments that lie on `disk`, and have too few copies elsewhere; the open one is sealed for that. */
+  async onlyOn(disk: DiskNumber): Promise<Pick<LeftOnDisk, 'segments' | 'segmentBytes'>> {
+    const { ledger } = this.#room
+    if (ledger.journal.isOpenOn(disk)) await this.#compaction.beginSegment()
+    // One of which nothing is left elsewhere is not given up with a disk that is out.
+    const missing = this.damaged().filter(({ leaving, copies }) => leaving > 0 || copies.length === 0)
+    return {
+      segments: missing.length,
+      segmentBytes: missing.reduce((sum, { length }) => sum + length, 0),
+    }
   }
 
   /**
@@ -214,7 +239,7 @@ export class SegmentUpkeep {
     const { members, journal } = this.#room.ledger
     const holder = members.all().find(({ number }) => live.copies.has(number))
     const free = members
-      .all()
+      .staying()
       .filter(({ number, set }) => set === (holder?.set ?? set) && !live.copies.has(number))
       .filter(({ number, io }) => io && !members.isPassedOver(number))
     // In place of a damaged copy, where there is one: it takes room, and is good for nothing else.
@@ -286,5 +311,9 @@ export class SegmentUpkeep {
     const came = ledger.members.replace(members)
     ledger.journal.reopened(new Set(came.map(({ disk }) => disk)))
     for (const io of came) await ledger.journal.adoptCopies(io)
+    const leaving = members.filter(({ isDraining }) => isDraining)
+    // What is open there is sealed, and copied like all that was.
+    ledger.journal.reopened(new Set(leaving.map(({ number }) => number)))
+    ledger.expectIndexes()
   }
 }

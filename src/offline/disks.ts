@@ -1,16 +1,19 @@
 // Which disks a store has and where each of them is, and the operator's word that an empty directory takes the place of one.
 import { resolve } from 'node:path'
+import { systemClock } from '../base/clock.ts'
 import { fault } from '../base/errors.ts'
 import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { systemRandom } from '../base/prng.ts'
+import { peekDiskCounts } from '../metadata/peek.ts'
 import { whyOut } from '../storage/directory-role.ts'
+import { formatMiB } from '../storage/drain.ts'
 import { nodeFiles } from '../storage/files-node.ts'
 import { applyJoin } from '../storage/forming.ts'
 import { whyNotAdoptable } from '../storage/identity.ts'
 import { planReplacement } from '../storage/table-change.ts'
 import { findUnwritable } from '../storage/writable.ts'
-import { readStore } from './known-store.ts'
+import { type KnownStore, readableMembers, readStore } from './known-store.ts'
 
 export interface ListedDisk {
   /** From 1, in the order of the store's table. */
@@ -21,11 +24,14 @@ export interface ListedDisk {
   readonly root: string | undefined
   /** Why a running store does without it, as far as that can be seen from beside it. */
   readonly reason?: string
+  /** What is left on it, of a disk that is being drained: as the journal said a moment ago. */
+  readonly draining?: { readonly shards: number; readonly bytes: number }
 }
 
 /** The disks of the store in these directories, in the order of their positions, and where each was found. */
 export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]> => {
-  const { states, table, rootOf } = await readStore(roots)
+  const store = await readStore(roots)
+  const { states, table, rootOf } = store
   const held = new Set(rootOf.values())
   const reasonFor = async (root: string | undefined, position: number): Promise<string | undefined> => {
     if (root !== undefined) {
@@ -37,21 +43,48 @@ export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]>
     if (!expected || held.has(expected.root) || expected.content.kind === 'absent') return undefined
     return whyOut(expected)
   }
-  const listed = table.disks.map(async ({ position, number, set }): Promise<ListedDisk> => {
+  const listed = table.disks.map(async ({ position, number, set, state }): Promise<ListedDisk> => {
     const root = rootOf.get(number)
     const reason = await reasonFor(root, position)
-    return { position: position + 1, number, set, root, ...(reason !== undefined && { reason }) }
+    return {
+      ...{ position: position + 1, number, set, root },
+      ...(reason !== undefined && { reason }),
+      ...(state === 'draining' && { draining: await leftOn(store, number) }),
+    }
   })
   return (await Promise.all(listed)).sort((a, b) => a.position - b.position)
 }
 
+/** A segment may go while it is read. */
+const TRIES = 5
+
+const leftOn = async (store: KnownStore, disk: DiskNumber): Promise<{ shards: number; bytes: number }> => {
+  const { m: parity, partitions } = store.table
+  const left = { shards: 0, bytes: 0 }
+  for (let partition = 0; partition < partitions; partition++) {
+    for (let tries = 1; ; tries++) {
+      try {
+        const request = { parity, partition, disk, clock: systemClock }
+        const { shards, bytes } = await peekDiskCounts(readableMembers(store), request)
+        left.shards += shards
+        left.bytes += bytes
+        break
+      } catch (error) {
+        if (tries === TRIES) throw error
+      }
+    }
+  }
+  return left
+}
+
 /** One disk a line, for the operator and for scripts: what is wrong with it comes last. */
-export const formatDisk = ({ position, number, set, root, reason }: ListedDisk): string =>
+export const formatDisk = ({ position, number, set, root, reason, draining }: ListedDisk): string =>
   [
     `position ${position}`,
     `number ${number}`,
     `set ${set}`,
     root ?? 'missing',
+    ...(draining ? [`draining: ${draining.shards} shards with ${formatMiB(draining.bytes)} are left`] : []),
     ...(reason === undefined ? [] : [reason]),
   ].join('  ')
 
@@ -69,7 +102,8 @@ export const replaceDisk = async (
   const state = states[index]
   if (!state)
     throw fault('CONFIG_INVALID', `${target} is none of the store's directories: ${roots.join(', ')}`)
-  const missing = table.disks.filter(({ number }) => !rootOf.has(number))
+  // Of one that is on its way out nothing takes the place.
+  const missing = table.disks.filter(({ number, state: role }) => role === 'active' && !rootOf.has(number))
   const lost = missing.find(({ position }) => position === index) ?? missing[0]
   if (!lost) throw fault('CONFIG_INVALID', 'no disk of the store is missing: nothing is to be replaced')
   if (state.device === undefined) throw fault('CONFIG_INVALID', `${target} does not exist`)

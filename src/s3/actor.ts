@@ -15,13 +15,14 @@ import { connectGateway } from '../actors/connect-gateway.ts'
 import { createEngine } from '../actors/gateway-engine.ts'
 import type { RunningWritesProtocol } from '../actors/gateway-parts.ts'
 import type { CodecThreadsProtocol, InspectorProtocol } from '../actors/inspector.ts'
+import type { KeeperProtocol } from '../actors/keeper.ts'
 import { createReadiness } from '../actors/readiness.ts'
 import { findRootKeys } from '../actors/root-keys.ts'
 import type { ScrubberProtocol } from '../actors/scrubber.ts'
 import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
 import { createAdmin, type ScrubControl } from '../admin/admin.ts'
 import { type KeyPair, rootCredential } from '../auth/root.ts'
-import { KiB, SECOND } from '../base/units.ts'
+import { KiB, MINUTE, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
 import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import type { PoolThreadView } from '../runtime/pool.ts'
@@ -62,6 +63,8 @@ export interface GatewayProtocol extends CodecThreadsProtocol, RunningWritesProt
 
 const CODEC_THREAD = new URL('../actors/codec-thread.js', import.meta.url)
 const INSPECT_LIMIT = { withinMs: 10 * SECOND }
+/** Two commits in each partition, and what they may wait for. */
+const DRAIN_LIMIT = { withinMs: 2 * MINUTE }
 
 export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
   mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
@@ -93,6 +96,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
           context.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, INSPECT_LIMIT),
         actors: () => context.ref<InspectorProtocol>(PATHS.inspector).ask('actors', {}, INSPECT_LIMIT),
         scrub: scrubControl(context.ref<ScrubberProtocol>(PATHS.scrubber)),
+        drainDisk: (target) => context.ref<KeeperProtocol>(PATHS.keeper).ask('drain', target, DRAIN_LIMIT),
       }),
       region: facts.region,
       limits: { connectionsMax },

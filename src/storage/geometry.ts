@@ -29,6 +29,17 @@ export const defaultParity = (disks: number): number => {
   return disks <= 11 ? 3 : 4
 }
 
+/** Throws CONFIG_INVALID for a number of disks that no store can have. What a store is made with must form equal sets besides. */
+export const checkDiskCount = (disks: number): void => {
+  if (disks >= 1 && disks <= DISKS_MAX) return
+  throw fault('CONFIG_INVALID', `${disks} disks cannot be used: a store has 1 to ${DISKS_MAX} in all`, {
+    disks,
+  })
+}
+
+/** The largest parity that a store in so many directories may have. */
+export const parityMaxOf = (disks: number): number => Math.min(disks, SET_DISKS_MAX) - 1
+
 /** How many disks each set of a store of `disks` disks has. Throws CONFIG_INVALID when they form no equal sets. */
 export const setDisksOf = (disks: number): number => {
   const isPossible = Number.isInteger(disks) && disks >= 1 && disks <= DISKS_MAX

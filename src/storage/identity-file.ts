@@ -20,7 +20,8 @@ export interface TableDisk {
   /** In the order of the configured directories when the disk joined; tells an operator which one is meant. */
   readonly position: number
   readonly set: number
-  readonly state: 'active'
+  /** `draining`: nothing new is written to it, and it leaves the store when nothing is left on it. At most one of a store. */
+  readonly state: 'active' | 'draining'
 }
 
 /** Which disks make up the store. Goes up by one version with every change; the highest one counts. */

@@ -335,7 +335,9 @@ const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan 
   }
   const missing = table.disks.filter((disk) => !present.has(disk.id))
   const unreadableSets = unreadableSetsOf(table, present)
-  const adoptions = planAdoptions(vacancies, missing, devices, unreadableSets.length === 0)
+  // One that is being drained is on its way out: nothing takes its place.
+  const lost = missing.filter(({ state }) => state === 'active')
+  const adoptions = planAdoptions(vacancies, lost, devices, unreadableSets.length === 0)
   const change =
     adoptions.adopt.length === 0
       ? {}

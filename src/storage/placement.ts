@@ -14,6 +14,8 @@ export interface DiskView {
   /** Bytes of the whole disk: its weight. */
   readonly capacityBytes: number
   readonly isReachable: boolean
+  /** On its way out of the store: nothing is placed on it, and its set counts as one disk less. */
+  readonly isDraining: boolean
   /** Lags far behind its peers: passed over, as long as the set can be written without it. */
   readonly isSlow: boolean
   /** Whether it takes new data at all, and how many bytes above its reserve. Of no meaning for one that cannot be reached. */
@@ -54,6 +56,8 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 /** The disks of a set in the order this write prefers them. */
 export const rankDisks = (write: WriteId, disks: readonly DiskView[]): DiskView[] =>
   rank(disks, (disk) => ({ draw: draw(write, 'disk', disk.number), weight: disk.capacityBytes }))
+
+const staying = (disks: readonly DiskView[]): DiskView[] => disks.filter(({ isDraining }) => !isDraining)
 
 const bySet = (disks: readonly DiskView[]): [set: number, members: DiskView[]][] => {
   const sets = new Map<number, DiskView[]>()
@@ -118,20 +122,20 @@ export const placeWrite = (
   disks: readonly DiskView[],
 ): Placement => {
   assert(disks.length > 0, 'a store has disks')
-  const ranked = rank(bySet(disks), ([set, members]) => ({
+  const ranked = rank(bySet(staying(disks)), ([set, members]) => ({
     draw: draw(write, 'set', set),
     weight: sum(members.map((disk) => disk.capacityBytes)),
   }))
   const { set, k, usable } = firstWritable(ranked, size, m)
   const chosen = rankDisks(write, usable).slice(0, k + m)
-  const members = disks.filter((disk) => disk.set === set).length
+  const members = staying(disks).filter((disk) => disk.set === set).length
   const isReduced = k < geometryOf(size, members, m).k
   return { set, k, m, disks: chosen.map((disk) => disk.number), isReduced }
 }
 
 /** Throws as `placeWrite` does, for what is written to no shard but to the journal: its reserve is not for bodies. */
 export const requireWritable = (m: number, disks: readonly DiskView[]): void => {
-  firstWritable(bySet(disks), 0, m)
+  firstWritable(bySet(staying(disks)), 0, m)
 }
 
 /**

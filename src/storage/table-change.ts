@@ -1,5 +1,5 @@
-// Replacing disks of a store by empty directories. A change of the table of disks is made in this order, and a crash
-// anywhere leaves the old table or the new one:
+// Replacing disks of a store by empty directories, and taking disks out of it. A change of the table of disks is made in this order,
+// and a crash anywhere leaves the old table or the new one:
 //
 //   1. prepare   each newcomer gets store.key and a disk.json in the phase `joining`: it does not count
 //   2. commit    every partition commits the change in a new segment on m + 1 disks of the old and the new table
@@ -58,6 +58,25 @@ export const planReplacement = (
       identity: { storeId: store.storeId, diskId: disk.id, number: disk.number, phase: 'joining', table: to },
     })),
   }
+}
+
+/** The disk that is being drained, if there is one. */
+export const drainingOf = ({ disks }: DiskTable): TableDisk | undefined =>
+  disks.find(({ state }) => state === 'draining')
+
+/** From then on nothing new is written to the disk, and what is on it is moved. Pure. */
+export const planDrain = (from: DiskTable, number: DiskNumber): TableChange => {
+  const disks = from.disks.map((disk) =>
+    disk.number === number ? { ...disk, state: 'draining' as const } : disk,
+  )
+  return { from, to: { ...from, version: from.version + 1, disks }, left: [], joined: [] }
+}
+
+/** The end of a drain: nothing names the disk any more. Pure. */
+export const planLeave = (from: DiskTable, number: DiskNumber): TableChange => {
+  const left = from.disks.filter((disk) => disk.number === number)
+  const disks = from.disks.filter((disk) => disk.number !== number)
+  return { from, to: { ...from, version: from.version + 1, disks }, left, joined: [] }
 }
 
 /**

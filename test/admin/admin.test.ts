@@ -1,10 +1,12 @@
 // The administration paths behind the real gateway: who may see what, and what is left to S3.
+import type { DrainAnswer, DrainTarget } from '../../src/actors/draining.ts'
 import type { Redundancy } from '../../src/actors/inspector.ts'
 import type { Demand } from '../../src/actors/scrub-tour.ts'
 import type { ScrubStatus } from '../../src/actors/scrubber.ts'
 import { createAdmin, type ScrubControl } from '../../src/admin/admin.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import { fault } from '../../src/base/errors.ts'
+import { fault, unavailable } from '../../src/base/errors.ts'
+import type { DiskNumber } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { systemRandom } from '../../src/base/prng.ts'
 import { createGateway, type Gateway } from '../../src/s3/gateway.ts'
@@ -47,6 +49,7 @@ const start = async (
     redundancy?: () => Promise<Redundancy>
     domain?: string
     scrub?: Partial<ScrubControl>
+    drainDisk?: (target: DrainTarget) => Promise<DrainAnswer>
   } = {},
 ): Promise<Stage> => {
   const gateway = createGateway({
@@ -61,6 +64,7 @@ const start = async (
       redundancy: changes.redundancy ?? (async () => STATE),
       actors: async () => [{ path: 'root' }],
       scrub: { ...SCRUB, ...changes.scrub },
+      drainDisk: changes.drainDisk ?? (async () => ({ kind: 'refused', message: 'it is a test' })),
     }),
     clock: systemClock,
     random: systemRandom,
@@ -157,6 +161,36 @@ test(
     for (const path of ['/', '/-x/health', '/bucket/-/health/live']) {
       assert.is((await signed(path)).status, 299, path)
     }
+  }),
+)
+
+test(
+  'a disk is drained when root says so, by its number or its directory',
+  deadline(2000, async () => {
+    const targets: DrainTarget[] = []
+    const counts = { disks: 6, parity: 2, shards: 7, bytes: 8 }
+    const answer = { kind: 'begun', number: 3 as DiskNumber, directory: '/mnt/d 3', ...counts } as const
+    const { get, signed } = await start({
+      async drainDisk(target) {
+        targets.push(target)
+        if (!('disk' in target)) return answer
+        if (target.disk === 4) throw unavailable('TOO_FEW_DISKS', 'two more are needed')
+        return { kind: 'refused', message: 'it would lower the parity' }
+      },
+    })
+    assert.is((await get('/-/disks/drain?disk=3', {}, 'POST')).status, 403)
+    assert.match(await (await signed('/-/disks/drain?disk=3')).text(), /<Code>MethodNotAllowed</)
+    for (const query of ['', '?disk=', '?disk=x', '?disk=3&directory=%2Fmnt']) {
+      assert.is((await signed(`/-/disks/drain${query}`, 'POST')).status, 400, query)
+    }
+    assert.equal(targets, [])
+    const begun = await signed('/-/disks/drain?directory=%2Fmnt%2Fd%203', 'POST')
+    assert.equal([begun.status, await begun.json()], [202, answer])
+    const refused = await signed('/-/disks/drain?disk=3', 'POST')
+    assert.equal([refused.status, await refused.json()], [409, { error: 'it would lower the parity' }])
+    const waits = await signed('/-/disks/drain?disk=4', 'POST')
+    assert.equal([waits.status, await waits.json()], [503, { error: 'two more are needed' }])
+    assert.equal(targets, [{ directory: '/mnt/d 3' }, { disk: 3 }, { disk: 4 }])
   }),
 )
 

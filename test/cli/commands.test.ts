@@ -48,7 +48,11 @@ test('what is no command is refused by name', async () => {
 test('the beginning of a command says how it goes on', async () => {
   for (const line of ['disk', 'disk remove', 'disk --data x']) {
     const { message } = await rejectsWith('CONFIG_INVALID', () => chooseCommand(line.split(' ')))
-    assert.match(message, /^[^\n]*"disk.*moraine disk list, moraine disk replace DIR$/, line)
+    assert.match(
+      message,
+      /^[^\n]*"disk.*moraine disk list, moraine disk replace DIR, moraine disk drain DIR\|NUMBER$/,
+      line,
+    )
   }
   const { message } = await rejectsWith('CONFIG_INVALID', () => chooseCommand(['key']))
   assert.match(message, /moraine key show, moraine key export FILE, moraine key import FILE$/)
@@ -63,7 +67,8 @@ test('help is of everything, or of what it is asked for', async () => {
   assert.equal(all?.split(',').sort(), [...COMMANDS.map(({ name }) => name)].sort())
   for (const line of ['help', '-h', '--port x --help', '--bogus -h', 'help --bogus'])
     assert.is(explained(line), all)
-  for (const line of ['disk --help', 'help disk']) assert.is(explained(line), 'disk list,disk replace')
+  for (const line of ['disk --help', 'help disk'])
+    assert.is(explained(line), 'disk list,disk replace,disk drain')
   assert.is(explained('key --help'), 'key show,key export,key import')
   for (const line of ['key show -h', 'help key show --data x']) assert.is(explained(line), 'key show')
   assert.is(explained('disk replace /mnt/d1 --help'), 'disk replace')

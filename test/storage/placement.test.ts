@@ -14,7 +14,7 @@ import { assert, rejectsWith, suite } from '../support/uvu.ts'
 const test = suite('placement')
 const random = createPrng(5)
 
-/** One letter per disk: o usable, s slow, f full, x out; a space begins the next set. */
+/** One letter per disk: o usable, s slow, f full, d being drained, x out; a space begins the next set. */
 const draw = (picture: string, capacities: readonly number[] = []): DiskView[] => {
   let set = 0
   const disks: DiskView[] = []
@@ -26,8 +26,9 @@ const draw = (picture: string, capacities: readonly number[] = []): DiskView[] =
         set,
         capacityBytes: capacities[disks.length] ?? GiB,
         isReachable: letter !== 'x',
+        isDraining: letter === 'd',
         isSlow: letter === 's',
-        hasRoom: letter === 'o' || letter === 's',
+        hasRoom: 'osd'.includes(letter),
         freeBytes: GiB,
       })
     }
@@ -55,6 +56,18 @@ test('slow disks are passed over as if they were out, unless too few are left wi
   assert.is(place('osssoo', 2), '0: 4+2 on 123456')
   assert.is(place('xsooos', 2), '0: 3+2 on 23456')
   assert.is(place('s', 0), '0: 1+0 on 1')
+})
+
+test('a disk that is being drained gets nothing, and its set is one disk smaller', async () => {
+  assert.is(place('odoooo', 2), '0: 3+2 on 13456')
+  assert.is(place('odooox', 2), '0: 2+2 on 1345')
+  assert.is(place('odooxx', 2), '0: 1+2 on 134')
+  await rejectsWith('TOO_FEW_DISKS', () => place('odxxxo', 2))
+  const reduced = (picture: string): boolean =>
+    placeWrite(randomWriteId(random), 10 * MiB, 2, draw(picture)).isReduced
+  assert.equal([reduced('odoooo'), reduced('odooox'), reduced('oxoooo')], [false, true, true])
+  assert.is(whyNotServing(2, draw('odooxx')), undefined)
+  assert.match(whyNotServing(2, draw('odoxxx')) ?? '', 'read everything')
 })
 
 test('a set that cannot take it is passed over; when none can, the reason is the nearest to a remedy', async () => {

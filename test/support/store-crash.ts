@@ -218,16 +218,20 @@ const shelfAt = (
   return new IndexShelf(held)
 }
 
+type StatePoint = Pick<BoundedState, 'point' | 'extent'>
+
 /**
  * Every state a power cut during a recorded life may leave, from its operation on, or from `first`. With `isIndexRotated`
- * each state has its indexes in one of their states, in turn.
+ * each state has its indexes in one of their states, in turn. `isWanted` chooses among them.
  */
 export async function* storeStates(
   recording: Recording,
-  { first = recording.first, isIndexRotated = false } = {},
+  { first = recording.first, isIndexRotated = false, isWanted = (_: StatePoint): boolean => true } = {},
 ): AsyncGenerator<StoreState> {
   let turn = 0
   for await (const state of boundedCrashStates(recording.faulty, recording.ground.disks, first)) {
+    // A state costs its image, so those that nobody looks at are passed over before.
+    if (!isWanted(state)) continue
     const isOne = isIndexRotated || state.extent !== 'whole'
     const all = isOne ? [INDEX_STATES[turn++ % INDEX_STATES.length]!] : INDEX_STATES
     for (const indexes of all) {

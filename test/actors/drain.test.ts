@@ -253,6 +253,39 @@ test(
 )
 
 test(
+  'a write that chose its disks before the drain and ends after it is refused, and leaves nothing',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const stage = await begin(seed, 6)
+    const { run, engine } = stage.store
+    const name = `${BUCKETS[0]}/late`
+    const whole = bytesOf(name, 9 * MiB)
+    let goOn = (): void => undefined
+    const isDrained = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const chunks = async function* (): AsyncGenerator<Uint8Array> {
+      yield whole.subarray(0, 8 * MiB)
+      await isDrained
+      yield whole.subarray(8 * MiB)
+    }
+    const body = { ...bodyOf(whole), chunks: chunks() }
+    const request = { ...addressOf(name), owner: OWNER, headers: [], metadata: [] }
+    const late = engine.objects.put(request, body).then(
+      () => 'stored',
+      (error: { kind?: string }) => error.kind,
+    )
+    await stage.store.pass(2 * SECOND)
+    assert.is((await drain(stage, { disk: 2 as DiskNumber })).kind, 'begun')
+    await untilItLeft(stage, 5)
+    goOn()
+    assert.is(await run(late), 'unavailable')
+    await put(stage, name, whole)
+    await checkDrained(stage, 2 as DiskNumber)
+    await stage.store.close()
+  }),
+)
+
+test(
   'what cannot be drained is refused, with the numbers',
   seeded(LIMIT_MS, async (_, seed) => {
     const small = await begin(seed, 3, 2)

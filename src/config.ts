@@ -1,13 +1,13 @@
 // What the operator asked for. The only reader of the environment and of configuration files: everything below gets a
 // `Config` as an argument. A setting is a flag, a MORAINE_* variable or a member of the JSON file that --config names;
 // the first of these that has it wins, then the default. Nothing is created or touched here.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { DAY, GiB, HOUR, KiB, MiB } from './base/units.ts'
 import { expandPattern, invalid, parseDuration, parseSize, parseWholeNumber, quote } from './cli/values.ts'
-import { checkDiskCount, parityMaxOf } from './storage/geometry.ts'
+import { checkDiskCount, DISKS_MAX, parityMaxOf } from './storage/geometry.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -50,7 +50,7 @@ export const SETTINGS: readonly Setting[] = [
     name: 'data',
     value: 'DIR',
     fallback: './data',
-    help: 'directory that holds six disk directories, d1 to d6',
+    help: 'directory that holds six disk directories, d1 to d6, and those that were added as d7 and on',
   },
   {
     name: 'disks',
@@ -266,15 +266,29 @@ const readDisks = (layers: readonly Layer[]): readonly string[] => {
       throw invalid(`${describe('disks')} and ${describe('data')} exclude each other`)
     }
     if (disks !== undefined) return parseDisks(describe('disks'), disks)
-    if (data !== undefined) return sixIn(data)
+    if (data !== undefined) return disksIn(data)
   }
-  return sixIn('./data')
+  return disksIn('./data')
 }
 
-const sixIn = (directory: string): readonly string[] =>
-  [1, 2, 3, 4, 5, 6].map((number) => join(resolve(directory), `d${number}`))
+/** Six, and those that were added: a disk that lies in a directory with the next name. */
+const disksIn = (directory: string): readonly string[] => {
+  const nameOf = (number: number): string => join(resolve(directory), `d${number}`)
+  const disks = [1, 2, 3, 4, 5, 6].map(nameOf)
+  while (disks.length < DISKS_MAX && existsSync(join(nameOf(disks.length + 1), 'disk.json'))) {
+    disks.push(nameOf(disks.length + 1))
+  }
+  return disks
+}
 
 const parseDisks = (label: string, text: string): readonly string[] => {
+  const disks = parseDirectories(label, text)
+  checkDiskCount(disks.length)
+  return disks
+}
+
+/** Absolute paths, from a list with commas and patterns. Throws CONFIG_INVALID. */
+export const parseDirectories = (label: string, text: string): readonly string[] => {
   const patterns = text.split(',').map((pattern) => pattern.trim())
   if (patterns.includes('')) throw invalid(`${label} has an empty name in its list`)
   const disks = patterns
@@ -282,7 +296,6 @@ const parseDisks = (label: string, text: string): readonly string[] => {
     .map((directory) => resolve(directory))
   const twice = disks.find((directory, index) => disks.indexOf(directory) !== index)
   if (twice !== undefined) throw invalid(`${label} names ${twice} twice`)
-  checkDiskCount(disks.length)
   return disks
 }
 

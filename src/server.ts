@@ -3,6 +3,7 @@
 // reverse, also when the start fails half-way.
 import { availableParallelism } from 'node:os'
 import type { Observable } from 'rxjs'
+import type { AddAnswer } from './actors/adding.ts'
 import type { BucketProtocol } from './actors/bucket-protocol.ts'
 import { createListenersMemory } from './actors/disk-listeners.ts'
 import type { DrainAnswer, DrainTarget } from './actors/draining.ts'
@@ -12,6 +13,7 @@ import { findRootKeys } from './actors/root-keys.ts'
 import { createRoster, type Roster } from './actors/roster.ts'
 import { createServedMemory } from './actors/served-partitions.ts'
 import { attachClaims, createClaimsMemory, lockPlace } from './actors/slot-claims.ts'
+import { createAddedMemory, SPARE_SLOTS } from './actors/slot-roots.ts'
 import type { StoreEvent } from './actors/store-events.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './actors/store-facts.ts'
 import { type Patience, planThreads, tree } from './actors/tree.ts'
@@ -64,6 +66,8 @@ export interface Server {
   actors(): Promise<ActorsView>
   /** See actors/draining.ts. */
   drainDisk(target: DrainTarget): Promise<DrainAnswer>
+  /** See actors/adding.ts. */
+  addDisks(directories: readonly string[]): Promise<AddAnswer>
 }
 
 /** One metadata partition per this many cores: a journal of its own costs syncs of its own. */
@@ -73,7 +77,7 @@ const CODECS_MAX = 64
 /** What compaction may copy on each disk in a second. */
 const COMPACTION = { bytesPerSecond: 64 * MiB }
 const ASK_LIMIT = { withinMs: 30 * SECOND }
-const DRAIN_LIMIT = { withinMs: 2 * MINUTE }
+const CHANGE_LIMIT = { withinMs: 2 * MINUTE }
 
 /** Resolves when the store serves. Rejects with a fault whose message is one sentence for the operator. */
 export const startServer = async (config: Config, dependencies: ServerDependencies): Promise<Server> => {
@@ -102,10 +106,12 @@ export const factsOf = async (
   { disks: roots, region }: Pick<Config, 'disks' | 'region'>,
   started: StartedStore,
   memory?: FileSystem,
+  spareSlots = 0,
 ): Promise<StoreFacts> => {
   // A disk of the table that no directory was given for is out, not retired.
-  const roster = createRoster(Math.max(roots.length, started.table.disks.length))
-  assignSlots(roster, roots, started)
+  const firstSpareSlot = Math.max(roots.length, started.table.disks.length)
+  const roster = createRoster(firstSpareSlot + spareSlots)
+  assignSlots(roster, roots, started, firstSpareSlot)
   roster.setDraining(drainingOf(started.table)?.number ?? 0)
   const claims = createClaimsMemory(roster.slots)
   const locked = [...started.disks, ...(started.change?.joined ?? [])].map(async ({ root }) => {
@@ -124,12 +130,14 @@ export const factsOf = async (
       storeKey,
       region,
       roots,
+      firstSpareSlot,
       session,
       parity: table.m,
       partitions: table.partitions,
       roster: roster.shared,
       listeners: createListenersMemory(table.partitions),
       claims,
+      added: createAddedMemory(spareSlots),
       served: createServedMemory(table.partitions),
     },
     ...(memory && { memory }),
@@ -142,7 +150,7 @@ const startSystem = async (
   started: StartedStore,
   cores: number,
 ): Promise<Server> => {
-  const facts = await factsOf(config, started, memory)
+  const facts = await factsOf(config, started, memory, SPARE_SLOTS)
   const ports = new SharedArrayBuffer(4)
   const { host, port, domain, rootCredentials } = config
   const gatewayArgs = {
@@ -154,7 +162,7 @@ const startSystem = async (
   const events = createEvents<StoreEvent>()
   const system: System = await createSystem({
     spec: tree({
-      slots: config.disks.length,
+      slots: facts.firstSpareSlot + SPARE_SLOTS,
       partitions: facts.partitions,
       gateways: [child(gateway, 'gateway-0', gatewayArgs)],
       inspector: { inspect: () => system.inspect(), gateways: [PATHS.gateway(0)] },
@@ -208,13 +216,14 @@ const assignSlots = (
   roster: Roster,
   roots: readonly string[],
   { disks, missing, table }: StartedStore,
+  slots: number,
 ): void => {
   const setOf = new Map(table.disks.map(({ number, set }) => [number, set]))
   const found = new Map(disks.map(({ root, identity }) => [root, identity.number]))
   const isTaken = (slot: number): boolean => found.has(roots[slot] ?? '')
   // Positions are those of the first start: without a disk that was drained there are fewer slots.
-  const waiting = missing.filter(({ position }) => isTaken(position) || position >= roster.slots)
-  for (let slot = 0; slot < roster.slots; slot++) {
+  const waiting = missing.filter(({ position }) => isTaken(position) || position >= slots)
+  for (let slot = 0; slot < slots; slot++) {
     const number =
       found.get(roots[slot] ?? '') ??
       (missing.find(({ position }) => position === slot) ?? waiting.shift())?.number
@@ -241,6 +250,7 @@ const serverOf = async (
 ): Promise<Omit<Server, 'events'>> => {
   const gatewayRef = system.ref<GatewayProtocol>(PATHS.gateway(0))
   const inspectorRef = system.ref<InspectorProtocol>(PATHS.inspector)
+  const keeperRef = system.ref<KeeperProtocol>(PATHS.keeper)
   const port = new Int32Array(ports)[0]!
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
   const buckets = bucketRefs(system, facts)
@@ -265,6 +275,7 @@ const serverOf = async (
     },
     redundancy: () => inspectorRef.ask('redundancy', {}, ASK_LIMIT),
     actors: () => inspectorRef.ask('actors', {}, ASK_LIMIT),
-    drainDisk: (target) => system.ref<KeeperProtocol>(PATHS.keeper).ask('drain', target, DRAIN_LIMIT),
+    drainDisk: (target) => keeperRef.ask('drain', target, CHANGE_LIMIT),
+    addDisks: (directories) => keeperRef.ask('add', { directories }, CHANGE_LIMIT),
   }
 }

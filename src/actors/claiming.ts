@@ -13,7 +13,8 @@ const RETRY_MS_MAX = 5 * MINUTE
 
 export interface ClaimingOptions {
   readonly files: FileSystem
-  readonly roots: readonly string[]
+  /** Directory of a slot that has one. */
+  rootIn(slot: number): string | undefined
   readonly claims: SlotClaims
   readonly relock: (root: string) => Promise<void>
   readonly clock: Clock
@@ -34,13 +35,14 @@ interface Refusals {
 }
 
 export const createClaiming = (options: ClaimingOptions): Claiming => {
-  const { files, roots, claims, relock, clock, note } = options
+  const { files, rootIn, claims, relock, clock, note } = options
   const notBeforeMs = new Map<number, number>()
   const refusals = new Map<number, Refusals>()
   const noteOut = (slot: number, message: string): void => note(slot, `${message}: its disk is out`)
   return {
     async claim(slot) {
-      const root = roots[slot]!
+      const root = rootIn(slot)
+      if (root === undefined) return false
       const nowMs = clock.monotonicMs()
       if (nowMs < (notBeforeMs.get(slot) ?? nowMs)) return false
       try {
@@ -62,7 +64,7 @@ export const createClaiming = (options: ClaimingOptions): Claiming => {
       const again = nowMs - atMs > 2 * RETRY_MS_MAX ? 0 : count
       refusals.set(slot, { count: again + 1, atMs: nowMs })
       notBeforeMs.set(slot, nowMs + Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** again))
-      noteOut(slot, `${roots[slot]} cannot be written to (${system})`)
+      noteOut(slot, `${rootIn(slot)} cannot be written to (${system})`)
     },
   }
 }

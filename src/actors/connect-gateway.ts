@@ -39,7 +39,7 @@ export const connectGateway = <P extends Protocol<P>>(
   const roster = attachRoster(facts.roster)
   const { arena, clock, random } = context
   const buckets = bucketRefs(context, facts)
-  const disks = facts.roots.map((_, slot) => context.ref<DiskProtocol>(PATHS.disk(slot)))
+  const disks = roster.rows().map(({ slot }) => context.ref<DiskProtocol>(PATHS.disk(slot)))
   const disk = (number: DiskNumber): ActorRef<DiskProtocol> | undefined => {
     const row = roster.find(number)
     return row && row.state !== 'out' ? disks[row.slot] : undefined

@@ -6,6 +6,7 @@ import type { Disk } from '../storage/disk.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import type { KeeperProtocol } from './keeper.ts'
 import { placeOf, type SlotClaims } from './slot-claims.ts'
+import { rootIn } from './slot-roots.ts'
 import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
 
 export interface ClaimOf {
@@ -37,7 +38,6 @@ export const writing = async <T>(write: () => Promise<T>): Promise<T> => {
 export const createClaimOf = (context: Context<DiskProtocol>, claims: SlotClaims, slot: number): ClaimOf => {
   const facts = context.workerData as StoreFacts
   const files = filesOf(facts)
-  const root = facts.roots[slot]!
   /** What an action of this life says when the next has begun is no news of it. */
   let isOver = false
   context.defer(() => {
@@ -56,8 +56,10 @@ export const createClaimOf = (context: Context<DiskProtocol>, claims: SlotClaims
     throw error
   }
   const isHeld = async (): Promise<boolean> => {
+    // A slot may be given its directory while this life lasts.
+    const root = rootIn(facts, slot)
     try {
-      return claims.covers(slot, await placeOf(files, root))
+      return root !== undefined && claims.covers(slot, await placeOf(files, root))
     } catch {
       // Nobody can say what is there.
       return false

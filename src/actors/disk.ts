@@ -18,6 +18,7 @@ import type { KeeperProtocol } from './keeper.ts'
 import { findInSlot, openSlot } from './open-slot.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { attachClaims } from './slot-claims.ts'
+import { rootIn } from './slot-roots.ts'
 import { storePublisher } from './store-events.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 import { viewOf } from './stripe-buffer.ts'
@@ -88,8 +89,11 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     const opened = await claim.open(() => openSlot(facts, roster, slot, context.log))
     if (!opened) {
       claim.forfeit()
-      announce()
-      context.ref<KeeperProtocol>(PATHS.keeper).tell('diskOut', { slot })
+      // A slot without a directory waits until one is added.
+      if (rootIn(facts, slot) !== undefined) {
+        announce()
+        context.ref<KeeperProtocol>(PATHS.keeper).tell('diskOut', { slot })
+      }
       context.every(LOOK_EVERY_MS, 'look', {})
       return outHandlers(context, roster, claim, slot)
     }
@@ -207,10 +211,11 @@ const outHandlers = (
     looseEntries: isOut,
     removeStrays: isOut,
     async look() {
+      if (rootIn(facts, slot) === undefined) return
       const isFound = (await findInSlot(facts, roster, slot)) !== undefined
       if (isFound && (await claim.isHeld())) {
         // Found, and locked: the supervisor starts this actor again, and the new one opens the disk.
-        context.log.info('disk-found', { slot, root: facts.roots[slot] })
+        context.log.info('disk-found', { slot, root: rootIn(facts, slot) })
         return void context.stop(context.self)
       }
       keeper.tell(isFound ? 'claim' : 'diskOut', { slot })

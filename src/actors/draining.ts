@@ -13,6 +13,8 @@ import { drainingOf, planDrain, planLeave, type TableChange } from '../storage/t
 import type { BucketProtocol } from './bucket-protocol.ts'
 import { diskViews } from './readiness.ts'
 import type { Roster } from './roster.ts'
+import { rootIn, slotOf } from './slot-roots.ts'
+import type { StoreFacts } from './store-facts.ts'
 
 /** Which disk: by its number, or by the directory that holds it or is looked for it. */
 export type DrainTarget = { readonly disk: DiskNumber } | { readonly directory: string }
@@ -34,7 +36,7 @@ export type DrainAnswer =
 
 export interface DrainingOptions {
   readonly buckets: readonly ActorRef<BucketProtocol>[]
-  readonly roots: readonly string[]
+  readonly facts: StoreFacts
   readonly roster: Roster
   readonly log: Log
   table(): DiskTable
@@ -55,8 +57,9 @@ const LEFT_LIMIT = { withinMs: 2 * MINUTE }
 const sum = <T>(all: readonly T[], of: (one: T) => number): number =>
   all.reduce((total, one) => total + of(one), 0)
 
-export const createDraining = ({ buckets, roots, roster, log, ...keeper }: DrainingOptions): Draining => {
-  const directoryOf = (number: DiskNumber): string | null => roots[roster.find(number)?.slot ?? -1] ?? null
+export const createDraining = ({ buckets, facts, roster, log, ...keeper }: DrainingOptions): Draining => {
+  const directoryOf = (number: DiskNumber): string | null =>
+    rootIn(facts, roster.find(number)?.slot ?? -1) ?? null
 
   const find = (target: DrainTarget): TableDisk | string => {
     const { disks } = keeper.table()
@@ -65,7 +68,7 @@ export const createDraining = ({ buckets, roots, roster, log, ...keeper }: Drain
       const found = disks.find(({ number }) => number === target.disk)
       return found ?? `the store has no disk with the number ${target.disk}, but ${known}`
     }
-    const slot = roots.indexOf(target.directory)
+    const slot = slotOf(facts, target.directory)
     const number = slot === -1 ? 0 : roster.row(slot).number
     const found = disks.find((disk) => disk.number === number)
     return found ?? `${target.directory} holds no disk of this store; give one of its directories or a number`

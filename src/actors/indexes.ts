@@ -13,6 +13,7 @@ import { indexPath } from '../storage/layout.ts'
 import { findLevelDamage } from '../storage/level-files.ts'
 import { type ClosableIndex, classicLevel, indexStoreOf, LEVEL_ENCODING } from '../storage/level-index.ts'
 import type { Roster } from './roster.ts'
+import { rootIn, slotsWithRoot } from './slot-roots.ts'
 import { filesOf, type StoreFacts } from './store-facts.ts'
 
 const POSITIONS: readonly IndexPosition[] = [0, 1]
@@ -69,7 +70,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
 
   const isPresent = (slot: number): boolean => roster.row(slot).state !== 'out'
   const diskIn = (slot: number): DiskNumber => roster.row(slot).number
-  const locationIn = (slot: number): string => indexPath(facts.roots[slot]!, partition)
+  const locationIn = (slot: number): string => indexPath(rootIn(facts, slot)!, partition)
   /**
    * Where one could be opened, the best first: on `first`, then where there is one already, in whichever order the
    * directories were given. Made anew elsewhere it would have to be rebuilt.
@@ -78,7 +79,9 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
     const used = new Set([...levels.values()].map(({ slot }) => slot))
     const isFree = (slot: number): boolean =>
       isPresent(slot) && !roster.row(slot).isDraining && !used.has(slot)
-    const free = facts.roots.map((_, slot) => slot).filter(isFree)
+    const free = slotsWithRoot(facts)
+      .map(({ slot }) => slot)
+      .filter(isFree)
     const ranked = free.map(async (slot) => {
       const stat = await files.stat(locationIn(slot)).catch(() => undefined)
       return { slot, rank: slot === first ? 0 : stat?.kind === 'directory' ? 1 : 2 }

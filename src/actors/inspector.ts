@@ -6,11 +6,13 @@ import type { Behavior, Context } from '../runtime/actor.ts'
 import type { PoolThreadView } from '../runtime/pool.ts'
 import type { SystemView } from '../runtime/system.ts'
 import type { ThreadView } from '../runtime/thread.ts'
+import { whyNotGiven } from '../storage/identity.ts'
 import type { TableDisk } from '../storage/identity-file.ts'
 import type { BucketProtocol, Waiting } from './bucket-protocol.ts'
 import type { KeeperProtocol, SlotNote } from './keeper.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
+import { rootIn } from './slot-roots.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 
 /** Full redundancy: nothing waits, every disk is present and every partition served. */
@@ -84,11 +86,15 @@ const presence = ({ facts, roster, disks, notes }: Seen): Pick<Redundancy, 'disk
   const inTable = [...disks].sort((a, b) => a.position - b.position)
   const numbers = new Set<number>(disks.map(({ number }) => number))
   return {
-    disks: inTable.map(({ position, number, state: role }): DiskPresence => {
+    disks: inTable.map((disk): DiskPresence => {
+      const { position, number, state: role } = disk
       const row = roster.find(number)
-      const directory = (row && facts.roots[row.slot]) ?? null
+      const directory = (row && rootIn(facts, row.slot)) ?? null
       const state = row?.state ?? 'out'
-      const message = row && directory !== null ? (noteOf(row.slot) ?? MESSAGES[state]) : NO_DIRECTORY
+      const message =
+        row && directory !== null
+          ? (noteOf(row.slot) ?? MESSAGES[state])
+          : (whyNotGiven(disk, facts.roots) ?? NO_DIRECTORY)
       return {
         ...{ position: position + 1, directory, state: state === 'out' ? 'out' : 'present' },
         ...(role === 'draining' && { isDraining: true }),
@@ -96,7 +102,7 @@ const presence = ({ facts, roster, disks, notes }: Seen): Pick<Redundancy, 'disk
       }
     }),
     unused: roster.rows().flatMap(({ slot, number }) => {
-      const directory = facts.roots[slot]
+      const directory = rootIn(facts, slot)
       if (directory === undefined || numbers.has(number)) return []
       return [{ directory, message: noteOf(slot) ?? NOT_NEEDED }]
     }),

@@ -5,7 +5,7 @@
 //
 // A change that was begun is the one that is tried again: two changes of the same version would contradict each other.
 import type { Timer } from '../base/clock.ts'
-import { codeOf } from '../base/errors.ts'
+import { codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { DISKS_ENTRY } from '../metadata/configuration.ts'
@@ -17,6 +17,7 @@ import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-fil
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
 import type { StartedStore } from '../storage/start.ts'
 import { drainingOf, planReplacement, planSuccessor, type TableChange } from '../storage/table-change.ts'
+import { type AddAnswer, type Adding, createAdding } from './adding.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import { type Claiming, createClaiming } from './claiming.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
@@ -25,6 +26,7 @@ import { createDraining, type DrainAnswer, type Draining, type DrainTarget } fro
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { attachClaims } from './slot-claims.ts'
+import { rootIn, slotOf, slotsWithRoot } from './slot-roots.ts'
 import { bucketRefs, filesOf, PATHS, type StoreFacts } from './store-facts.ts'
 
 export interface KeeperProtocol {
@@ -42,6 +44,8 @@ export interface KeeperProtocol {
   diskVerified(m: { disk: DiskNumber }): Promise<void>
   /** See draining.ts. Rejects as a commit does when the change was begun and could not be made yet: it is tried again. */
   drain(m: DrainTarget): Promise<DrainAnswer>
+  /** See adding.ts. Rejects as `drain` does. */
+  add(m: { directories: readonly string[] }): Promise<AddAnswer>
   /** Looks whether the disk that is being drained can leave. */
   endDrain(m: Record<string, never>): Promise<void>
   /** The repairer begins anew and knows of no such disk any more. */
@@ -79,7 +83,7 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
   // change may wait for it.
   interleave: {
     ...{ begin: 1, diskOut: 1, claim: 1, diskIn: 1, diskVerified: 1, overview: 4 },
-    ...{ drain: 4, endDrain: 1 },
+    ...{ drain: 4, add: 4, endDrain: 1 },
   },
   async setup(context, args) {
     const facts = context.workerData as StoreFacts
@@ -87,7 +91,7 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
     const table = await newestTable(facts, args.table)
     const keeping = new Keeping(context, facts, roster, table, args)
     for (const { root, reason } of args.out) {
-      const slot = facts.roots.indexOf(root)
+      const slot = slotOf(facts, root)
       // After a restart of this actor it may long be back.
       if (roster.row(slot).state === 'out') keeping.note(slot, reason)
     }
@@ -105,6 +109,7 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
       diskIn: ({ slot }) => keeping.guarded(slot, () => keeping.welcome(slot)),
       diskVerified: ({ disk }) => keeping.guarded(START, () => keeping.verified(disk)),
       drain: (target) => keeping.drain(target),
+      add: ({ directories }) => keeping.add(directories),
       endDrain: () => keeping.guarded(START, () => keeping.endDrain()),
       tellSuspects: () => keeping.tellSuspects(),
       overview: () => keeping.overview(),
@@ -114,7 +119,9 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
 
 /** The newest table that a member says: after a restart of this actor the start's own is history. */
 const newestTable = async (facts: StoreFacts, known: DiskTable): Promise<DiskTable> => {
-  const states = await Promise.all(facts.roots.map((root) => inspectDirectory(filesOf(facts), root)))
+  const states = await Promise.all(
+    slotsWithRoot(facts).map(({ root }) => inspectDirectory(filesOf(facts), root)),
+  )
   const tables = states.flatMap(({ content }) =>
     content.kind === 'disk' &&
     content.identity.storeId === facts.storeId &&
@@ -146,6 +153,7 @@ class Keeping {
   /** Older copies that are not looked over yet. */
   readonly #suspects = new Set<DiskNumber>()
   readonly #draining: Draining
+  readonly #adding: Adding
   #drainTimer: Timer | undefined
 
   constructor(
@@ -162,7 +170,8 @@ class Keeping {
     this.#table = table
     const { clock } = context
     this.#claiming = createClaiming({
-      ...{ files: filesOf(facts), roots: facts.roots, claims: attachClaims(facts.claims), clock },
+      ...{ files: filesOf(facts), claims: attachClaims(facts.claims), clock },
+      rootIn: (slot) => rootIn(facts, slot),
       relock: args.relock,
       note: (slot, message) => this.note(slot, message),
     })
@@ -172,13 +181,20 @@ class Keeping {
       this.#retry?.cancel()
       this.#drainTimer?.cancel()
     })
-    this.#draining = createDraining({
-      ...{ buckets: this.#buckets(), roots: facts.roots, roster, log: context.log },
+    const changing = {
       table: () => this.#table,
-      carryOut: (next) => {
+      carryOut: (next: TableChange) => {
         this.#change = next
         return this.finish()
       },
+    }
+    this.#draining = createDraining({
+      ...{ buckets: this.#buckets(), facts, roster, log: context.log },
+      ...changing,
+    })
+    this.#adding = createAdding({
+      ...{ facts, log: context.log, relock: args.relock, newId: () => this.#newId() },
+      ...changing,
     })
     roster.setDraining(drainingOf(table)?.number ?? 0)
     this.#lookAtDrain()
@@ -237,7 +253,7 @@ class Keeping {
   }
 
   #seen({ slot, number, state }: RosterRow): SeenDisk[] {
-    const root = this.#facts.roots[slot]
+    const root = rootIn(this.#facts, slot)
     const member = this.#table.disks.find((disk) => disk.number === number)
     return state === 'out' || !member || root === undefined ? [] : [{ slot, number, id: member.id, root }]
   }
@@ -269,7 +285,7 @@ class Keeping {
       await action()
     } catch (error) {
       this.#notBeforeMs = this.#context.clock.monotonicMs() + RETRY_MS
-      const root = this.#facts.roots[slot]
+      const root = rootIn(this.#facts, slot)
       if (root !== undefined && codeOf(error) === 'TOO_FEW_DISKS') {
         const needed = this.#table.m + 1
         this.note(slot, `${root} is taken in once ${needed} other disks of this store are present to agree`)
@@ -293,7 +309,8 @@ class Keeping {
     const row = this.#roster.row(slot)
     const lost = this.#table.disks.find(({ number }) => number === row.number)
     if (row.state !== 'out' || this.#context.clock.monotonicMs() < this.#notBeforeMs) return
-    const root = this.#facts.roots[slot]!
+    const root = rootIn(this.#facts, slot)
+    if (root === undefined) return
     const state = await inspectDirectory(filesOf(this.#facts), root)
     if (lost !== undefined && HOPELESS.has(state.content.kind)) {
       // That is what the operator must know, whatever else is away.
@@ -305,7 +322,7 @@ class Keeping {
     if (lost === undefined || this.#roster.row(slot).number !== lost.number) return
     // It is on its way out: nothing takes its place.
     if (lost.state === 'draining') return this.note(slot, whyOut(state))
-    const reason = this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices())
+    const reason = this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices(), this.#table)
     if (reason === undefined) await this.#adopt(slot, lost)
     else this.note(slot, reason)
   }
@@ -344,17 +361,22 @@ class Keeping {
     this.#notes.delete(slot)
     this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
     await this.recordSessions([this.#roster.row(slot)])
-    const root = this.#facts.roots[slot]!
+    const root = rootIn(this.#facts, slot)
+    if (root === undefined) return
     const { content } = await inspectDirectory(filesOf(this.#facts), root)
     if (content.kind !== 'disk' || content.identity.table.version >= this.#table.version) return
     const member = this.#table.disks.find(({ id }) => id === content.identity.diskId)
     if (member) await writeTable(filesOf(this.#facts), root, this.#identityOf(member))
   }
 
+  #newId(): string {
+    return Buffer.from(this.#context.random.bytes(16)).toString('hex')
+  }
+
   async #adopt(slot: number, lost: TableDisk): Promise<void> {
-    const { storeId, storeKey, roots } = this.#facts
-    const root = roots[slot]!
-    const newId = (): string => Buffer.from(this.#context.random.bytes(16)).toString('hex')
+    const { storeId, storeKey } = this.#facts
+    const root = rootIn(this.#facts, slot)!
+    const newId = (): string => this.#newId()
     const change = planReplacement({ storeId, table: this.#table }, [{ root, lost: lost.number }], newId)
     await this.#args.relock(root)
     for (const { identity } of change.joined) await applyJoin(filesOf(this.#facts), root, identity, storeKey)
@@ -363,9 +385,21 @@ class Keeping {
   }
 
   drain(target: DrainTarget): Promise<DrainAnswer> {
+    return this.#answering(() => this.#draining.begin(target))
+  }
+
+  add(directories: readonly string[]): Promise<AddAnswer> {
+    return this.#answering(() => this.#adding(directories))
+  }
+
+  /** What an operator asks for waits for its turn, and for a change that is under way. */
+  #answering<T>(ask: () => Promise<T>): Promise<T> {
     const answer = this.#last.then(async () => {
-      await this.finish()
-      return this.#draining.begin(target)
+      await this.finish().catch((error: unknown) => {
+        const why = `another change of the disks is under way: ${(error as Error).message}`
+        throw unavailable('TOO_FEW_DISKS', why, {}, error)
+      })
+      return ask()
     })
     // A change that could not be made yet is tried again, as any other.
     this.#last = answer.then(
@@ -405,8 +439,8 @@ class Keeping {
     this.#table = change.to
     this.#change = undefined
     for (const [i, { root, identity }] of change.joined.entries()) {
-      const slot = this.#facts.roots.indexOf(root)
-      this.#count(slot, change.left[i]!, change.to.disks.find(({ number }) => number === identity.number)!)
+      const slot = slotOf(this.#facts, root)
+      this.#count(slot, change.left[i], change.to.disks.find(({ number }) => number === identity.number)!)
       this.#notes.delete(slot)
       this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
       this.#disk(slot).tell('look', {})
@@ -422,7 +456,7 @@ class Keeping {
     if (slot === undefined) return
     this.#roster.assign(slot, { number: 0 as DiskNumber, set: 0 })
     this.#disk(slot).tell('look', {})
-    const root = this.#facts.roots[slot]
+    const root = rootIn(this.#facts, slot)
     if (root !== undefined) {
       this.#notes.set(slot, `${root} was drained, and is no disk of this store any more: it may be removed`)
     }
@@ -464,7 +498,7 @@ class Keeping {
       writeTable(filesOf(this.#facts), root, { ...this.#identityOf(disk), table: to })
     const writing = this.#present().flatMap(({ slot, number }) => {
       const disk = to.disks.find((member) => member.number === number)
-      return disk ? [write(this.#facts.roots[slot]!, disk)] : []
+      return disk ? [write(rootIn(this.#facts, slot)!, disk)] : []
     })
     const written = (await Promise.allSettled(writing)).filter(({ status }) => status === 'fulfilled')
     // n − m disks of the next start must meet one that knows: those that failed here are told when they are back.
@@ -475,9 +509,9 @@ class Keeping {
   }
 
   /** The newcomer's number is in its slot; what was expected there, if it was not the disk that left, is where that was. */
-  #count(slot: number, left: TableDisk, joined: TableDisk): void {
+  #count(slot: number, left: TableDisk | undefined, joined: TableDisk): void {
     const expected = this.#roster.row(slot)
-    const before = this.#roster.find(left.number)
+    const before = left && this.#roster.find(left.number)
     if (before && before.slot !== slot) this.#roster.assign(before.slot, expected)
     this.#roster.assign(slot, joined)
   }
@@ -497,7 +531,7 @@ class Keeping {
 
   async #devices(): Promise<Set<number>> {
     const stats = await Promise.all(
-      this.#present().map(({ slot }) => filesOf(this.#facts).stat(this.#facts.roots[slot]!)),
+      this.#present().map(({ slot }) => filesOf(this.#facts).stat(rootIn(this.#facts, slot)!)),
     )
     return new Set(stats.flatMap((stat) => (stat ? [stat.device] : [])))
   }

@@ -11,7 +11,8 @@ import { createFrameMemory } from './frame-memory.ts'
 import { createIndexes, type Indexes } from './indexes.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import type { Roster } from './roster.ts'
-import { createNearSegments, segmentDiskOf } from './segment-disk.ts'
+import { createNearSegments, type NearSegments, segmentDiskOf } from './segment-disk.ts'
+import { rootIn } from './slot-roots.ts'
 import { filesOf, PATHS, type StoreFacts } from './store-facts.ts'
 
 export interface PartitionOpener {
@@ -30,9 +31,15 @@ export const createOpener = (
   number: number,
 ): PartitionOpener => {
   const { clock, log, random } = context
-  const near = facts.roots.map((root) => createNearSegments(filesOf(facts), root, clock))
+  /** By slot. */
+  const near = new Map<number, NearSegments>()
+  const nearIn = (slot: number): NearSegments => {
+    const known = near.get(slot) ?? createNearSegments(filesOf(facts), rootIn(facts, slot) ?? '', clock)
+    near.set(slot, known)
+    return known
+  }
   context.defer(async () => {
-    await Promise.all(near.map((segments) => segments.close()))
+    await Promise.all([...near.values()].map((segments) => segments.close()))
   })
   const memory = createFrameMemory(context.arena)
   let opened: { readonly partition: Partition; readonly indexes: Indexes } | undefined
@@ -40,7 +47,7 @@ export const createOpener = (
     roster.rows().flatMap(({ slot, number: disk, set, state, session, isDraining }) => {
       if (disk === 0) return []
       const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
-      const io = state === 'out' ? undefined : segmentDiskOf(disk, ref, near[slot]!, memory)
+      const io = state === 'out' ? undefined : segmentDiskOf(disk, ref, nearIn(slot), memory)
       return [{ number: disk, set, io, session, ...(isDraining && { isDraining }) }]
     })
   return {

@@ -7,6 +7,7 @@ import type { DiskIdentity } from '../storage/identity-file.ts'
 import { inspectDirectory } from '../storage/inspect.ts'
 import { firstVolumeOf } from '../storage/session-file.ts'
 import type { Roster } from './roster.ts'
+import { rootIn, slotsWithRoot } from './slot-roots.ts'
 import { filesOf, type StoreFacts } from './store-facts.ts'
 
 /** The member of this store that lies in the slot; undefined when there is none that counts now. */
@@ -15,7 +16,9 @@ export const findInSlot = async (
   roster: Roster,
   slot: number,
 ): Promise<DiskIdentity | undefined> => {
-  const { content } = await inspectDirectory(filesOf(facts), facts.roots[slot]!)
+  const root = rootIn(facts, slot)
+  if (root === undefined) return undefined
+  const { content } = await inspectDirectory(filesOf(facts), root)
   if (content.kind !== 'disk' || content.identity.storeId !== facts.storeId) return undefined
   const { identity } = content
   const row = roster.find(identity.number)
@@ -37,7 +40,7 @@ export const openSlot = async (
   const member = identity.table.disks.find((disk) => disk.number === number)
   if (!member) throw fault('DISK_FORMAT', 'a disk is not in its own table of disks', { slot })
   const disk = await Disk.open({
-    root: facts.roots[slot]!,
+    root: rootIn(facts, slot)!,
     files: filesOf(facts),
     log,
     sharers: await countSharers(facts, slot),
@@ -52,7 +55,8 @@ export const openSlot = async (
 /** Directories of the store on the device of this slot's: a laptop may have all of them on one. */
 const countSharers = async (facts: StoreFacts, slot: number): Promise<number> => {
   const files = filesOf(facts)
-  const stats = await Promise.all(facts.roots.map((root) => files.stat(root).catch(() => undefined)))
-  const device = stats[slot]?.device
+  const known = slotsWithRoot(facts)
+  const stats = await Promise.all(known.map(({ root }) => files.stat(root).catch(() => undefined)))
+  const device = stats[known.findIndex((one) => one.slot === slot)]?.device
   return Math.max(1, stats.filter((stat) => stat !== undefined && stat.device === device).length)
 }

@@ -9,6 +9,7 @@ import type { Context, Handlers } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { Roster } from './roster.ts'
 import { attachServed } from './served-partitions.ts'
+import { rootIn } from './slot-roots.ts'
 import type { StoreFacts } from './store-facts.ts'
 
 /** A start that fails with one of these has found the disks as they are, and nothing broken in itself. */
@@ -17,9 +18,9 @@ const SHUT_CODES: ReadonlySet<string> = new Set(['TOO_FEW_DISKS', 'METADATA_CORR
 const RETRY_MS = 10 * SECOND
 
 /** Where the disks are that an error asks for, by their numbers in its detail. */
-const needsOf = ({ detail }: MoraineError, { roots }: StoreFacts, roster: Roster): string => {
+const needsOf = ({ detail }: MoraineError, facts: StoreFacts, roster: Roster): string => {
   const name = (number: string): string => {
-    const root = roots[roster.find(Number(number) as DiskNumber)?.slot ?? -1]
+    const root = rootIn(facts, roster.find(Number(number) as DiskNumber)?.slot ?? -1)
     return `disk ${number}${root === undefined ? '' : ` (${root})`}`
   }
   const list = (what: unknown, between: string): string =>

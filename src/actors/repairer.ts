@@ -21,6 +21,7 @@ import type { KeeperProtocol } from './keeper.ts'
 import type { RecoderProtocol } from './recoder.ts'
 import { attachRoster, type Roster } from './roster.ts'
 import { type ShardRepairArgs, type ShardRepairProtocol, shardRepair } from './shard-repair.ts'
+import { rootIn } from './slot-roots.ts'
 import { storePublisher } from './store-events.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 
@@ -191,7 +192,7 @@ class Repairing {
   }
 
   #outCount(): number {
-    return this.#roster.rows().filter(({ state }) => state === 'out').length
+    return this.#roster.rows().filter(({ number, state }) => number !== 0 && state === 'out').length
   }
 
   /** One bounded piece of work, then the next one by a message of its own. */
@@ -324,7 +325,7 @@ class Repairing {
     try {
       const repaired = await this.#bucket(partition).ask('repairSegment', {}, SEGMENT_LIMIT)
       if (!repaired) return false
-      const root = this.#facts.roots[this.#roster.find(repaired.disk)?.slot ?? -1]
+      const root = rootIn(this.#facts, this.#roster.find(repaired.disk)?.slot ?? -1)
       this.#context.log.info('segment-repaired', { partition, ...repaired, root })
       return true
     } catch (error) {

@@ -24,8 +24,10 @@ export interface StoreFacts {
   readonly claims: SharedArrayBuffer
   /** Partitions that are served: see served-partitions.ts. */
   readonly served: SharedArrayBuffer
-  /** Directory of each slot. */
+  /** Directory of each slot that was given one at the start: ask slot-roots.ts, which knows of those that were added, too. */
   readonly roots: readonly string[]
+  readonly firstSpareSlot: number
+  readonly added: SharedArrayBuffer
   /** Only of a store in memory, whose actors are all on one thread; else the machine's own. */
   readonly memory?: FileSystem
   /** Where a store in memory keeps its indexes when it is not to forget them with its end: in tests that go on after it. */

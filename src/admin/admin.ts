@@ -2,6 +2,7 @@
 // Liveness and readiness answer without credentials and say no more than a load balancer needs; everything that shows what is inside needs the root
 // identity, and a stranger does not even learn which pages there are. The gateway has checked the signature, and keeps
 // `/-/` of a bucket's virtual host for the bucket; no bucket can be named `-`, so nothing is hidden.
+import type { AddAnswer } from '../actors/adding.ts'
 import type { DrainAnswer, DrainTarget } from '../actors/draining.ts'
 import type { Redundancy } from '../actors/inspector.ts'
 import type { Demand } from '../actors/scrub-tour.ts'
@@ -17,8 +18,13 @@ export interface AdminDependencies {
   /** Path, thread, state, mailbox and restarts of each actor; any JSON value. */
   actors(): Promise<unknown>
   readonly scrub: ScrubControl
-  /** See actors/draining.ts. */
-  drainDisk(target: DrainTarget): Promise<DrainAnswer>
+  readonly disks: DiskControl
+}
+
+/** See actors/draining.ts and actors/adding.ts. */
+export interface DiskControl {
+  drain(target: DrainTarget): Promise<DrainAnswer>
+  add(directories: readonly string[]): Promise<AddAnswer>
 }
 
 /** See actors/scrubber.ts; each resolves when a restart will know it. */
@@ -47,7 +53,7 @@ export const createAdmin = ({
   redundancy,
   actors,
   scrub,
-  drainDisk,
+  disks,
 }: AdminDependencies): AdminHandler => {
   const pages = new Map<string, Page>([
     ['health/live', { isOpen: true, answer: () => formatJson(200, { status: 'live' }) }],
@@ -55,7 +61,7 @@ export const createAdmin = ({
     ['health/redundancy', { answer: async () => formatJson(200, await redundancy()) }],
     ['actors', { answer: async () => formatJson(200, await actors()) }],
     ...scrubPages(scrub),
-    ['disks/drain', { isAction: true, answer: (request) => answerDrain(drainDisk, request) }],
+    ...diskPages(disks),
   ])
   return async (request) => {
     const page = pages.get(request.key)
@@ -68,15 +74,39 @@ export const createAdmin = ({
   }
 }
 
-const answerDrain = async (
-  drainDisk: AdminDependencies['drainDisk'],
-  { query }: S3Request,
-): Promise<S3Response> => {
-  const target = parseTarget(new Map(query))
-  if (!target) return formatJson(400, { error: 'ask with ?disk=NUMBER or with ?directory=DIRECTORY' })
-  let answer: DrainAnswer
+/** What an operator may do with the disks of the store. */
+const diskPages = ({ drain, add }: DiskControl): [string, Page][] => [
+  [
+    'disks/drain',
+    {
+      isAction: true,
+      async answer({ query }) {
+        const target = parseTarget(new Map(query))
+        return target
+          ? formatChange(() => drain(target))
+          : formatJson(400, { error: 'ask with ?disk=NUMBER or with ?directory=DIRECTORY' })
+      },
+    },
+  ],
+  [
+    'disks/add',
+    {
+      isAction: true,
+      async answer({ query }) {
+        const directories = query.flatMap(([name, value]) => (name === 'directory' ? [value] : []))
+        const isGiven = directories.length > 0 && !directories.includes('')
+        return isGiven
+          ? formatChange(() => add(directories))
+          : formatJson(400, { error: 'ask with ?directory=DIRECTORY, once for each' })
+      },
+    },
+  ],
+]
+
+const formatChange = async (change: () => Promise<DrainAnswer | AddAnswer>): Promise<S3Response> => {
+  let answer: DrainAnswer | AddAnswer
   try {
-    answer = await drainDisk(target)
+    answer = await change()
   } catch (error) {
     const { kind, message } = asMoraineError(error)
     // Disks or partitions that a change of the table takes are away: who asks is the operator, and is told which.

@@ -10,6 +10,7 @@ export type CommandName =
   | 'key import'
   | 'disk list'
   | 'disk replace'
+  | 'disk add'
   | 'disk drain'
   | 'metadata rebuild'
   | 'version'
@@ -72,6 +73,13 @@ export const COMMANDS: readonly Command[] = [
     usage: 'disk replace DIR',
     meaning:
       'let the empty directory DIR take the place of a disk that is missing; needed only when DIR lies on another device than the other disks',
+    words: 1,
+  },
+  {
+    name: 'disk add',
+    usage: 'disk add DIR',
+    meaning:
+      'make the empty directory DIR, or several as --disks has them, new disks of the store: they widen its smallest set, or 8 to 16 form another; a running store goes on meanwhile',
     words: 1,
   },
   {

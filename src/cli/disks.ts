@@ -1,15 +1,16 @@
-// `moraine disk list|replace|drain`. A drain is a change that the journal has to know of: a running store is asked for it, and a stopped
-// one is started for as long as it takes to commit it; whoever starts it next goes on with it.
+// `moraine disk list|replace|add|drain`. The last two are changes that the journal has to know of: a running store is asked for them, and
+// a stopped one is started for as long as it takes to commit them; whoever starts it next goes on with it.
 import { resolve } from 'node:path'
+import type { AddAnswer } from '../actors/adding.ts'
 import type { DrainAnswer, DrainTarget } from '../actors/draining.ts'
 import type { Clock } from '../base/clock.ts'
 import { codeOf, fault } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { silentLog } from '../base/log.ts'
-import type { Config } from '../config.ts'
+import { type Config, parseDirectories } from '../config.ts'
 import { formatDisk, listDisks, replaceDisk } from '../offline/disks.ts'
 import { readStore } from '../offline/known-store.ts'
-import { startServer } from '../server.ts'
+import { type Server, startServer } from '../server.ts'
 import { formatMiB } from '../storage/drain.ts'
 import type { CommandName } from './commands.ts'
 import { askRunning } from './running.ts'
@@ -55,12 +56,15 @@ const formatDrain = (answer: Exclude<DrainAnswer, { kind: 'refused' }>, isRunnin
 }
 
 /** By the store itself, started for it; undefined when it runs. */
-const drainStopped = async (config: Config, target: DrainTarget): Promise<DrainAnswer | undefined> => {
+const changeStopped = async <T>(
+  config: Config,
+  change: (server: Server) => Promise<T>,
+): Promise<T | undefined> => {
   try {
     const here = { ...config, host: '127.0.0.1', port: 0, scrub: { ...config.scrub, periodMs: 0 } }
     const server = await startServer(here, { log: silentLog })
     try {
-      return await server.drainDisk(target)
+      return await change(server)
     } finally {
       await server.close()
     }
@@ -70,27 +74,55 @@ const drainStopped = async (config: Config, target: DrainTarget): Promise<DrainA
   }
 }
 
-const drainRunning = async (config: Config, target: DrainTarget, clock: Clock): Promise<DrainAnswer> => {
-  const parameters = 'disk' in target ? { disk: `${target.disk}` } : { directory: target.directory }
-  const { status, content } = await askRunning(config, 'disks/drain', parameters, clock)
-  if (status === 202) return content as DrainAnswer
+type Refused = { readonly kind: 'refused'; readonly message: string }
+
+const changeRunning = async <T extends { readonly kind: string }>(
+  { config, clock }: DisksRequest,
+  page: string,
+  parameters: readonly (readonly [name: string, value: string])[],
+): Promise<T | Refused> => {
+  const { status, content } = await askRunning(config, page, parameters, clock)
+  if (status === 202) return content as T
   const { error = `the server answers ${status}` } = content as { error?: string }
   return { kind: 'refused', message: error }
 }
 
-const drain: DisksCommand = async ({ config, words: [word = ''], output, clock }) => {
+const drain: DisksCommand = async (request) => {
+  const { config, words, output } = request
   // A start would make a store where there is none.
   await readStore(config.disks)
-  const target = targetOf(word)
-  const stopped = await drainStopped(config, target)
-  const answer = stopped ?? (await drainRunning(config, target, clock))
+  const target = targetOf(words[0] ?? '')
+  const stopped = await changeStopped(config, (server) => server.drainDisk(target))
+  const [name, value] = 'disk' in target ? ['disk', `${target.disk}`] : ['directory', target.directory]
+  const answer = stopped ?? (await changeRunning<DrainAnswer>(request, 'disks/drain', [[name, value]]))
   if (answer.kind === 'refused') throw fault('CONFIG_INVALID', answer.message)
   output.write(formatDrain(answer, stopped === undefined))
+  return EXIT_OK
+}
+
+const formatAdd = ({ disks, size, parity, directories }: Extract<AddAnswer, { kind: 'added' }>): string => {
+  const added = disks.map(({ number, directory }) => `disk ${number} (${directory})`).join(', ')
+  return (
+    `${added} ${disks.length === 1 ? 'was' : 'were'} added: what is written from now on goes to ${geometry(size, parity)}\n` +
+    `a start with --data finds what is named as its next (d7 …); any other is to be given --disks ${directories.join(',')}\n`
+  )
+}
+
+const add: DisksCommand = async (request) => {
+  const { config, words, output } = request
+  await readStore(config.disks)
+  const directories = parseDirectories('disk add', words[0] ?? '')
+  const stopped = await changeStopped(config, (server) => server.addDisks(directories))
+  const parameters = directories.map((directory) => ['directory', directory] as const)
+  const answer = stopped ?? (await changeRunning<AddAnswer>(request, 'disks/add', parameters))
+  if (answer.kind === 'refused') throw fault('CONFIG_INVALID', answer.message)
+  output.write(formatAdd(answer))
   return EXIT_OK
 }
 
 export const DISKS: Readonly<Partial<Record<CommandName, DisksCommand>>> = {
   'disk list': list,
   'disk replace': replace,
+  'disk add': add,
   'disk drain': drain,
 }

@@ -57,14 +57,14 @@ const addressOf = ({ host, port }: Config): string => {
 export const askRunning = async (
   config: Config,
   page: string,
-  parameters: Readonly<Record<string, string>>,
+  parameters: readonly (readonly [name: string, value: string])[],
   clock: Clock,
 ): Promise<AdminAnswer> => {
   const keys = config.rootCredentials ?? (await readRootKeys(config.disks))
   const host = addressOf(config)
   const path = `/-/${page}`
   const query = canonicalQuery(
-    Object.entries(parameters).map(([name, value]) => ({
+    parameters.map(([name, value]) => ({
       name,
       value: Buffer.from(value).toString('latin1'),
     })),

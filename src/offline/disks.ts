@@ -10,7 +10,7 @@ import { whyOut } from '../storage/directory-role.ts'
 import { formatMiB } from '../storage/drain.ts'
 import { nodeFiles } from '../storage/files-node.ts'
 import { applyJoin } from '../storage/forming.ts'
-import { whyNotAdoptable } from '../storage/identity.ts'
+import { whyNotAdoptable, whyNotGiven } from '../storage/identity.ts'
 import { planReplacement } from '../storage/table-change.ts'
 import { findUnwritable } from '../storage/writable.ts'
 import { type KnownStore, readableMembers, readStore } from './known-store.ts'
@@ -43,12 +43,14 @@ export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]>
     if (!expected || held.has(expected.root) || expected.content.kind === 'absent') return undefined
     return whyOut(expected)
   }
-  const listed = table.disks.map(async ({ position, number, set, state }): Promise<ListedDisk> => {
+  const listed = table.disks.map(async (disk): Promise<ListedDisk> => {
+    const { position, number, set, state } = disk
     const root = rootOf.get(number)
     const reason = await reasonFor(root, position)
+    const notGiven = root === undefined ? whyNotGiven(disk, roots) : undefined
     return {
       ...{ position: position + 1, number, set, root },
-      ...(reason !== undefined && { reason }),
+      ...((notGiven ?? reason) !== undefined && { reason: notGiven ?? reason! }),
       ...(state === 'draining' && { draining: await leftOn(store, number) }),
     }
   })
@@ -108,7 +110,7 @@ export const replaceDisk = async (
   if (!lost) throw fault('CONFIG_INVALID', 'no disk of the store is missing: nothing is to be replaced')
   if (state.device === undefined) throw fault('CONFIG_INVALID', `${target} does not exist`)
   // The operator's word stands for what the store would have to see itself: that this is no unmounted disk.
-  const reason = whyNotAdoptable(state, lost, new Set([state.device]))
+  const reason = whyNotAdoptable(state, lost, new Set([state.device]), table)
   if (reason !== undefined) throw fault('CONFIG_INVALID', reason)
   const newId = (): string => Buffer.from(systemRandom.bytes(16)).toString('hex')
   const { joined } = planReplacement({ storeId, table }, [{ root: state.root, lost: lost.number }], newId)

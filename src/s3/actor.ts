@@ -20,7 +20,7 @@ import { createReadiness } from '../actors/readiness.ts'
 import { findRootKeys } from '../actors/root-keys.ts'
 import type { ScrubberProtocol } from '../actors/scrubber.ts'
 import { PATHS, type StoreFacts } from '../actors/store-facts.ts'
-import { createAdmin, type ScrubControl } from '../admin/admin.ts'
+import { createAdmin, type DiskControl, type ScrubControl } from '../admin/admin.ts'
 import { type KeyPair, rootCredential } from '../auth/root.ts'
 import { KiB, MINUTE, SECOND } from '../base/units.ts'
 import { CODEC_RESERVED_BYTES, createKernel } from '../codec/index.ts'
@@ -64,7 +64,7 @@ export interface GatewayProtocol extends CodecThreadsProtocol, RunningWritesProt
 const CODEC_THREAD = new URL('../actors/codec-thread.js', import.meta.url)
 const INSPECT_LIMIT = { withinMs: 10 * SECOND }
 /** Two commits in each partition, and what they may wait for. */
-const DRAIN_LIMIT = { withinMs: 2 * MINUTE }
+const CHANGE_LIMIT = { withinMs: 2 * MINUTE }
 
 export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, 'gateway', {
   mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
@@ -96,7 +96,7 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
           context.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, INSPECT_LIMIT),
         actors: () => context.ref<InspectorProtocol>(PATHS.inspector).ask('actors', {}, INSPECT_LIMIT),
         scrub: scrubControl(context.ref<ScrubberProtocol>(PATHS.scrubber)),
-        drainDisk: (target) => context.ref<KeeperProtocol>(PATHS.keeper).ask('drain', target, DRAIN_LIMIT),
+        disks: diskControl(context.ref<KeeperProtocol>(PATHS.keeper)),
       }),
       region: facts.region,
       limits: { connectionsMax },
@@ -117,6 +117,11 @@ export const gateway = behavior<GatewayProtocol, GatewayArgs>(import.meta.url, '
       },
     }
   },
+})
+
+const diskControl = (keeper: ActorRef<KeeperProtocol>): DiskControl => ({
+  drain: (target) => keeper.ask('drain', target, CHANGE_LIMIT),
+  add: (directories) => keeper.ask('add', { directories }, CHANGE_LIMIT),
 })
 
 const scrubControl = (scrubber: ActorRef<ScrubberProtocol>): ScrubControl => ({

@@ -22,6 +22,8 @@ export interface TableDisk {
   readonly set: number
   /** `draining`: nothing new is written to it, and it leaves the store when nothing is left on it. At most one of a store. */
   readonly state: 'active' | 'draining'
+  /** Where it was when it was added to the store. Of those that the store was made with there is none. */
+  readonly directory?: string
 }
 
 /** Which disks make up the store. Goes up by one version with every change; the highest one counts. */

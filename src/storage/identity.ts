@@ -11,6 +11,7 @@ import { isReadable, parityOf, setDisksOf } from './geometry.ts'
 import type { DiskIdentity, DiskTable, StoreKey, TableDisk } from './identity-file.ts'
 import type { DirectoryState } from './inspect.ts'
 import { planReplacement, type TableChange } from './table-change.ts'
+import { isWidening } from './widen.ts'
 
 export interface StartOptions {
   /** In the order of the configuration: their positions. */
@@ -227,6 +228,8 @@ const isCurrent = (state: DirectoryState, identity: DiskIdentity): boolean =>
 interface Vacancy {
   readonly state: DirectoryState
   readonly position: number
+  /** An add prepared it, and was cut off. */
+  readonly isWidening?: boolean
 }
 
 /** Which vacant directories replace which missing disks, and why others do not. */
@@ -239,8 +242,13 @@ const planAdoptions = (
   const left = [...missing]
   const adopt: { root: string; lost: DiskNumber }[] = []
   const out: OutDirectory[] = []
-  for (const { state, position } of vacancies) {
+  for (const { state, position, isWidening = false } of vacancies) {
     const { root, device, content } = state
+    if (isWidening) {
+      const reason = `${root} was to be added to the store, and that was cut off: it stays out; 'moraine disk add' adds it`
+      out.push({ root, reason })
+      continue
+    }
     const index = Math.max(
       0,
       left.findIndex((disk) => disk.position === position),
@@ -289,18 +297,29 @@ export const planWithout = (plan: OpenPlan, failed: readonly OutDirectory[]): Op
   }
 }
 
+/** Of a disk that was added, and that a start is not given. */
+export const whyNotGiven = (
+  { number, directory }: TableDisk,
+  roots: readonly string[],
+): string | undefined =>
+  directory === undefined || roots.includes(directory)
+    ? undefined
+    : `disk ${number} was added as ${directory}, and that directory is not among those that were given: give it, too`
+
 /**
  * With more than m disks of a set away nothing in it can be trusted to be the newest: throws TOO_FEW_DISKS, with the positions that
  * are missing and what is wrong with each directory.
  */
-export const requireReadable = ({ table, missing, out, unreadableSets }: OpenPlan): void => {
+export const requireReadable = ({ table, disks, missing, out, unreadableSets }: OpenPlan): void => {
   if (unreadableSets.length === 0) return
   const isLacking = ({ set }: TableDisk): boolean => unreadableSets.includes(set)
   const size = table.disks.filter(({ set }) => set === unreadableSets[0]).length
+  const given = [...out, ...disks].map(({ root }) => root)
   const positions = missing.filter(isLacking).map(({ position }) => position + 1)
   const ofEach = unreadableSets.length === 1 ? '' : ' in each set'
   const needed = `${size - table.m} of ${size}${ofEach} must be there`
-  const causes = out.map(({ reason }) => `; ${reason}`).join('')
+  const notGiven = missing.filter(isLacking).flatMap((disk) => whyNotGiven(disk, given) ?? [])
+  const causes = [...out.map(({ reason }) => reason), ...notGiven].map((reason) => `; ${reason}`).join('')
   throw unavailable(
     'TOO_FEW_DISKS',
     `the store cannot start without its disks at positions ${positions.join(', ')}: ${needed}${causes}`,
@@ -330,7 +349,7 @@ const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan 
       disks.push({ root: state.root, identity, isStale: !isCurrent(state, identity) })
       present.add(id)
       if (state.device !== undefined) devices.add(state.device)
-    } else if (isVacant(state)) vacancies.push({ state, position })
+    } else if (isVacant(state)) vacancies.push({ state, position, isWidening: isWidening(state, table) })
     else out.push({ root: state.root, reason: whyOut(state) })
   }
   const missing = table.disks.filter((disk) => !present.has(disk.id))
@@ -372,7 +391,9 @@ export const whyNotAdoptable = (
   state: DirectoryState,
   lost: TableDisk,
   devices: ReadonlySet<number>,
+  table: DiskTable,
 ): string | undefined => {
   if (!isVacant(state)) return whyOut(state)
-  return planAdoptions([{ state, position: lost.position }], [lost], devices, true).out[0]?.reason
+  const vacancy = { state, position: lost.position, isWidening: isWidening(state, table) }
+  return planAdoptions([vacancy], [lost], devices, true).out[0]?.reason
 }

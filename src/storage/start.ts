@@ -20,6 +20,7 @@ import {
   planWithout,
   requireReadable,
   type StartPlan,
+  whyNotGiven,
 } from './identity.ts'
 import { type DiskTable, KEY_BYTES, type TableDisk } from './identity-file.ts'
 import { type DirectoryState, inspectDirectory } from './inspect.ts'
@@ -117,7 +118,9 @@ const openStore = async (
   if (request.roots.length < plan.table.disks.length) {
     const positions = opened.missing.map(({ position }) => position + 1).join(', ')
     const given = request.roots.length
-    request.log.warn('disks.missing', { positions, disks: plan.table.disks.length, directories: given })
+    const message = opened.missing.flatMap((disk) => whyNotGiven(disk, request.roots) ?? []).join('; ')
+    const counts = { positions, disks: plan.table.disks.length, directories: given }
+    request.log.warn('disks.missing', { ...counts, ...(message !== '' && { message }) })
   }
   const joining = await prepareJoining(request, opened)
   for (const { root, reason } of joining.out.slice(opened.out.length)) {

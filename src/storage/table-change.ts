@@ -1,4 +1,4 @@
-// Replacing disks of a store by empty directories, and taking disks out of it. A change of the table of disks is made in this order,
+// Replacing disks of a store by empty directories, adding some, and taking disks out of it. A change of the table of disks is made in this order,
 // and a crash anywhere leaves the old table or the new one:
 //
 //   1. prepare   each newcomer gets store.key and a disk.json in the phase `joining`: it does not count
@@ -63,6 +63,38 @@ export const planReplacement = (
 /** The disk that is being drained, if there is one. */
 export const drainingOf = ({ disks }: DiskTable): TableDisk | undefined =>
   disks.find(({ state }) => state === 'draining')
+
+/**
+ * The change in which directories become disks that the store did not have: with a position behind all others, and the directory, so
+ * that a start that is not given it can say which one is missing. Pure; who calls has decided that they may be used.
+ */
+export const planWidening = (
+  { storeId, table: from }: { readonly storeId: string; readonly table: DiskTable },
+  roots: readonly string[],
+  set: number,
+  newId: () => string,
+): TableChange => {
+  const firstPosition = 1 + Math.max(...from.disks.map(({ position }) => position))
+  const added = roots.map((directory, i): TableDisk & { readonly directory: string } => ({
+    id: newId(),
+    number: (from.nextDiskNumber + i) as DiskNumber,
+    position: firstPosition + i,
+    set,
+    state: 'active',
+    directory,
+  }))
+  const to: DiskTable = {
+    ...from,
+    version: from.version + 1,
+    nextDiskNumber: (from.nextDiskNumber + roots.length) as DiskNumber,
+    disks: [...from.disks, ...added],
+  }
+  const joined = added.map(({ id: diskId, number, directory: root }) => ({
+    root,
+    identity: { storeId, diskId, number, phase: 'joining' as const, table: to },
+  }))
+  return { from, to, left: [], joined }
+}
 
 /** From then on nothing new is written to the disk, and what is on it is moved. Pure. */
 export const planDrain = (from: DiskTable, number: DiskNumber): TableChange => {

@@ -1,9 +1,9 @@
 // The administration paths behind the real gateway: who may see what, and what is left to S3.
-import type { DrainAnswer, DrainTarget } from '../../src/actors/draining.ts'
+import type { DrainTarget } from '../../src/actors/draining.ts'
 import type { Redundancy } from '../../src/actors/inspector.ts'
 import type { Demand } from '../../src/actors/scrub-tour.ts'
 import type { ScrubStatus } from '../../src/actors/scrubber.ts'
-import { createAdmin, type ScrubControl } from '../../src/admin/admin.ts'
+import { createAdmin, type DiskControl, type ScrubControl } from '../../src/admin/admin.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { fault, unavailable } from '../../src/base/errors.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
@@ -37,6 +37,8 @@ const SCRUB: ScrubControl = {
   demand: async () => 1,
 }
 
+const REFUSE = async () => ({ kind: 'refused', message: 'it is a test' }) as const
+
 interface Stage {
   get(path: string, headers?: Record<string, string>, method?: string): Promise<Response>
   /** The same, signed by root. */
@@ -49,7 +51,7 @@ const start = async (
     redundancy?: () => Promise<Redundancy>
     domain?: string
     scrub?: Partial<ScrubControl>
-    drainDisk?: (target: DrainTarget) => Promise<DrainAnswer>
+    disks?: Partial<DiskControl>
   } = {},
 ): Promise<Stage> => {
   const gateway = createGateway({
@@ -64,7 +66,7 @@ const start = async (
       redundancy: changes.redundancy ?? (async () => STATE),
       actors: async () => [{ path: 'root' }],
       scrub: { ...SCRUB, ...changes.scrub },
-      drainDisk: changes.drainDisk ?? (async () => ({ kind: 'refused', message: 'it is a test' })),
+      disks: { drain: REFUSE, add: REFUSE, ...changes.disks },
     }),
     clock: systemClock,
     random: systemRandom,
@@ -171,11 +173,13 @@ test(
     const counts = { disks: 6, parity: 2, shards: 7, bytes: 8 }
     const answer = { kind: 'begun', number: 3 as DiskNumber, directory: '/mnt/d 3', ...counts } as const
     const { get, signed } = await start({
-      async drainDisk(target) {
-        targets.push(target)
-        if (!('disk' in target)) return answer
-        if (target.disk === 4) throw unavailable('TOO_FEW_DISKS', 'two more are needed')
-        return { kind: 'refused', message: 'it would lower the parity' }
+      disks: {
+        async drain(target) {
+          targets.push(target)
+          if (!('disk' in target)) return answer
+          if (target.disk === 4) throw unavailable('TOO_FEW_DISKS', 'two more are needed')
+          return { kind: 'refused', message: 'it would lower the parity' }
+        },
       },
     })
     assert.is((await get('/-/disks/drain?disk=3', {}, 'POST')).status, 403)
@@ -191,6 +195,25 @@ test(
     const waits = await signed('/-/disks/drain?disk=4', 'POST')
     assert.equal([waits.status, await waits.json()], [503, { error: 'two more are needed' }])
     assert.equal(targets, [{ directory: '/mnt/d 3' }, { disk: 3 }, { disk: 4 }])
+  }),
+)
+
+test(
+  'disks are added when root says so, one or several',
+  deadline(2000, async () => {
+    const asked: (readonly string[])[] = []
+    const added = { kind: 'added', disks: [], set: 0, size: 7, parity: 2, directories: [] } as const
+    const add = async (directories: readonly string[]) => {
+      asked.push(directories)
+      return added
+    }
+    const { get, signed } = await start({ disks: { add } })
+    assert.is((await get('/-/disks/add?directory=%2Fmnt', {}, 'POST')).status, 403)
+    for (const query of ['', '?directory=', '?disk=7']) {
+      assert.is((await signed(`/-/disks/add${query}`, 'POST')).status, 400, query)
+    }
+    const answer = await signed('/-/disks/add?directory=%2Fa&directory=%2Fb', 'POST')
+    assert.equal([answer.status, await answer.json(), asked], [202, added, [['/a', '/b']]])
   }),
 )
 

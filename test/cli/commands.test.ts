@@ -50,7 +50,7 @@ test('the beginning of a command says how it goes on', async () => {
     const { message } = await rejectsWith('CONFIG_INVALID', () => chooseCommand(line.split(' ')))
     assert.match(
       message,
-      /^[^\n]*"disk.*moraine disk list, moraine disk replace DIR, moraine disk drain DIR\|NUMBER$/,
+      /^[^\n]*"disk.*moraine disk list, moraine disk replace DIR, moraine disk add DIR, moraine disk drain DIR\|NUMBER$/,
       line,
     )
   }
@@ -68,7 +68,7 @@ test('help is of everything, or of what it is asked for', async () => {
   for (const line of ['help', '-h', '--port x --help', '--bogus -h', 'help --bogus'])
     assert.is(explained(line), all)
   for (const line of ['disk --help', 'help disk'])
-    assert.is(explained(line), 'disk list,disk replace,disk drain')
+    assert.is(explained(line), 'disk list,disk replace,disk add,disk drain')
   assert.is(explained('key --help'), 'key show,key export,key import')
   for (const line of ['key show -h', 'help key show --data x']) assert.is(explained(line), 'key show')
   assert.is(explained('disk replace /mnt/d1 --help'), 'disk replace')

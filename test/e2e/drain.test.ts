@@ -20,7 +20,7 @@ import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('draining')
 const LIMIT_MS = 240_000
-const KILLS = roundsOf(2, 8)
+const KILLS = roundsOf(1, 8)
 const KEYS = 40
 const BUCKET = 'drained'
 const start = startsOf(test)

@@ -105,9 +105,9 @@ test(
     assert.is(plan.change, undefined)
     assert.ok(plan.out[0]?.reason.includes('lies on another device'))
     const lost = plan.missing[0]!
-    assert.ok(whyNotAdoptable(onOther[5]!, lost, new Set([1]))?.includes('another device'))
-    assert.is(whyNotAdoptable(states[5]!, lost, new Set([1])), undefined)
-    assert.ok(whyNotAdoptable(states[4]!, lost, new Set([1])))
+    assert.ok(whyNotAdoptable(onOther[5]!, lost, new Set([1]), plan.table)?.includes('another device'))
+    assert.is(whyNotAdoptable(states[5]!, lost, new Set([1]), plan.table), undefined)
+    assert.ok(whyNotAdoptable(states[4]!, lost, new Set([1]), plan.table))
     // The operator's word: the same change, whatever the device.
     const change = planReplacement(plan, [{ root: '/d6', lost: lost.number }], options.newId)
     await applyJoin(files, '/d6', change.joined[0]!.identity, plan.key)

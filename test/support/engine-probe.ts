@@ -81,6 +81,8 @@ export interface EngineOptions {
   readonly repairBytesPerSecond?: number
   /** In memory nobody else is there to lock anything against. */
   readonly takeLock?: TakeLock
+  /** For disks that are added while it runs; none by default. */
+  readonly spareSlots?: number
 }
 
 export interface ProbedEngine {
@@ -104,15 +106,15 @@ export const createProbeArena = (bytes: number, clock?: Clock): Arena =>
 export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> => {
   const { files, roots, arena, partitions, parity, memoryIndexes, segmentBytes, clock, scheduler } = options
   const { random = systemRandom, log = silentLog, makeCoder = localCoder, movesBytes = true } = options
-  const { takeLock = noLock, scrub = NO_SCRUB, repairBytesPerSecond = GiB } = options
+  const { takeLock = noLock, scrub = NO_SCRUB, repairBytesPerSecond = GiB, spareSlots = 0 } = options
   const started = await startStore({
     ...{ roots, filesOf: () => files, takeLock, random, log, partitions },
     ...(parity !== undefined && { parity }),
   })
-  const facts = await factsOf({ disks: roots, region: 'us-east-1' }, started, files)
+  const facts = await factsOf({ disks: roots, region: 'us-east-1' }, started, files, spareSlots)
   const system: System = await createSystem({
     spec: tree({
-      slots: roots.length,
+      slots: facts.firstSpareSlot + spareSlots,
       partitions,
       gateways: [child(engineProbe, 'probe', { makeCoder })],
       inspector: { inspect: () => system.inspect(), gateways: [] },

@@ -40,6 +40,7 @@ export interface SimulatedOptions {
   readonly segmentBytes?: number
   readonly scrub?: ScrubRates
   readonly repairBytesPerSecond?: number
+  readonly spareSlots?: number
 }
 
 export interface SimulatedStore {

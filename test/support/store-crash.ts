@@ -137,6 +137,7 @@ export interface RecordOptions {
   readonly marks?: readonly string[]
   /** Done to the disks before the store starts; recorded as well. */
   readonly before?: (files: FaultyFiles) => Promise<unknown>
+  readonly spareSlots?: number
 }
 
 /**
@@ -147,7 +148,7 @@ export const recordLife = async (
   seed: number,
   ground: Ground,
   operation: (store: SimulatedStore, mark: (label: string) => void, files: FaultyFiles) => Promise<unknown>,
-  { through = (files) => files, marks = [], before, onEvent }: RecordOptions = {},
+  { through = (files) => files, marks = [], before, onEvent, spareSlots = 0 }: RecordOptions = {},
 ): Promise<Recording> => {
   const { roots, partitions, segmentBytes, disks, indexes } = ground
   const faulty = await createFaultyFiles({ direct: true }, disks)
@@ -159,7 +160,7 @@ export const recordLife = async (
   await before?.(faulty)
   const store = await openSimulatedStore(createSimulation(seed), {
     files: through(faulty),
-    ...{ roots, partitions, memoryIndexes: shelf.give },
+    ...{ roots, partitions, memoryIndexes: shelf.give, spareSlots },
     ...(segmentBytes !== undefined && { segmentBytes }),
     log: { debug: note, info: note, warn: note, error: note },
   })

@@ -333,7 +333,7 @@ export class Disk {
   /** Lets running writes end and closes every file. What was acknowledged needs none of this. */
   async close(): Promise<void> {
     await this.#volumes.close()
-    await Promise.all([this.segments.close(), this.#readers.close()])
+    await Promise.all([this.#shards.close(), this.segments.close(), this.#readers.close()])
   }
 
   async #walk(

@@ -4,7 +4,7 @@
 //
 // The rest of the file is what makes it durable: fdatasync of the file, fsync of its directory, and of the
 // directory above when that one is new.
-import { assert } from '../base/errors.ts'
+import { assert, unavailable } from '../base/errors.ts'
 import type { OpenFile } from '../base/files.ts'
 import type { WriteId } from '../base/ids.ts'
 import { createLimiter } from '../base/promises.ts'
@@ -42,6 +42,8 @@ export interface ShardFiles {
   list(directory: number): Promise<{ writes: WriteId[]; strays: string[] }>
   /** Removes names that are no shards from one of the directories, files only; durable when it resolves. */
   removeStrays(directory: number, names: readonly string[]): Promise<void>
+  /** Closes what was begun and not ended, when the writes to it have ended. What lies there nobody refers to. */
+  close(): Promise<void>
 }
 
 const directoryName = (directory: number): string => directory.toString(16).padStart(2, '0')
@@ -124,6 +126,10 @@ export const createShardFiles = (
     }
   }
 
+  /** Ends each file that is being written: nobody comes back to it in the next life of the disk. */
+  const writers = new Set<() => Promise<void>>()
+  let isClosed = false
+
   const openWriter = (write: WriteId, opened: OpenFile): ShardWriter => {
     let { path } = opened
     let file = opened
@@ -156,6 +162,16 @@ export const createShardFiles = (
       // Whoever appended was told of the failure; here only the end of the write matters.
       await last.catch(() => undefined)
     }
+    const closeFile = async (): Promise<void> => {
+      writers.delete(leave)
+      await file.close()
+    }
+    const leave = async (): Promise<void> => {
+      if (state === 'open') state = 'failed'
+      await ended()
+      await closeFile()
+    }
+    writers.add(leave)
     return {
       write,
       append(unit) {
@@ -179,7 +195,7 @@ export const createShardFiles = (
             await syncEntry(shardDirectory(root, write))
           }
           state = 'sealed'
-          await file.close()
+          await closeFile()
         })
       },
       async abort() {
@@ -187,7 +203,7 @@ export const createShardFiles = (
         if (state === 'aborted') return
         state = 'aborted'
         await context.guarded(async () => {
-          await file.close()
+          await closeFile()
           await removeFile(path)
         })
       },
@@ -200,7 +216,10 @@ export const createShardFiles = (
       await ensureDirectory(shardDirectory(root, write))
       // A repair that a crash cut off left its file.
       if (!isNew) await removeFile(path)
-      return openWriter(write, await direct.create(path))
+      const file = await direct.create(path)
+      if (!isClosed) return openWriter(write, file)
+      await file.close()
+      throw unavailable('TOO_FEW_DISKS', 'the disk was closed while the shard was begun')
     })
 
   return {
@@ -233,5 +252,9 @@ export const createShardFiles = (
         }
         await syncRemoval(path)
       }),
+    async close() {
+      isClosed = true
+      await Promise.all([...writers].map((leave) => leave()))
+    },
   }
 }

@@ -266,6 +266,39 @@ test(
 )
 
 test(
+  'a disk that is closed in the middle of shards closes their files, whatever became of them',
+  deadline(LIMIT_MS, async () => {
+    const { files, disk } = await makeDisk()
+    let openFiles = 0
+    const counting: FileSystem = {
+      ...files,
+      async open(path, mode, options) {
+        const file = await files.open(path, mode, options)
+        openFiles++
+        return {
+          ...file,
+          close: () => {
+            openFiles--
+            return file.close()
+          },
+        }
+      },
+    }
+    await disk.close()
+    const counted = await openTestDisk(counting)
+    const [failing, waiting] = [makeBody(3 * MiB), makeBody(3 * MiB)]
+    const first = await counted.createShard(failing.write, failing.plan.diskBytes)
+    files.inject({ operation: 'write', path: 'shards/', effect: { kind: 'torn', bytes: 4096 } })
+    await rejectsWith('DISK_IO', () => first.append(failing.units[0]![0]!))
+    const second = await counted.createShard(waiting.write, waiting.plan.diskBytes)
+    await second.append(waiting.units[0]![0]!)
+    assert.is(openFiles, 2)
+    await counted.close()
+    assert.is(openFiles, 0)
+  }),
+)
+
+test(
   'a disk that is gone says so, and is itself again when it comes back',
   deadline(LIMIT_MS, async () => {
     const { files, disk } = await makeDisk()

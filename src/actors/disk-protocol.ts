@@ -62,7 +62,14 @@ export interface DiskProtocol {
     offset: number
     pieces: readonly FramePiece[]
   }): Promise<void>
-  readSegment(m: { partition: number; segment: number; offset: number; length: number }): Promise<Uint8Array>
+  /** `isMedium`: past the system's cache. */
+  readSegment(m: {
+    partition: number
+    segment: number
+    offset: number
+    length: number
+    isMedium?: boolean
+  }): Promise<Uint8Array>
   restoreSegment(m: {
     partition: number
     segment: number

@@ -297,8 +297,10 @@ const inHandlers = (
       await timed(() => segments.append(partition, segment, offset, bytes))
       report.later()
     },
-    readSegment: ({ partition, segment, offset, length }) =>
-      segments.read(partition, segment, offset, length),
+    readSegment: ({ partition, segment, offset, length, isMedium = false }) =>
+      isMedium
+        ? segments.readMedium(partition, segment, offset, length)
+        : segments.read(partition, segment, offset, length),
     restoreSegment: ({ partition, segment, offset, piece, isLast }) =>
       writing(() => segments.restore(partition, segment, offset, piece, isLast)),
     removeSegment: ({ partition, segment }) => writing(() => segments.remove(partition, segment)),

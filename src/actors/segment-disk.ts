@@ -88,6 +88,8 @@ export const segmentDiskOf = (
     }
     return ref.ask('readSegment', { partition, segment, offset, length }, LIMIT)
   },
+  readMedium: (partition, segment, offset, length) =>
+    ref.ask('readSegment', { partition, segment, offset, length, isMedium: true }, LIMIT),
   async restore(partition, segment, offset, piece, isLast) {
     await ref.ask('restoreSegment', { partition, segment, offset, piece, isLast }, LIMIT)
     // What is open is the copy that was replaced.

@@ -22,6 +22,11 @@ export interface SegmentDisk {
   /** Up to `length` bytes from `offset`; fewer only at the end of the file. Unchecked: the reader verifies. */
   read(partition: number, segment: number, offset: number, length: number): Promise<Uint8Array>
   /**
+   * As `read`, from the medium, past the system's cache: for who wants to know whether it still has them. What cannot be read there is
+   * no fault of the disk but the end of the answer.
+   */
+  readMedium(partition: number, segment: number, offset: number, length: number): Promise<Uint8Array>
+  /**
    * Restores a lost or damaged copy of a sealed segment piece by piece, in order. Only after the last piece, when the
    * whole file is synced, does it take the segment's name (rename, directory sync).
    */

@@ -275,7 +275,7 @@ export class SegmentUpkeep {
     await write(true)
   }
 
-  /** Reads a whole copy and compares its hash. A copy that does not hold no longer counts. */
+  /** Reads a whole copy from the medium and compares its hash. A copy that does not hold no longer counts. */
   async verify(segment: number, disk: DiskNumber): Promise<boolean> {
     const { journal, members } = this.#room.ledger
     const live = journal.live().find(({ sealed }) => sealed.segment === segment)
@@ -285,7 +285,7 @@ export class SegmentUpkeep {
     try {
       for (let offset = 0; offset < live.sealed.length; ) {
         const size = Math.min(RESTORE_PIECE_BYTES, live.sealed.length - offset)
-        const piece = await io.read(live.header.partition, segment, offset, size)
+        const piece = await io.readMedium(live.header.partition, segment, offset, size)
         if (piece.length === 0) break
         hash.update(piece)
         offset += piece.length

@@ -13,6 +13,9 @@ const refuse = (): never => {
 /** Segments under `root`, read file by file. */
 export const readSegmentFiles = (files: FileSystem, root: string, disk: DiskNumber): SegmentDisk => ({
   disk,
+  readMedium(partition, segment, offset, length) {
+    return this.read(partition, segment, offset, length)
+  },
   async list(partition) {
     const path = journalPath(root, partition)
     if (!(await files.stat(path))) return []

@@ -11,8 +11,10 @@ import { KiB } from '../base/units.ts'
 import type { SegmentDisk } from '../metadata/segment-disk.ts'
 import type { DiskContext } from './disk-context.ts'
 import { journalPath, numberOf, segmentPath } from './layout.ts'
+import { createMedium } from './medium.ts'
 import type { OpenFiles } from './open-files.ts'
 import { isNotThere } from './shard-files.ts'
+import { UNREADABLE } from './shard-reader.ts'
 
 interface OpenSegment {
   readonly segment: number
@@ -46,6 +48,7 @@ const openedAnew = (segment: number): Error =>
 
 export const createSegments = (context: DiskContext, readers: OpenFiles): Segments => {
   const { root, files, room } = context
+  const medium = createMedium(files)
   /** The segment of each partition that this process appends to. */
   const open = new Map<number, OpenSegment>()
   /** Copies being restored, by their path. */
@@ -208,6 +211,20 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
         context.counters.reads += 1
         context.counters.readBytes += count
         return into.subarray(0, count)
+      }),
+
+    readMedium: (partition, segment, offset, length) =>
+      context.guarded(async () => {
+        context.counters.reads += 1
+        try {
+          const bytes = await medium.read(segmentPath(root, partition, segment), offset, length)
+          context.counters.readBytes += bytes.length
+          return bytes
+        } catch (error) {
+          // One sector that is lost is mended from other copies; a disk that fails says so at other occasions, too.
+          if (!UNREADABLE.has((error as { code?: string }).code ?? '')) throw error
+          return new Uint8Array(0)
+        }
       }),
 
     restore: (partition, segment, offset, piece, isLast) =>

@@ -2,10 +2,10 @@
 // medium still has them. Either way nothing is said to be there before its checksums hold.
 import { assert } from '../base/errors.ts'
 import type { OpenFile } from '../base/files.ts'
-import { createSharedMemory, hasWasm, WASM_PAGE_BYTES } from '../base/wasm.ts'
 import type { DamageLog } from './damage-log.ts'
 import type { DiskContext } from './disk-context.ts'
 import { shardPath, volumePath } from './layout.ts'
+import { createWindow } from './medium.ts'
 import type { OpenFiles } from './open-files.ts'
 import { isNotThere } from './shard-files.ts'
 import { unitPosition } from './stripes.ts'
@@ -58,15 +58,8 @@ const MISSING: ShardRead = { status: 'missing' }
 const corrupt = (reason: string): ShardRead => ({ status: 'corrupt', reason })
 
 /** System codes that say the name was tampered with or the medium cannot be read there: others hold the same bytes. */
-const UNREADABLE = new Set([
-  'EIO',
-  'EMLINK',
-  'ELOOP',
-  'EINVAL',
-  'EISDIR',
-  'EUCLEAN',
-  'EFSCORRUPTED',
-  'EBADMSG',
+export const UNREADABLE: ReadonlySet<string> = new Set([
+  ...['EIO', 'EMLINK', 'ELOOP', 'EINVAL', 'EISDIR', 'EUCLEAN', 'EFSCORRUPTED', 'EBADMSG'],
 ])
 
 /** Bytes of the slab that the blocks asked for take. */
@@ -107,15 +100,6 @@ const wholeOf = (unit: PlacedUnit, slab: Uint8Array): ReadRequest => ({
  * into the page that a slab has for it.
  */
 const WINDOW_BYTES = PAGE_BYTES + SLAB_BYTES + 2 * PAGE_BYTES
-
-/** Page aligned, as direct reads want it: what the engine's memories are, and its ordinary buffers are not. */
-const createWindow = (): Uint8Array =>
-  hasWasm ? new Uint8Array(memoryOf(WINDOW_BYTES).buffer, 0, WINDOW_BYTES) : new Uint8Array(WINDOW_BYTES)
-
-const memoryOf = (bytes: number): ReturnType<typeof createSharedMemory> => {
-  const pages = Math.ceil(bytes / WASM_PAGE_BYTES)
-  return createSharedMemory(pages, pages)
-}
 
 export const createShardReader = (
   context: DiskContext,
@@ -180,7 +164,7 @@ export const createShardReader = (
 
   /** A whole unit by the pages it touches, as a direct read must. */
   const verifyIn = async (file: OpenFile, unit: PlacedUnit): Promise<ShardRead> => {
-    window ??= createWindow()
+    window ??= createWindow(WINDOW_BYTES)
     const { payloadBytes, place } = unit
     const headerBytes = place ? headerBytesOf(payloadBytes) : PAGE_BYTES
     const start = place ? place.offset : unitPosition(unit.stripe)

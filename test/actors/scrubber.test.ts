@@ -3,7 +3,7 @@
 import type { InspectorProtocol } from '../../src/actors/inspector.ts'
 import type { ScrubberProtocol, ScrubStatus } from '../../src/actors/scrubber.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
-import type { FileSystem } from '../../src/base/files.ts'
+import { FileError, type FileSystem } from '../../src/base/files.ts'
 import { DAY, HOUR, KiB, MINUTE, MiB, SECOND } from '../../src/base/units.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
@@ -154,6 +154,52 @@ test(
     assert.ok(await isWhole(stage))
     assert.is((await tour(stage)).last!.findings.segments, 0)
     await stage.store.close()
+  }),
+)
+
+/** What is read past the cache of these files is wrong, or cannot be read at all; from the cache all is well. */
+const damageMedium = async (
+  files: MemoryFiles,
+  paths: readonly string[],
+  how: 'flipped' | 'unreadable',
+): Promise<void> => {
+  const inodes = new Set(await Promise.all(paths.map(async (path) => (await files.stat(path))!.inode)))
+  const { open: openFile } = files
+  files.open = async (path, mode, options) => {
+    const file = await openFile(path, mode, options)
+    if (!file.isDirect || !inodes.has((await file.stat()).inode)) return file
+    return {
+      ...file,
+      async read(into, position) {
+        if (how === 'unreadable') throw new FileError('read', path, 'EIO')
+        const count = await file.read(into, position)
+        into[200]! ^= 1
+        return count
+      },
+    }
+  }
+}
+
+test(
+  'a copy of a segment that the medium no longer has as the cache does, or cannot read, is made anew',
+  deadline(LIMIT_MS, async () => {
+    for (const how of ['flipped', 'unreadable'] as const) {
+      const first = await open(createMemoryFiles({ direct: true }))
+      await fill(first)
+      await first.store.close()
+      const stage = await open(first.files, first.simulation)
+      const paths = ROOTS.map((root) => `${root}/journal/0/1.log`)
+      const copies = []
+      for (const path of paths) if (await stage.files.stat(path)) copies.push(path)
+      await damageMedium(stage.files, copies.slice(0, 1), how)
+      assert.is((await tour(stage)).last!.findings.segments, 1, how)
+      await stage.store.pass(MINUTE)
+      assert.ok(await isWhole(stage))
+      // Another file, on another place of the medium.
+      assert.is((await tour(stage)).last!.findings.segments, 0, how)
+      await checkAll(stage)
+      await stage.store.close()
+    }
   }),
 )
 

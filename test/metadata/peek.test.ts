@@ -43,6 +43,7 @@ const writing = ({ disks }: TestStore, isWritten: (offset: number, end: number) 
         if (!isWritten(offset, end)) piece.fill(0, Math.max(0, end - offset))
         return piece
       },
+      readMedium: io.readMedium.bind(io),
       create: io.create.bind(io),
       append: io.append.bind(io),
       restore: io.restore.bind(io),

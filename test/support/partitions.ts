@@ -63,6 +63,7 @@ const fencedDisk = (io: MemorySegmentDisk, fence: Fence): SegmentDisk => ({
   disk: io.disk,
   list: () => io.list(),
   read: (...args) => io.read(...args),
+  readMedium: (...args) => io.readMedium(...args),
   create: (...args) => (fence.isDead ? never : io.create(...args)),
   append: (...args) => (fence.isDead ? never : io.append(...args)),
   restore: (...args) => (fence.isDead ? never : io.restore(...args)),

@@ -75,6 +75,10 @@ export class MemorySegmentDisk implements SegmentDisk {
     await this.#run(operation)
   }
 
+  readMedium(partition: number, segment: number, offset: number, length: number): Promise<Uint8Array> {
+    return this.read(partition, segment, offset, length)
+  }
+
   async read(_partition: number, segment: number, offset: number, length: number): Promise<Uint8Array> {
     const file = this.files.get(segment)
     if (!file) throw new FileError('read', `${segment}`, 'ENOENT')

@@ -124,7 +124,7 @@ export const createIndexes = ({ facts, roster, partition, clock, log }: IndexesO
           place.directory = await directoryIn(slot)
         }
         await onMade()
-        return { level: indexStoreOf(level, { location, disk: place.disk, onMade }), slot, place }
+        return { level: indexStoreOf(level, { location, disk: place.disk, files, onMade }), slot, place }
       } catch (error) {
         const code = codeOf((error as Error).cause ?? error)
         log.warn('index-open-failed', { partition, slot, disk: diskIn(slot), code })

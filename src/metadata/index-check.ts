@@ -1,6 +1,7 @@
 // The check of the indexes against each other and against the journal. LevelDB checks nothing when it is read here and hides
 // what it dropped, so an index may lack or contradict what was committed, and nobody hears of it before a look-up does.
 //
+//   the files     of each: what is not what was written
 //   the pair      row by row, both as of the same frame: what one has and the other has not, or has otherwise
 //   the journal   frame by frame: what was put last must be in the index; what both lack no comparison of the two would show
 //
@@ -59,6 +60,8 @@ export class IndexCheck {
   }
 
   async *#run(): AsyncGenerator<number> {
+    // First of all: a row of a damaged file may end the process.
+    for (const slot of [...this.#ledger.indexes.slots()]) yield* this.#files(slot)
     yield* this.#pair()
     const first = this.#ledger.journal.firstSequence()
     try {
@@ -66,6 +69,25 @@ export class IndexCheck {
     } catch (error) {
       // What is compacted meanwhile cannot be read to its end; the next check begins behind it.
       if (first === this.#ledger.journal.firstSequence()) throw error
+      this.#isPartial = true
+    }
+  }
+
+  async *#files(slot: IndexSlot): AsyncGenerator<number> {
+    const { indexes, log } = this.#ledger
+    try {
+      for await (const { file, bytes, damagedAt } of slot.verifyFiles() ?? []) {
+        yield bytes
+        if (!indexes.slots().includes(slot)) return
+        if (damagedAt === undefined) continue
+        this.#wrong++
+        log.warn('index-file-damaged', { ...slot.where, file, offset: damagedAt, isFatal: true })
+        indexes.noteDamage(slot)
+        return
+      }
+    } catch (error) {
+      // It went meanwhile, or its disk did; what is wrong with that disk others say.
+      log.info('index-check-broken-off', { ...slot.where, message: (error as Error).message })
       this.#isPartial = true
     }
   }

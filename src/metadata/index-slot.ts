@@ -29,6 +29,18 @@ export interface IndexStore {
   batch(operations: IndexOperation[], options: { sync: boolean }): Promise<void>
   iterator(range: { gte: Buffer; lt?: Buffer; highWaterMarkBytes?: number }): IndexIterator
   clear(): Promise<void>
+  /**
+   * Reads the files that it is made of from the medium, one after another, as long as who asks goes on. Absent where there are none.
+   * One that is not what was written is told; the store must not be read from any more then, as it may end the process.
+   */
+  verifyFiles?(): AsyncGenerator<VerifiedFile>
+}
+
+export interface VerifiedFile {
+  readonly file: string
+  readonly bytes: number
+  /** Where the damage begins; undefined when it is whole. */
+  readonly damagedAt?: number
 }
 
 /** Which index: 0 or 1. */
@@ -120,6 +132,11 @@ export class IndexSlot {
     this.#recentBytes = 0
     this.#written = 0
     this.live = new Map()
+  }
+
+  /** See `IndexStore`; undefined in memory. */
+  verifyFiles(): AsyncGenerator<VerifiedFile> | undefined {
+    return this.#store.verifyFiles?.()
   }
 
   async clear(): Promise<void> {

@@ -21,7 +21,7 @@ const BLOCK_BYTES = 32_768
 const HEADER_BYTES = 7
 const TYPE_AT = 6
 /** A log is turned into a table at 4 MiB, and a batch is as long at most; a manifest is begun anew at each start. */
-const FILE_BYTES_MAX = 64 * MiB
+export const FILE_BYTES_MAX = 64 * MiB
 
 export interface LevelDamage {
   readonly file: string

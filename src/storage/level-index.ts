@@ -1,8 +1,10 @@
 // An index of the metadata on a disk: a LevelDB, as the metadata see it.
 import type { ClassicLevel } from 'classic-level'
+import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { require } from '../base/require.ts'
 import type { IndexStore } from '../metadata/index-slot.ts'
+import { verifyLevelTables } from './level-tables.ts'
 
 export const LEVEL_ENCODING = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 
@@ -18,6 +20,8 @@ export interface ClosableIndex extends IndexStore {
 export interface LevelIndexPlace {
   readonly location: string
   readonly disk?: DiskNumber | undefined
+  /** To look at its files with. */
+  readonly files?: FileSystem
   /** Told when the directory was made anew. */
   readonly onMade?: () => Promise<void>
 }
@@ -28,7 +32,7 @@ export interface LevelIndexPlace {
  */
 export const indexStoreOf = (
   level: ClassicLevel<Buffer, Buffer>,
-  { location, disk, onMade }: LevelIndexPlace,
+  { location, disk, files, onMade }: LevelIndexPlace,
 ): ClosableIndex => ({
   ...(disk !== undefined && { disk }),
   getSync: (key) => level.getSync(key),
@@ -39,6 +43,7 @@ export const indexStoreOf = (
     await level.open()
     await onMade?.()
   },
+  ...(files && { verifyFiles: () => verifyLevelTables(files, location) }),
   close: () => level.close(),
   batch(operations, options) {
     const batch = level.batch()

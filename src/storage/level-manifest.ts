@@ -20,6 +20,8 @@ const recordsOf = (log: Buffer): Buffer[] => {
       continue
     }
     const end = at + HEADER_BYTES + log.readUInt16LE(at + 4)
+    // Being written: what it says does not count yet.
+    if (end > log.length) break
     const type = log[at + 6]
     pieces.push(log.subarray(at + HEADER_BYTES, end))
     if (type === FULL || type === LAST) records.push(Buffer.concat(pieces.splice(0)))

@@ -1,7 +1,7 @@
 // What can happen to the files of an index, on real LevelDBs: logs and manifests that end anywhere, flipped bits, files that are
 // not there, in one index, in the other and in both. The journal is whole in all of it.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Random } from '../../src/base/prng.ts'
@@ -181,6 +181,32 @@ test(
             const file = tablesOf(its[kind])[number]!
             return flipped(file, Math.min(offset, its[kind].get(file)!.length - 1), bit)
           })
+        }
+      }
+    }
+  }),
+)
+
+test(
+  'a table that is damaged or gone while LevelDB has it open: the check finds it before LevelDB does',
+  seeded(LIMIT_MS, async (random: Random) => {
+    const pair = [filled.images[0].one, filled.images[1].one] as const
+    for (const [number] of tablesOf(pair[0]).entries()) {
+      for (const position of [0, 1]) {
+        for (const how of ['flipped', 'removed'] as const) {
+          await campaign.reopen(
+            `table ${number} of index ${position} ${how}`,
+            pair,
+            undefined,
+            (directories) => {
+              const names = readdirSync(directories[position]!).filter((name) => /\.(ldb|sst)$/.test(name))
+              const path = join(directories[position]!, names.sort()[number % names.length]!)
+              if (how === 'removed') return unlinkSync(path)
+              const bytes = readFileSync(path)
+              bytes[random.below(bytes.length - 60)]! ^= 1 << random.below(8)
+              writeFileSync(path, bytes)
+            },
+          )
         }
       }
     }

@@ -37,10 +37,15 @@ export interface Tally {
 /** Puts a file system of its own at the directory of the first disk; returns what takes it away again. */
 export type Mount = (directory: string) => () => void
 
+export type Meanwhile = (directories: readonly string[]) => void
+
 export interface Campaign {
   readonly tally: Tally
-  /** Rejects with the name of the case when anything is answered wrong. */
-  reopen(name: string, pair: ImagePair, mount?: Mount): Promise<void>
+  /**
+   * Rejects with the name of the case when anything is answered wrong. `meanwhile` is done to the directories of the two when they are
+   * open, before anybody asks anything; it has to be noticed.
+   */
+  reopen(name: string, pair: ImagePair, mount?: Mount, meanwhile?: Meanwhile): Promise<void>
   close(): void
 }
 
@@ -122,7 +127,7 @@ export const createCampaign = (directory: string, { disks, expected }: FilledPar
     }
   }
 
-  const reopen: Campaign['reopen'] = async (name, pair, mount) => {
+  const reopen: Campaign['reopen'] = async (name, pair, mount, meanwhile) => {
     tally.reopens++
     const root = mkdtempSync(join(directory, 'case-'))
     const roots = [1, 2].map((number) => join(root, `d${number}`))
@@ -173,16 +178,18 @@ export const createCampaign = (directory: string, { disks, expected }: FilledPar
       )
       const errors = tally.errors
       // Every other time nobody asks first: the check is to find by itself what nobody reads.
-      const isAsked = tally.reopens % 4 < 2
+      const isAsked = tally.reopens % 4 < 2 && !meanwhile
       if (isAsked) await ask(partition, `${name}, before the check`, false)
       await settle()
       const isEarly = isNoticed()
+      meanwhile?.(roots.map((path) => indexPath(path, 0)))
       for (let left = CHECKS_MAX; !(await check(partition, isOneLeftOut())); left--) {
         assert.ok(left > 0, `${name}: the check finds something again and again`)
         await settle()
       }
       // What was asked when nothing was wrong need not be asked again.
       if (isAsked && !isNoticed() && tally.errors === errors) return
+      if (meanwhile) assert.ok(isNoticed(), `${name}: it is noticed`)
       if (isEarly) tally.early++
       else if (isNoticed()) tally.late++
       await ask(partition, `${name}, after the check`, true)

@@ -57,6 +57,7 @@ const fencedIndex = (store: IndexStore, fence: Fence): IndexStore => ({
   batch: (operations, options) => (fence.isDead ? never : store.batch(operations, options)),
   iterator: (range) => store.iterator(range),
   clear: () => (fence.isDead ? never : store.clear()),
+  ...(store.verifyFiles && { verifyFiles: () => store.verifyFiles!() }),
 })
 
 const fencedDisk = (io: MemorySegmentDisk, fence: Fence): SegmentDisk => ({

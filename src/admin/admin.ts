@@ -67,8 +67,12 @@ export const createAdmin = ({
     const page = pages.get(request.key)
     if (!page?.isOpen && request.identity.kind !== 'root') throw refusal('AccessDenied', 'Access Denied')
     if (!page) return formatJson(404, { error: 'there is no such page' })
-    if (!(page.isAction ? ['POST'] : ['GET', 'HEAD']).includes(request.method)) {
-      throw refusal('MethodNotAllowed', 'The specified method is not allowed against this resource.')
+    const allowed = page.isAction ? ['POST'] : ['GET', 'HEAD']
+    if (!allowed.includes(request.method)) {
+      const allow = allowed.join(', ')
+      throw refusal('MethodNotAllowed', 'The specified method is not allowed against this resource.', {
+        allow,
+      })
     }
     return page.answer(request)
   }

@@ -7,7 +7,7 @@ import { asMoraineError, type MoraineError, refusal } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { Exchange, type ExchangeHost } from './exchange.ts'
-import { bodyLengthOf, headTooLarge, parseHead, type RequestHead } from './head.ts'
+import { badRequest, bodyLengthOf, headTooLarge, parseHead, type RequestHead } from './head.ts'
 import { IncomingBody } from './incoming-body.ts'
 
 export interface ConnectionLimits {
@@ -42,6 +42,14 @@ const NO_HEAD: RequestHead = { method: '', target: '', minor: 1, headers: new Ma
 const HEAD_END = '\r\n\r\n'
 const CR = 13
 const LF = 10
+
+/** A line that ends with LF alone. */
+const hasBareLineEnd = (bytes: Buffer, from: number): boolean => {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (at === from || bytes[at - 1] !== CR) return true
+  }
+  return false
+}
 
 export class Connection implements ExchangeHost {
   readonly keepAlive: string
@@ -174,6 +182,9 @@ export class Connection implements ExchangeHost {
       const behind = end + HEAD_END.length
       this.pending = behind < piece.length ? piece.subarray(behind) : undefined
       this.begin(piece.toString('latin1', start, end))
+    } else if (hasBareLineEnd(piece, start)) {
+      // Its end would never be found.
+      this.refuse(badRequest())
     } else if (!this.hasHeadBegun) {
       this.hasHeadBegun = true
       this.deadlineMs = coarseNowMs() + limits.headersTimeoutMs

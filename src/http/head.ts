@@ -44,6 +44,8 @@ export const ONCE: ReadonlySet<string> = new Set([
 /** A path; the asterisk and the absolute form are HTTP, though nothing here is called so. */
 const TARGET = /^(?:\/|\*$|[A-Za-z]+:\/\/)[\x21-\x7e]*$/
 const DIGITS = /^[0-9]+$/
+/** A name or an address, with or without a port: RFC 3986, 3.2.2. */
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~%!$&'()*+,;=-]*)(?::[0-9]{0,5})?$/
 
 export const badRequest = (message = 'An error occurred when parsing the HTTP request.'): MoraineError =>
   refusal('BadRequest', message)
@@ -104,7 +106,9 @@ export const parseHead = (text: string): RequestHead => {
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
     throw badRequest('Only HTTP/1.1 and HTTP/1.0 are spoken here.')
   }
-  return { method, target, minor: version === 'HTTP/1.1' ? 1 : 0, headers: parseFields(text, end + 2) }
+  const headers = parseFields(text, end + 2)
+  if (!HOST.test(headers.get('host') ?? '')) throw badRequest('The header host names no host.')
+  return { method, target, minor: version === 'HTTP/1.1' ? 1 : 0, headers }
 }
 
 /** RFC 9112, 6.3. Throws `BadRequest` for a length that is none, or that is said in two ways. */

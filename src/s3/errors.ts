@@ -22,6 +22,8 @@ export interface S3Error {
   /** Elements of the error document. */
   readonly detail: ErrorDetail
   readonly retryAfterSeconds?: number
+  /** Of a 405: the methods that there are. */
+  readonly allow?: string
 }
 
 const REFUSALS: Readonly<Record<RefusalCode, number>> = {
@@ -164,7 +166,9 @@ export const toS3Error = (error: unknown): S3Error => {
   }
   const status = REFUSALS[known.code as RefusalCode]
   if (status === undefined) return INTERNAL_ERROR
-  return { status, code: known.code, message: known.message, detail: publicDetail(known.detail) }
+  const { code, message, detail } = known
+  const { allow } = detail
+  return { status, code, message, detail: publicDetail(detail), ...(typeof allow === 'string' && { allow }) }
 }
 
 /** What the error document says of the request; everything the client sent comes back bounded. */
@@ -186,9 +190,10 @@ export const errorResponse = (
   error: unknown,
   { requestId, hostId, method, resource }: ErrorContext,
 ): S3Response => {
-  const { status, code, message, detail, retryAfterSeconds } = toS3Error(error)
+  const { status, code, message, detail, retryAfterSeconds, allow } = toS3Error(error)
   const headers: [string, string][] = []
   if (retryAfterSeconds !== undefined) headers.push(['retry-after', String(retryAfterSeconds)])
+  if (allow !== undefined) headers.push(['allow', allow])
   const size = detail['ActualObjectSize']
   if (status === 416 && size !== undefined) headers.push(['content-range', `bytes */${size}`])
   // A HEAD has no document to name it in, and SDKs that find it here sign again for the right one.

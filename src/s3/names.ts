@@ -6,6 +6,9 @@ import { createMemo } from '../base/memo.ts'
 
 const KEY_BYTES_MAX = 1_024
 
+const invalidName = (name: string): Error =>
+  refusal('InvalidBucketName', 'The specified bucket is not valid.', { BucketName: name.slice(0, 255) })
+
 const RESERVED_PREFIX = /^(?:xn--|sthree-|amzn-s3-demo-)/
 const RESERVED_SUFFIX = /(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/
 
@@ -17,13 +20,21 @@ export const isBucketName = (name: string): boolean =>
   !RESERVED_PREFIX.test(name) &&
   !RESERVED_SUFFIX.test(name)
 
+/**
+ * Whether a bucket of this name may be made. Each label begins and ends with a letter or a digit, which buckets that were made
+ * before that was looked at need not.
+ */
+export const checkNewBucketName = (name: string): void => {
+  if (/\.-|-\./.test(name)) throw invalidName(name)
+}
+
 /** The names that requests repeat. */
 const isKnownName = createMemo(1024, isBucketName)
 
 /** Throws `InvalidBucketName`. */
 export const checkBucketName = (name: string): void => {
   if (isKnownName(name)) return
-  throw refusal('InvalidBucketName', 'The specified bucket is not valid.', { BucketName: name.slice(0, 255) })
+  throw invalidName(name)
 }
 
 /** Throws `KeyTooLongError`, or `InvalidURI` for what has no form in UTF-8. */

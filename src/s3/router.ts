@@ -90,9 +90,11 @@ export const route = (head: RequestHead): Operation => {
   for (const operation of rowsFor(scope, head)) {
     if (operation.method === method && matchesAlso(operation, head)) return operation
   }
+  const allowed = rowsFor(scope, head).filter(({ handler }) => handler)
   throw refusal('MethodNotAllowed', 'The specified method is not allowed against this resource.', {
     Method: method.slice(0, 32),
     ResourceType: scope.toUpperCase(),
+    allow: [...new Set(allowed.map((operation) => operation.method))].join(', '),
   })
 }
 

@@ -140,6 +140,7 @@ test(
     const { get } = await start()
     const answer = await get('/-/health/live', {}, 'DELETE')
     assert.match(await answer.text(), /<Code>MethodNotAllowed</)
+    assert.is(answer.headers.get('allow'), 'GET, HEAD')
   }),
 )
 
@@ -234,7 +235,9 @@ test(
     assert.equal(await (await signed('/-/scrub')).json(), IDLE)
     for (const action of ['pause', 'resume', 'begin']) {
       assert.is((await get(`/-/scrub/${action}`, {}, 'POST')).status, 403)
-      assert.is((await signed(`/-/scrub/${action}`)).status, 405, 'looking changes nothing')
+      const looked = await signed(`/-/scrub/${action}`)
+      assert.is(looked.status, 405, 'looking changes nothing')
+      assert.is(looked.headers.get('allow'), 'POST')
       assert.equal(await (await signed(`/-/scrub/${action}`, 'POST')).json(), IDLE)
     }
     assert.equal(done, ['pause', 'resume', 'begin'])

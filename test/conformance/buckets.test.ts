@@ -164,7 +164,25 @@ check(
 )
 check('list none', 'GET /?max-buckets=0', {}, { status: 400, code: 'InvalidArgument' })
 check('list another region', 'GET /?bucket-region=eu-west-1', {}, { status: 200, text: listed([]) })
-check('a method the service has not', 'PUT /', {}, { status: 405, code: 'MethodNotAllowed' })
+check(
+  'a method the service has not',
+  'PUT /',
+  {},
+  { status: 405, code: 'MethodNotAllowed', headers: { allow: 'GET' } },
+)
+check(
+  'a method a bucket has not',
+  'PATCH /bucket',
+  {},
+  { status: 405, code: 'MethodNotAllowed', headers: { allow: 'PUT, HEAD, DELETE, GET' } },
+)
+check('create with a label that ends oddly', 'PUT /a.-b', {}, { status: 400, code: 'InvalidBucketName' })
+check(
+  'one that was made before is none that there is',
+  'GET /a.-b',
+  {},
+  { status: 404, code: 'NoSuchBucket' },
+)
 
 test(
   'an error document names code, message, resource, request and host',

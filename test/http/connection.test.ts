@@ -36,6 +36,25 @@ test(
 )
 
 test(
+  'a line that ends with LF alone is refused at once: the end of such a head would never come',
+  deadline(10_000, async () => {
+    const whole = 'GET /1 HTTP/1.1\r\nHost: a\r\n\r\n'
+    for (const text of [
+      'GET /1 HTTP/1.1\nHost: a\n\n',
+      'GET /1 HTTP/1.1\r\nHost: a\n',
+      '\nGET /1 HTTP/1.1\r\n',
+      `${whole}\r\n\n`,
+      `${whole}GET /2 HTTP/1.1\n`,
+    ]) {
+      // Nothing that waits for a client in this server ends by itself within the time of this test.
+      const { port } = await echo({ headersTimeoutMs: 60_000, keepAliveMs: 60_000 })
+      const answer = await talk(port, [text], { end: false })
+      assert.is(statuses(answer).at(-1), 400, JSON.stringify(text))
+    }
+  }),
+)
+
+test(
   'a client that has said all it wanted to say gets every answer',
   deadline(5000, async () => {
     const { port, seen } = await echo({}, (exchange) => {

@@ -81,6 +81,38 @@ test('what is not HTTP/1 to the letter is refused', async () => {
   assert.is(parseHead(head('GET / HTTP/1.1', ...many.slice(1))).headers.size, 256)
 })
 
+test('a host is a name or an address, and perhaps a port', async () => {
+  for (const host of [
+    '',
+    'a',
+    'a_b.c-d:9000',
+    'b.s3.example.com',
+    '127.0.0.1:1',
+    '[::1]:9000',
+    '[fe80::1]',
+    'a:',
+  ]) {
+    assert.is(parseHead(head('GET / HTTP/1.1', `Host: ${host}`)).headers.get('host'), host)
+  }
+  for (const host of [
+    'a b',
+    'a/b',
+    'a?b',
+    'a#b',
+    'u@a',
+    'a:b',
+    'a:1:2',
+    '[::1',
+    '::1',
+    'a\\b',
+    'a"b',
+    '\xe4',
+    'a:123456',
+  ]) {
+    await rejectsWith('BadRequest', () => parseHead(head('GET / HTTP/1.1', `Host: ${host}`)))
+  }
+})
+
 test('how long the body is', async () => {
   const lengthOf = (version: string, ...fields: string[]) =>
     bodyLengthOf(parseHead(head(`PUT / ${version}`, ...fields)))

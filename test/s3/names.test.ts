@@ -1,5 +1,5 @@
 import { parseCopySource } from '../../src/s3/copy-source.ts'
-import { checkKey, isBucketName } from '../../src/s3/names.ts'
+import { checkKey, checkNewBucketName, isBucketName } from '../../src/s3/names.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('names')
@@ -33,6 +33,13 @@ test('bucket names', () => {
   )
   wrong.push('abc--table-s3', 'bücket', 'abc\n', '..', 'a/b', '\u0000ab')
   for (const name of wrong) assert.not.ok(isBucketName(name), name)
+})
+
+test('a new bucket has labels that begin and end with a letter or a digit', async () => {
+  for (const name of ['a.b-c', 'a-b.c', 'a--b']) checkNewBucketName(name)
+  for (const name of ['a.-b', 'a-.b', 'a-.-b']) {
+    await rejectsWith('InvalidBucketName', () => checkNewBucketName(name))
+  }
 })
 
 test('keys are bounded in bytes, not in characters', async () => {

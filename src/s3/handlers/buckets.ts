@@ -6,6 +6,7 @@ import { verifyWhole } from '../checksums.ts'
 import { decodeToken, encodeToken } from '../continuation.ts'
 import type { S3Request } from '../exchange.ts'
 import { type Handler, queryOf, wholeNumberOf } from '../handler.ts'
+import { checkNewBucketName } from '../names.ts'
 import { notImplemented } from '../unsupported.ts'
 import { childOf, childText } from '../xml.ts'
 import { readXml, XML_BYTES_MAX } from '../xml-body.ts'
@@ -46,6 +47,7 @@ const readConfiguration = async (request: S3Request, region: string): Promise<vo
 export const createBucket: Handler = async (request, { engine, region }) => {
   await readConfiguration(request, region)
   const { bucket, identity } = request
+  checkNewBucketName(bucket)
   try {
     await engine.buckets.create(bucket, { owner: identity.canonicalId, region })
   } catch (error) {

@@ -24,6 +24,17 @@ export interface BenchOptions {
 
 const NAMES = ['codec', 'runtime', 'metadata', 's3', 'slow-disk', 'reclaim'] as const
 
+const HELP = `usage: npm run bench -- [NAME …] [flags]
+
+Runs the benchmarks in order and prints one line a case. NAME: ${NAMES.join(', ')}; without one, all of them.
+
+  --json FILE         also writes [{ case, value, unit }, …]
+  --cases NAME,NAME   of s3 alone: ${CASE_NAMES.join(', ')}
+  --seconds N         how long s3 and slow-disk load each case; 5 by default
+  --gigabytes N       how much reclaim stores; 1 by default
+  --help              this
+`
+
 const requireWritable = (directory: string): void => {
   try {
     accessSync(directory, constants.W_OK)
@@ -40,17 +51,21 @@ const requireCases = (cases: readonly string[], benches: readonly string[]): voi
   }
 }
 
-/** What was asked for; one sentence and exit code 2 when it cannot be, before anything is measured for minutes. */
-const readArguments = (): { names: readonly string[]; json: string | undefined; options: BenchOptions } => {
+/** What was asked for, undefined for help; one sentence and exit code 2 when it cannot be, before anything is measured for minutes. */
+const readArguments = ():
+  | { names: readonly string[]; json: string | undefined; options: BenchOptions }
+  | undefined => {
   const { values, positionals } = parseArgs({
     options: {
       json: { type: 'string' },
       cases: { type: 'string' },
       seconds: { type: 'string', default: '5' },
       gigabytes: { type: 'string', default: '1' },
+      help: { type: 'boolean', short: 'h' },
     },
     allowPositionals: true,
   })
+  if (values.help) return undefined
   const unknown = positionals.find((name) => !NAMES.some((known) => known === name))
   if (unknown !== undefined) {
     throw new Error(`no benchmark is named ${unknown}; there are ${NAMES.join(', ')}`)
@@ -77,7 +92,12 @@ const readOrExit = (): ReturnType<typeof readArguments> => {
     process.exit(2)
   }
 }
-const { names, json, options } = readOrExit()
+const asked = readOrExit()
+if (!asked) {
+  process.stdout.write(HELP)
+  process.exit(0)
+}
+const { names, json, options } = asked
 
 const measurements: Measurement[] = []
 const report: Report = (measurement, { isPrinted } = { isPrinted: true }) => {

@@ -185,7 +185,8 @@ const readVariables = (environment: Environment): ReadonlyMap<string, string> =>
 const readFile = (path: string): ReadonlyMap<string, string> => {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    // Some editors begin a file with a byte order mark, which JSON knows nothing of.
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
     throw invalid(`the configuration file ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }

@@ -18,6 +18,7 @@ const SLOW_ROOMS = new Set(['e2e', 'clients', 'fixtures', 'kill'])
 const SLOW_SUITES = new Set([
   'crash/store.test.js',
   'crash/table-change.test.js',
+  'faults/every-step.test.js',
   'leveldb/damage.test.js',
   'sim/campaign.test.js',
   'sim/canaries.test.js',
@@ -30,10 +31,39 @@ const UNIT_LIMIT_MS = 75 * 60_000
 /** How much of a failed unit's output the close repeats. */
 const REPEATED_CHARS = 12_000
 const here = dirname(fileURLToPath(import.meta.url))
-const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean' }, lanes: { type: 'string' } },
-  allowPositionals: true,
-})
+
+const HELP = `usage: npm test [-- NAME …] [flags]
+
+Runs every suite, or those whose path contains a NAME, such as s3/xml or crash; ends with 'N passed, N failed'.
+
+  --quick     without the suites that need a built server, foreign clients or minutes
+  --lanes N   so many side by side; 1 shows the output of each as it comes
+  --help      this
+
+Environment: SEED=N draws the same in random tests; MORAINE_CAMPAIGNS=1 runs the long ones in full; MORAINE_REQUIRE_CLIENTS=1 fails
+where a foreign client is missing.
+`
+
+const readArguments = () => {
+  try {
+    return parseArgs({
+      options: {
+        quick: { type: 'boolean' },
+        lanes: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+      allowPositionals: true,
+    })
+  } catch (error) {
+    console.error(`test: ${(error as Error).message}`)
+    process.exit(2)
+  }
+}
+const { values, positionals } = readArguments()
+if (values.help) {
+  process.stdout.write(HELP)
+  process.exit(0)
+}
 const lanes = Math.max(1, Number(values.lanes ?? laneCount()))
 
 const isSlow = (suite: string): boolean => SLOW_ROOMS.has(suite.split('/')[0] ?? '') || SLOW_SUITES.has(suite)

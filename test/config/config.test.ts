@@ -127,6 +127,7 @@ test('disks that cannot be are refused', async () => {
 
 test('a configuration file that is none is refused', async () => {
   await refuses('--config /nowhere/at/all', /cannot be read \(ENOENT\)/)
+  assert.is(read(`--config ${file('\uFEFF{"port": 3}')}`).port, 3, 'a byte order mark is passed over')
   await refuses(`--config ${file('{')}`, /is not JSON/)
   await refuses(`--config ${file([])}`, /one JSON object/)
   await refuses(`--config ${file({ prot: 1 })}`, /"prot", which is no setting/)

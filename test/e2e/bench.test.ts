@@ -37,6 +37,26 @@ test(
 )
 
 test(
+  '--help of the benchmarks and of the tests says what there is; a flag that there is not is one sentence',
+  deadline(LIMIT_MS, async () => {
+    const tests = join(REPOSITORY, 'dist', 'test', 'run.js')
+    for (const [script, flags] of [
+      [join(REPOSITORY, 'dist', 'bench', 'run.js'), ['--json', '--cases', '--seconds']],
+      [tests, ['--quick', '--lanes']],
+    ] as const) {
+      for (const help of ['--help', '-h']) {
+        const { code, stdout, stderr } = await tryClient(process.execPath, [script, help])
+        assert.equal([code, stderr], [0, ''])
+        for (const flag of flags) assert.ok(stdout.includes(flag), `${flag} is in ${stdout}`)
+      }
+    }
+    const { code, stdout, stderr } = await tryClient(process.execPath, [tests, '--quik'])
+    assert.equal([code, stdout], [2, ''])
+    assert.match(stderr, /^test: [^\n]+\n$/)
+  }),
+)
+
+test(
   'what cannot be is refused in one sentence with exit code 2 before anything is measured',
   deadline(LIMIT_MS, async () => {
     const wrong: readonly (readonly string[])[] = [

@@ -34,7 +34,7 @@ import {
 import { assert } from '../support/uvu.ts'
 
 /** 2+1: the fewest disks where a shard is not the object, the journal is not on all of them, and one may be out. */
-const ROOTS = ['/d1', '/d2', '/d3']
+export const ROOTS = ['/d1', '/d2', '/d3']
 export const OWNER = 'a'.repeat(64)
 export const BUCKET = 'bucket'
 /** Enough for the indexes to follow and for what was freed to be gone. */
@@ -82,7 +82,7 @@ export const createBucket = ({ engine }: SimulatedStore): Promise<unknown> =>
   engine.buckets.create(BUCKET, { owner: OWNER, region: 'us-east-1' })
 
 /** What there is: the bucket, what each key holds by its ETag, and uploads. */
-type Shown = Map<string, string>
+export type Shown = Map<string, string>
 export const THE_BUCKET = 'the bucket'
 export const THERE = 'is there'
 export const uploadOf = (key: string): string => `upload of ${key}`
@@ -90,7 +90,7 @@ export const uploadOf = (key: string): string => `upload of ${key}`
 const codeWhere = (action: Promise<unknown>): Promise<string> => action.then(() => 'none', codeOf)
 
 /** What GET, HEAD and LIST agree on. */
-const lookAt = async (store: SimulatedStore): Promise<Shown> => {
+export const lookAt = async (store: SimulatedStore): Promise<Shown> => {
   const { buckets, objects, uploads } = store.engine
   const listedBuckets = (await store.run(buckets.list({ prefix: '', after: '', limit: 10 }))).buckets
   if (listedBuckets.length === 0) return new Map()
@@ -136,11 +136,11 @@ export interface Scenario {
   readonly recorded?: (events: readonly string[]) => void
 }
 
-const BYSTANDERS: readonly (readonly [string, Body])[] = [
+export const BYSTANDERS: readonly (readonly [string, Body])[] = [
   ['bystander-inline', other.inline],
   ['bystander-packed', other.packed],
 ]
-const firstLife: Life = async (store) => {
+export const firstLife: Life = async (store) => {
   await store.run(createBucket(store))
   for (const [key, { bytes }] of BYSTANDERS) await store.run(put(store, key, bytes))
 }
@@ -220,7 +220,7 @@ const assertFreed = async ({ files, segmentBytes }: Disks, shown: Shown): Promis
 }
 
 /** All there is can be removed, the bucket last: what is counted is right. */
-const removeAll = async (store: SimulatedStore): Promise<void> => {
+export const removeAll = async (store: SimulatedStore): Promise<void> => {
   const { buckets, objects, uploads } = store.engine
   const page = { bucket: BUCKET, prefix: '', delimiter: '', limit: 1000 }
   const open = await store.run(uploads.list({ ...page, after: { key: '', upload: '' } }))
@@ -279,7 +279,7 @@ const checkFuture = async (
   )
   assert.equal(sorted(last), sorted(expected), 'the third start')
 }
-const sorted = (shown: Shown): [string, string][] => [...shown].sort()
+export const sorted = (shown: Shown): [string, string][] => [...shown].sort()
 
 /** One state in so many is looked at beyond its first start. (Prime to the number of disks that may be out.) */
 const FUTURE_EVERY = { whole: 7, bare: 5, partial: 11 }

@@ -31,6 +31,7 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/beside', 50],
   ['crash/store', 50],
   ['sim/full-disk', 50],
+  ['faults', 50],
   ['sim/canaries', 20],
   ['sim/campaign', 15],
   ['e2e/fresh-clone', 45],

@@ -116,6 +116,8 @@ export const applyJoin = async (
   key: Uint8Array,
 ): Promise<void> => {
   for (const name of DIRECTORIES) await removeTree(files, `${root}/${name}`)
+  // Also what somebody else removed: beside the key of a disk that never joined, data would look like somebody's.
+  await files.syncDirectory(root)
   await writeIdentity(files, root, identity, key)
 }
 

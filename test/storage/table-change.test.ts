@@ -199,4 +199,21 @@ test(
   }),
 )
 
+test(
+  'a directory that was emptied a moment ago, and whose power goes while it is taken in, is taken in by the next start',
+  seeded(LIMIT_MS, async (random) => {
+    const roots = diskRoots(4)
+    const start = async (files: FileSystem): Promise<void> => void (await startTestStore(files, roots))
+    const faulty = await createFaultyFiles({}, start)
+    // As an operator does it: nothing of it is synced.
+    for (const name of await faulty.list('/d2')) await faulty.remove(`/d2/${name}`)
+    const first = faulty.log.length
+    await startTestStore(faulty, roots, { random: createPrng(4) })
+    for await (const { files, description } of crashStates(faulty, random, start, first)) {
+      const { out } = await startTestStore(files, roots, { random: createPrng(9) })
+      assert.equal(out, [], description)
+    }
+  }),
+)
+
 test.run()

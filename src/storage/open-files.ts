@@ -22,6 +22,7 @@ export interface OpenFiles {
 export const createOpenFiles = (files: FileSystem, openMax = OPEN_FILES_MAX): OpenFiles => {
   // A Map keeps the order of insertion: the first is the least recently used.
   const entries = new Map<string, Entry>()
+  let isClosed = false
 
   const closeEntry = async (entry: Entry): Promise<void> => {
     entry.isDropped = true
@@ -38,9 +39,10 @@ export const createOpenFiles = (files: FileSystem, openMax = OPEN_FILES_MAX): Op
   }
   const take = (path: string): Entry => {
     const known = entries.get(path)
-    const entry = known ?? { file: files.open(path, 'read'), users: 0, isDropped: false }
+    // Who comes late, from a disk that hung, opens a file for itself.
+    const entry = known ?? { file: files.open(path, 'read'), users: 0, isDropped: isClosed }
     entries.delete(path)
-    entries.set(path, entry)
+    if (!isClosed) entries.set(path, entry)
     return entry
   }
 
@@ -66,6 +68,7 @@ export const createOpenFiles = (files: FileSystem, openMax = OPEN_FILES_MAX): Op
     },
     drop,
     async close() {
+      isClosed = true
       await Promise.all([...entries.keys()].map(drop))
     },
   }

@@ -53,6 +53,8 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
   const open = new Map<number, OpenSegment>()
   /** Copies being restored, by their path. */
   const parts = new Map<string, OpenFile>()
+  /** What was asked for before, on a disk that hung, may come to its end behind it. */
+  let isClosed = false
 
   const failedBefore = (segment: number): Error => {
     const disk = context.number
@@ -121,11 +123,17 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
     await file?.close()
   }
 
+  const leave = async (file: OpenFile): Promise<never> => {
+    await file.close()
+    throw unavailable('TOO_FEW_DISKS', 'the disk was closed while a segment was begun')
+  }
+
   const beginPart = async (partition: number, path: string): Promise<OpenFile> => {
     await ensureJournal(partition)
     await dropPart(path)
     await removeIfThere(path)
     const file = await files.open(path, 'create')
+    if (isClosed) await leave(file)
     parts.set(path, file)
     return file
   }
@@ -169,6 +177,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
           countWrite(header.length)
           await Promise.all([context.syncFile(file), context.syncDirectory(journalPath(root, partition))])
           await closeOpen(partition)
+          if (isClosed) await leave(file)
         } catch (error) {
           await file.close()
           throw error
@@ -258,6 +267,7 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
       }),
 
     async close() {
+      isClosed = true
       await Promise.all([...open.keys()].map(closeOpen))
       await Promise.all([...parts.keys()].map(dropPart))
     },

@@ -1,5 +1,5 @@
 // A disk that fails in every way: which fault it becomes, what it leaves behind, and that nobody is told too early.
-import type { FileSystem } from '../../src/base/files.ts'
+import type { FileSystem, OpenFile } from '../../src/base/files.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import { shardPath } from '../../src/storage/layout.ts'
@@ -295,6 +295,47 @@ test(
     assert.is(openFiles, 2)
     await counted.close()
     assert.is(openFiles, 0)
+  }),
+)
+
+test(
+  'what a disk that hung begins behind its closing leaves no file open',
+  deadline(LIMIT_MS, async () => {
+    const { files, disk } = await makeDisk()
+    await disk.segments.create(0, 1, new Uint8Array(64))
+    await disk.close()
+    const openFiles = new Set<OpenFile>()
+    let release = (): void => undefined
+    const hang = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const hanging: FileSystem = {
+      ...files,
+      async open(path, mode, options) {
+        if (path.includes('journal')) await hang
+        const file = await files.open(path, mode, options)
+        openFiles.add(file)
+        return {
+          ...file,
+          close: () => {
+            openFiles.delete(file)
+            return file.close()
+          },
+        }
+      },
+    }
+    const late = await openTestDisk(hanging)
+    const { segments } = late
+    const begun = [
+      segments.create(0, 2, new Uint8Array(64)),
+      segments.restore(0, 3, 0, new Uint8Array(64), false),
+    ].map((action) => rejectsWith('TOO_FEW_DISKS', () => action))
+    const read = segments.read(0, 1, 0, 64)
+    const closed = late.close()
+    const again = segments.read(0, 1, 0, 64)
+    release()
+    await Promise.all([...begun, read, again, closed])
+    assert.is(openFiles.size, 0)
   }),
 )
 

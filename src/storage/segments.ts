@@ -134,6 +134,8 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
     await removeIfThere(path)
     const file = await files.open(path, 'create')
     if (isClosed) await leave(file)
+    // Who was told that it takes too long may have begun again before this one came to its end.
+    await dropPart(path)
     parts.set(path, file)
     return file
   }

@@ -80,6 +80,8 @@ export interface DiskProtocol {
   removeSegment(m: { partition: number; segment: number }): Promise<void>
   /** Reads whole units from the medium and verifies every block; one outcome for each, in their order. */
   verifyUnits(m: { units: readonly PlacedUnit[] }): Promise<UnitOutcome[]>
+  /** Those of the 256 directories of shards that there are. */
+  listShardDirectories(m: Record<string, never>): Promise<number[]>
   /** Large shards in one of 256 directories, and names that are none; what is being written is left out. */
   listShards(m: { directory: number }): Promise<{ writes: WriteId[]; strays: string[] }>
   listVolumes(m: Record<string, never>): Promise<number[]>

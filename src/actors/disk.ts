@@ -64,6 +64,7 @@ export const disk = behavior<DiskProtocol, DiskArgs>(import.meta.url, 'disk', {
     freePacked: 8,
     writerGone: OVERLAP,
     verifyUnits: 4,
+    listShardDirectories: 4,
     listShards: 4,
     listVolumes: 4,
     volumeUsages: 4,
@@ -203,6 +204,7 @@ const outHandlers = (
     restoreSegment: isOut,
     removeSegment: isOut,
     verifyUnits: isOut,
+    listShardDirectories: isOut,
     listShards: isOut,
     listVolumes: isOut,
     volumeUsages: isOut,
@@ -305,6 +307,7 @@ const inHandlers = (
       writing(() => segments.restore(partition, segment, offset, piece, isLast)),
     removeSegment: ({ partition, segment }) => writing(() => segments.remove(partition, segment)),
     verifyUnits: async ({ units }) => (await here.verifyUnits(units)).map(({ status }) => status),
+    listShardDirectories: () => here.listShardDirectories(),
     async listShards({ directory }) {
       const { writes, strays } = await here.listShards(directory)
       const isIdle = (name: string): boolean => !writers.has(name.slice(0, WRITE_ID_DIGITS) as WriteId)

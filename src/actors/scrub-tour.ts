@@ -50,7 +50,6 @@ export interface TourDependencies {
 }
 
 const RECORDS_PER_PAGE = 64
-const SHARD_DIRECTORIES = 256
 const VOLUME_PIECE_BYTES = 256 * KiB
 const LIMIT = { withinMs: 60 * SECOND }
 const SEGMENT_LIMIT = { withinMs: 5 * MINUTE }
@@ -316,7 +315,7 @@ export class ScrubTour {
         yield this.#passedOver(position)
         continue
       }
-      for (let directory = 0; directory < SHARD_DIRECTORIES; directory++) {
+      for (const directory of await disk(row.slot).ask('listShardDirectories', {}, LIMIT)) {
         const run = looking(async () => orphans.add(await findFiles(search, row, directory)))
         yield { bytes: NOTHING, position, run }
       }

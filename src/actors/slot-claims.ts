@@ -4,6 +4,7 @@
 // finds no disk, or another place, gives the claim up, and so does one whose disk went or cannot be written to any more.
 import { createHash } from 'node:crypto'
 import type { FileSystem } from '../base/files.ts'
+import { createMemo } from '../base/memo.ts'
 import { findLockPlace } from '../storage/lock-place.ts'
 
 /** A digest of what tells one place from another: it fits into one cell, so that no reader sees the half of one. Never 0. */
@@ -30,10 +31,15 @@ export const attachClaims = (shared: SharedArrayBuffer): SlotClaims => {
   }
 }
 
+/** Every disk is looked at every few seconds, and is most often where it was. */
+const digestOf = createMemo(
+  64,
+  (place: string): Place => createHash('sha256').update(place).digest().readBigInt64LE(0) | 1n,
+)
+
 /** What lies under this name now. Rejects as the file system does. */
 export const placeOf = async (files: FileSystem, root: string): Promise<Place> => {
-  const place = await findLockPlace(files, root)
-  return createHash('sha256').update(place).digest().readBigInt64LE(0) | 1n
+  return digestOf(await findLockPlace(files, root))
 }
 
 /** Directories that change faster than they can be looked at are not worth more. */

@@ -16,7 +16,6 @@ import { entryBytesOf } from '../storage/unit.ts'
 import type { Finding } from './findings.ts'
 import { ofDisk, type Verification } from './verification.ts'
 
-const SHARD_DIRECTORIES = 256
 const ENTRIES = 1000
 const OURS = new Set<string>([...DIRECTORIES, IDENTITY_NAME, KEY_NAME, LOCK_NAME, SESSION_NAME, 'lost+found'])
 
@@ -53,7 +52,7 @@ const findStrays = async (site: Site): Promise<void> => {
 
 const findOrphanFiles = async (site: Site): Promise<void> => {
   const { verification, disk, number, root } = site
-  for (let directory = 0; directory < SHARD_DIRECTORIES; directory++) {
+  for (const directory of await disk.listShardDirectories()) {
     verification.signal.throwIfAborted()
     const { writes, strays } = await disk.listShards(directory)
     const path = `shards/${directory.toString(16).padStart(2, '0')}`

@@ -45,32 +45,68 @@ export const createScheduler = (): Scheduler => {
 }
 
 export interface SeededScheduler extends Scheduler {
-  /** One turn of a randomly picked actor, or one timer when none has anything to do. False when nothing is left at all. */
-  step(): Promise<boolean>
+  /**
+   * Steps while `goesOn` says so: each is one turn of a randomly picked actor, or one timer when none has anything to do. Resolves to
+   * false when nothing is left at all. Rejects with what `goesOn`, which is asked before each step, throws.
+   */
+  runWhile(goesOn: () => boolean): Promise<boolean>
   /** Steps until `promise` settles, and returns or throws what it did. Throws when all is quiet and it has not. */
   runUntil<T>(promise: Promise<T>, stepsMax?: number): Promise<T>
   /** Turns taken so far: with the same seed, the same number at the same point. */
   readonly turns: number
 }
 
+/** Steps between two looks at what comes from outside. A step of its own costs a whole round of the event loop. */
+const STEPS_IN_A_ROW = 64
+
 /** `advance` moves simulated time to the next timer and fires it; false when there is none. */
 export const createSeededScheduler = (random: Random, advance: () => boolean): SeededScheduler => {
   const waiting: Turn[] = []
   let turns = 0
-  // Everything that needs no time settles before the next choice, or the same seed would not give the same run.
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
-  const step = async (): Promise<boolean> => {
-    await settle()
+  const step = (): boolean => {
     if (waiting.length === 0) return advance()
     const [next] = waiting.splice(random.below(waiting.length), 1)
     turns++
     next!.turn()
-    await settle()
     return true
+  }
+  /** Resolves to whether there was something to do in each step, and `goesOn` still said so. */
+  const stepInARow = (goesOn: () => boolean): Promise<'stopped' | 'idle' | 'busy'> =>
+    new Promise((resolve, reject) => {
+      let isOver = false
+      const end = (how: 'stopped' | 'idle' | 'busy'): void => {
+        isOver = true
+        resolve(how)
+      }
+      const one = (isLast: boolean): void => {
+        if (isOver) return
+        try {
+          if (!goesOn()) end('stopped')
+          else if (!step()) end('idle')
+          else if (isLast) end('busy')
+        } catch (error) {
+          isOver = true
+          reject(error)
+        }
+      }
+      // Between two immediates every promise that needs no time settles: before the next choice, or the same seed would not give
+      // the same run.
+      for (let i = 1; i <= STEPS_IN_A_ROW; i++) setImmediate(one, i === STEPS_IN_A_ROW)
+    })
+  const runWhile = async (goesOn: () => boolean): Promise<boolean> => {
+    for (let isIdle = false; ; ) {
+      const how = await stepInARow(goesOn)
+      if (how === 'stopped') return true
+      if (how === 'idle' && isIdle) return false
+      isIdle = how === 'idle'
+      // What comes from outside may still give somebody something to do.
+      if (isIdle) await settle()
+    }
   }
   return {
     schedule: (turn) => void waiting.push(turn),
-    step,
+    runWhile,
     get turns() {
       return turns
     },
@@ -80,16 +116,14 @@ export const createSeededScheduler = (random: Random, advance: () => boolean): S
         isSettled = true
       }
       promise.then(done, done)
-      for (let steps = 0; ; steps++) {
-        await settle()
-        if (isSettled) return promise
-        if (steps === stepsMax) throw new Error(`not settled after ${stepsMax} steps`)
-        if (!(await step())) {
-          await settle()
-          if (isSettled) return promise
-          throw new Error('nothing left to run, and not settled')
-        }
+      let steps = 0
+      const goesOn = (): boolean => {
+        if (isSettled) return false
+        if (steps++ === stepsMax) throw new Error(`not settled after ${stepsMax} steps`)
+        return true
       }
+      if (!(await runWhile(goesOn))) throw new Error('nothing left to run, and not settled')
+      return promise
     },
   }
 }

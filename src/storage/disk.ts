@@ -235,6 +235,11 @@ export class Disk {
     return this.#shards.removeStrays(directory, names)
   }
 
+  /** Those of the 256 directories of shards that there are. */
+  listShardDirectories(): Promise<number[]> {
+    return this.#shards.directories()
+  }
+
   /** Large shards in one of the 256 directories of shards, and names that are none; for the scrub. */
   listShards(directory: number): Promise<{ writes: WriteId[]; strays: string[] }> {
     return this.#shards.list(directory)

@@ -38,6 +38,8 @@ export interface ShardFiles {
   replace(write: WriteId, bytes: number): Promise<ShardWriter>
   /** Removes shards, those that are not there too; durable when it resolves. */
   remove(writes: readonly WriteId[]): Promise<void>
+  /** Those of the 256 directories that there are, in order. */
+  directories(): Promise<number[]>
   /** Files in one of the 256 directories: shards by their write id, and names that are none. */
   list(directory: number): Promise<{ writes: WriteId[]; strays: string[] }>
   /** Removes names that are no shards from one of the directories, files only; durable when it resolves. */
@@ -46,6 +48,7 @@ export interface ShardFiles {
   close(): Promise<void>
 }
 
+const DIRECTORY_NAME = /^[0-9a-f]{2}$/
 const directoryName = (directory: number): string => directory.toString(16).padStart(2, '0')
 
 const REPAIR_SUFFIX = '.new'
@@ -232,6 +235,11 @@ export const createShardFiles = (
         const directories = new Set(writes.map((write) => shardDirectory(root, write)))
         await Promise.all([...directories].map(syncRemoval))
         await context.checkPresence()
+      }),
+    directories: () =>
+      context.guarded(async () => {
+        const names = (await files.list(shardsPath(root))).filter((name) => DIRECTORY_NAME.test(name))
+        return names.map((name) => Number.parseInt(name, 16)).sort((a, b) => a - b)
       }),
     list: (directory) =>
       context.guarded(async () => {

@@ -274,10 +274,13 @@ test(
     assert.is((await readUnit(disk, removed, 0, 0)).read.status, 'missing')
     assert.ok(await readsBack(disk, kept, 0))
     const names = []
-    for (let directory = 0; directory < 256; directory++) {
+    for (const directory of await disk.listShardDirectories()) {
       names.push(...(await disk.listShards(directory)).writes)
     }
     assert.equal(names, [kept.write])
+    const directories = [kept, removed, aborted].map(({ write }) => Number.parseInt(write.slice(0, 2), 16))
+    const inOrder = [...new Set(directories)].sort((a, b) => a - b)
+    assert.equal(await disk.listShardDirectories(), inOrder)
     assert.is(await files.stat(shardPath(TEST_ROOT, aborted.write)), undefined)
     await disk.close()
   }),

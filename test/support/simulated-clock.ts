@@ -12,7 +12,8 @@ export class SimulatedClock implements Clock {
   #monotonicMs = 0
   #wallOffsetMs: number
   #order = 0
-  #pending: Pending[] = []
+  /** The latest first. */
+  readonly #pending: Pending[] = []
 
   constructor(wallStartMs = Date.UTC(2024, 0, 1)) {
     this.#wallOffsetMs = wallStartMs
@@ -28,10 +29,12 @@ export class SimulatedClock implements Clock {
 
   setTimer(delayMs: number, action: () => void): Timer {
     const pending = { atMs: this.#monotonicMs + Math.max(0, delayMs), order: this.#order++, action }
-    this.#pending.push(pending)
+    const at = this.#placeOf(pending)
+    this.#pending.splice(at, 0, pending)
     return {
       cancel: () => {
-        this.#pending = this.#pending.filter((other) => other !== pending)
+        const its = this.#placeOf(pending)
+        if (this.#pending[its] === pending) this.#pending.splice(its, 1)
       },
     }
   }
@@ -64,19 +67,23 @@ export class SimulatedClock implements Clock {
     this.#monotonicMs = endMs
   }
 
-  #takeUntil(limitMs: number): Pending | undefined {
-    let first: Pending | undefined
-    for (const pending of this.#pending) {
-      if (
-        !first ||
-        pending.atMs < first.atMs ||
-        (pending.atMs === first.atMs && pending.order < first.order)
-      ) {
-        first = pending
-      }
+  /** Where it stands, or would stand, among those that wait. */
+  #placeOf({ atMs, order }: Pending): number {
+    let [low, high] = [0, this.#pending.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const other = this.#pending[middle]!
+      const isLater = other.atMs > atMs || (other.atMs === atMs && other.order > order)
+      if (isLater) low = middle + 1
+      else high = middle
     }
+    return low
+  }
+
+  #takeUntil(limitMs: number): Pending | undefined {
+    const first = this.#pending.at(-1)
     if (!first || first.atMs > limitMs) return undefined
-    this.#pending = this.#pending.filter((other) => other !== first)
+    this.#pending.pop()
     this.#monotonicMs = Math.max(this.#monotonicMs, first.atMs)
     return first
   }

@@ -6,7 +6,7 @@ import type { FinishedTour } from '../../../src/actors/scrub-state.ts'
 import type { ScrubberProtocol } from '../../../src/actors/scrubber.ts'
 import { PATHS } from '../../../src/actors/store-facts.ts'
 import { codeOf } from '../../../src/base/errors.ts'
-import { HOUR, SECOND } from '../../../src/base/units.ts'
+import { HOUR, MINUTE, SECOND } from '../../../src/base/units.ts'
 import { readBytes } from '../../model/engine-contract.ts'
 import { listedOf } from '../../model/reference-store.ts'
 import { NONE, stateOf, Violation } from './history.ts'
@@ -62,8 +62,8 @@ const tour = async (world: World, life: Life): Promise<FinishedTour> => {
   await scrubber.ask('begin', {}, LIMIT)
   world.tally.count('checks', 'scrub tour')
   const endMs = world.clock.monotonicMs() + TOUR_WITHIN_MS
-  for (;;) {
-    await world.pass(2 * SECOND)
+  for (let pauseMs = SECOND; ; pauseMs = Math.min(2 * pauseMs, MINUTE)) {
+    await world.pass(pauseMs)
     const { state, last } = await scrubber.ask('status', {}, LIMIT)
     if (state === 'idle' && last && last.number > before) return last
     if (world.clock.monotonicMs() > endMs) throw new Violation(`a scrub tour does not end: ${state}`)

@@ -96,15 +96,18 @@ const run = async (world: World): Promise<void> => {
       outcome = { error }
     },
   )
-  for (let steps = 0; !outcome; steps++) {
-    if (steps === STEPS_MAX) throw new Violation(`it does not end within ${STEPS_MAX} steps`)
-    if (!(await world.scheduler.step()) && !outcome) {
-      await new Promise<void>((resolve) => setImmediate(resolve))
-      if (!outcome) throw new Violation('everybody waits, and nothing is left that could happen')
-    }
+  let steps = 0
+  const goesOn = (): boolean => {
+    if (outcome) return false
     checkStep(world)
+    if (steps++ === STEPS_MAX) throw new Violation(`it does not end within ${STEPS_MAX} steps`)
+    return true
   }
-  if ('error' in outcome) throw outcome.error
+  if (!(await world.scheduler.runWhile(goesOn))) {
+    throw new Violation('everybody waits, and nothing is left that could happen')
+  }
+  const { error } = outcome as unknown as { error?: unknown }
+  if (error !== undefined) throw error
 }
 
 export const simulate = async (story: Story): Promise<SimulationResult> => {

@@ -123,7 +123,7 @@ const drawSize = (random: Random, k: number): number =>
     [60, () => random.below(6 * KiB)],
     [6, () => 16 * KiB - 2 + random.below(4)],
     [30, () => 17 * KiB + random.below(120 * KiB)],
-    [2, () => k * MiB + random.below(40 * KiB)],
+    [1, () => k * MiB + random.below(40 * KiB)],
   ])()
 
 const drawAction = (random: Random, k: number): Item => {

@@ -281,10 +281,8 @@ const upkeep = (
     shardsOn: ({ disk, cursor, limit }) => deferReply(partition.shardsOn(disk, cursor, limit)),
     heldData: (request) => deferReply(partition.heldData(request)),
     fatesOf: ({ writes }) => deferReply(partition.fatesOf(writes)),
-    dataOfWrite({ write }) {
-      const data = partition.dataOfWrite(write)
-      return Promise.resolve(data ? { data } : {})
-    },
+    dataOfWrite: ({ write }) =>
+      deferReply(partition.dataOfWrite(write).then((data) => (data ? { data } : {}))),
     relocate: ({ relocations, ...m }) =>
       deferReply(partition.relocate(relocations, limitsOf(roster, m)).finally(work.announce)),
     recode: ({ write, data, ...m }) =>

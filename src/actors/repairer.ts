@@ -334,6 +334,13 @@ class Repairing {
     }
   }
 
+  /** What is being reclaimed is not lost: its other shards may have gone first. */
+  async #postponeShard(error: unknown, data: ShardsData, shard: number): Promise<void> {
+    const isLost = codeOf(error) === 'OBJECT_LOST'
+    if (isLost && !(await this.#find(data).catch(() => data))) return
+    this.#postpone(error, { write: data.write, shard })
+  }
+
   #postpone(error: unknown, detail: Record<string, unknown>): void {
     const code = codeOf(error)
     // What is lost does not come back by trying; the reader was told, and the operator is now.
@@ -359,7 +366,7 @@ class Repairing {
       await this.#relocate({ partition, data, shard, to, sessions })
       this.#context.log.debug('shard-moved', { write, shard, disk: target })
     } catch (error) {
-      this.#postpone(error, { write, shard })
+      await this.#postponeShard(error, data, shard)
     }
   }
 
@@ -385,7 +392,7 @@ class Repairing {
       this.#publish({ kind: 'shard-repaired', disk: place.disk, write, shard })
       return true
     } catch (error) {
-      this.#postpone(error, { write, shard })
+      await this.#postponeShard(error, reported, shard)
       return codeOf(error) === 'OBJECT_LOST'
     }
   }

@@ -1,7 +1,7 @@
 // What commits left to be reclaimed. A `free` entry stays in the index until the work is done, whoever does it and
 // however often it is begun: a crash between the removal of shards and the commit that says so costs a second attempt.
 import { isDeepStrictEqual } from 'node:util'
-import type { UploadId } from '../base/ids.ts'
+import type { UploadId, WriteId } from '../base/ids.ts'
 import type { PartTablePage } from './complete.ts'
 import type { Decision } from './decision.ts'
 import {
@@ -9,11 +9,13 @@ import {
   FREES_COUNTER_KEY,
   keyBytes,
   partKey,
+  partOfKey,
   partPrefix,
   SPACE,
   sequenceOfFreeKey,
   tableKey,
 } from './keys.ts'
+import { heldByWrite } from './relocation.ts'
 import type { CommitLimits, Room } from './room.ts'
 import { type FreeRecord, removeShards, type ShardsData, type StoredPart } from './stored.ts'
 
@@ -40,6 +42,7 @@ interface Outstanding {
 
 /** Parts of an upload that one piece of work covers. */
 const PARTS_PER_WORK = 256
+const FREES_PER_SCAN = 1000
 
 export class Frees {
   readonly #room: Room
@@ -112,6 +115,39 @@ export class Frees {
       upload,
       isTableToo: record.kind === 'upload',
       isLast,
+    }
+  }
+
+  /**
+   * The data of a write, for who found its shard on a disk; undefined when no version or part holds it any more. A part that waits to be
+   * reclaimed holds nothing, although its record is there until that is done: of some its other shards went first.
+   */
+  async dataOfWrite(write: WriteId): Promise<ShardsData | undefined> {
+    const holder = heldByWrite(this.#room, write)
+    const part = holder && partOfKey(holder.key)
+    return part && (await this.#isFreed(part.upload, part.partNumber)) ? undefined : holder?.shards
+  }
+
+  /** Looks through all that waits: who asks has found damage, which is rare. */
+  async #isFreed(upload: UploadId, partNumber: number): Promise<boolean> {
+    if (this.count === 0) return false
+    const scan = this.#room.ledger.scan(SPACE.free, afterPrefix(SPACE.free))
+    try {
+      for (
+        let rows = await scan.next(FREES_PER_SCAN);
+        rows.length > 0;
+        rows = await scan.next(FREES_PER_SCAN)
+      ) {
+        for (const { record } of rows) {
+          const free = record as FreeRecord
+          if (free.kind !== 'upload' && free.kind !== 'unlisted') continue
+          if (free.upload !== upload) continue
+          if (free.kind === 'upload' || !this.#listedParts(upload).has(partNumber)) return true
+        }
+      }
+      return false
+    } finally {
+      await scan.close()
     }
   }
 

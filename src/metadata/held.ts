@@ -10,7 +10,7 @@ import {
   UPLOAD_ID_BYTES,
   uploadPrefix,
 } from './keys.ts'
-import { dataOfWrite, isKnownWrite } from './relocation.ts'
+import { heldByWrite, isKnownWrite } from './relocation.ts'
 import { bucketIn, type Room } from './room.ts'
 import type { ShardsData, StoredPart, StoredVersion } from './stored.ts'
 
@@ -112,7 +112,7 @@ export const shardsOn = async (
 
 /** What a partition knows of a write whose shard was found on a disk. */
 export type WriteFate =
-  /** A version or part holds it: only these places count. */
+  /** A version or part holds it, or a part that waits to be reclaimed: only these places count. */
   | { readonly kind: 'held'; readonly data: ShardsData }
   /** It waits to be reclaimed, wherever it lies. */
   | { readonly kind: 'freed' }
@@ -127,8 +127,8 @@ export const fatesOf = (room: Room, writes: readonly WriteId[]): Promise<WriteFa
   Promise.all(
     writes.map(async (write): Promise<WriteFate> => {
       const isKnown = await isKnownWrite(room, write)
-      const data = dataOfWrite(room, write)
-      if (data) return { kind: 'held', data }
+      const holder = heldByWrite(room, write)
+      if (holder) return { kind: 'held', data: holder.shards }
       return isKnown ? { kind: 'freed' } : { kind: 'unknown' }
     }),
   )

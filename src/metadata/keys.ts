@@ -112,6 +112,14 @@ export const partPrefix = (upload: UploadId): BinaryKey => SPACE.part + hexBytes
 export const partKey = (upload: UploadId, partNumber: number): BinaryKey =>
   partPrefix(upload) + fixed(partNumber, 2)
 
+/** Whose part has this key; undefined when it is the key of something else. */
+export const partOfKey = (key: BinaryKey): { upload: UploadId; partNumber: number } | undefined => {
+  if (key[0] !== SPACE.part) return undefined
+  const end = 1 + UPLOAD_ID_BYTES
+  const upload = Buffer.from(key.slice(1, end), 'latin1').toString('hex') as UploadId
+  return { upload, partNumber: readFixed(key, end, 2) }
+}
+
 export const tablePrefix = (upload: UploadId): BinaryKey => SPACE.table + hexBytes(upload)
 export const tableKey = (upload: UploadId, page: number): BinaryKey => tablePrefix(upload) + fixed(page, 2)
 

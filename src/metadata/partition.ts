@@ -31,7 +31,7 @@ import { Ledger } from './ledger.ts'
 import { type ListVersions, listVersions, type VersionPage } from './listing.ts'
 import type { MemberDisk } from './members.ts'
 import type { BucketRecord, Data, PartRecord, UploadRecord, VersionRecord } from './records.ts'
-import { dataOfWrite, isKnownWrite, type Relocation, recode, relocate } from './relocation.ts'
+import { isKnownWrite, type Relocation, recode, relocate } from './relocation.ts'
 import type { BucketAddress, CommitLimits, Room } from './room.ts'
 import type { BodyMover } from './segment-compaction.ts'
 import type { SegmentDisk } from './segment-disk.ts'
@@ -300,8 +300,8 @@ export class Partition {
     return isKnownWrite(this.#room, write)
   }
 
-  dataOfWrite(write: WriteId): ShardsData | undefined {
-    return dataOfWrite(this.#room, write)
+  dataOfWrite(write: WriteId): Promise<ShardsData | undefined> {
+    return this.#frees.dataOfWrite(write)
   }
 
   shardsOn(disk: DiskNumber, cursor: string, recordsMax: number): Promise<ShardsPage> {

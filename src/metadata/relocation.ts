@@ -106,6 +106,8 @@ export const isKnownWrite = async ({ ledger }: Room, write: WriteId): Promise<bo
     return isKnown
   })
 
-/** The data of a write, for who found its shard on a disk; undefined when no version or part holds it. */
-export const dataOfWrite = ({ ledger }: Room, write: WriteId): ShardsData | undefined =>
-  holderOf(ledger, write)?.shards
+/** The data of a write and the key of its record, for who found its shard on a disk; undefined when no version or part holds it. */
+export const heldByWrite = (
+  { ledger }: Room,
+  write: WriteId,
+): { readonly key: string; readonly shards: ShardsData } | undefined => holderOf(ledger, write)

@@ -90,7 +90,7 @@ test(
     await partition.confirmFrees([work!.id])
     assert.is(partition.freesCount, 0)
     assert.ok(await partition.isKnownWrite(writeOf('1')))
-    assert.equal(partition.dataOfWrite(writeOf('1'))?.places[2], on(3, 64))
+    assert.equal((await partition.dataOfWrite(writeOf('1')))?.places[2], on(3, 64))
     const counts = [...partition.diskCounters().values()].map(({ shards }) => shards)
     assert.equal(
       counts,
@@ -165,7 +165,7 @@ test(
     assert.is((await partition.nextFrees(10)).length, 1)
     assert.equal(await partition.nextFrees(10), [], 'not handed out twice')
     assert.is(await partition.isKnownWrite(writeOf('1')), true)
-    assert.is(partition.dataOfWrite(writeOf('1')), undefined)
+    assert.is(await partition.dataOfWrite(writeOf('1')), undefined)
     kill(partition)
     const again = await openPartition(place)
     assert.is(again.freesCount, 1)
@@ -202,6 +202,44 @@ test(
     await partition.confirmFrees(rest.map(({ id }) => id))
     assert.is(partition.freesCount, 0)
     assert.is(partition.diskCounters().size, 0)
+    await partition.close()
+  }),
+)
+
+test(
+  'a part that waits to be reclaimed is held by nobody: aborted, not listed, or of a version that was deleted',
+  deadline(5_000, async () => {
+    const { partition } = await begin()
+    const { size: _size, etag: _etag, ...facts } = factsOf(0)
+    const md5 = 'a'.repeat(32)
+    const begun = async (first: number) => {
+      const { id: upload } = await partition.createUpload({ bucket: 'b', key: 'k', facts })
+      const at = { bucket: 'b', key: 'k', upload }
+      for (const [i, partNumber] of [1, 2].entries()) {
+        const data = shardsData(`${first + i}`, 40_000, DISKS, 4)
+        await partition.putPart({ ...at, partNumber, facts: { size: 40_000, etag: md5 }, data })
+      }
+      return at
+    }
+    const held = async (): Promise<number[]> => {
+      const found: number[] = []
+      for (let i = 1; i <= 6; i++) if (await partition.dataOfWrite(writeOf(`${i}`))) found.push(i)
+      return found
+    }
+    const aborted = await begun(1)
+    const replaced = await begun(3)
+    const completed = await begun(5)
+    assert.equal(await held(), [1, 2, 3, 4, 5, 6])
+    await partition.abortUpload(aborted)
+    assert.equal(await held(), [3, 4, 5, 6])
+    await partition.completeUpload({ ...replaced, parts: [{ partNumber: 2, etag: md5 }] })
+    assert.equal(await held(), [4, 5, 6])
+    await partition.completeUpload({ ...completed, parts: [{ partNumber: 1, etag: md5 }] })
+    assert.equal(await held(), [5])
+    await partition.deleteVersion({ bucket: 'b', key: 'k' })
+    assert.equal(await held(), [])
+    // Wherever their shards are found, they are no orphans.
+    assert.ok(await partition.isKnownWrite(writeOf('6')))
     await partition.close()
   }),
 )

@@ -175,7 +175,7 @@ test(
       assert.is(data.kind, 'shards')
       assert.is(find(opened, 'small')!.data.kind, 'inline')
       await same(opened, texts, shelf)
-      if (data.kind === 'shards') assert.equal(opened.dataOfWrite(data.write), data)
+      if (data.kind === 'shards') assert.equal(await opened.dataOfWrite(data.write), data)
       assert.equal(opened.diskCounters().get(1 as never)!.shards, 1)
       // The same is said of it when it goes.
       if (opened === partition) continue

@@ -17,10 +17,6 @@ type DiskItem = Extract<Item, { kind: 'disk fault' }>
 const ONE_SHOTS: ReadonlySet<DiskFault> = new Set<OneShot>([
   ...(['torn write', 'misdirected write', 'flipped read', 'failed sync', 'EIO'] as const),
 ])
-/** What a disk does not tell. */
-const SILENT: ReadonlySet<DiskFault> = new Set<DiskFault>([
-  ...(['misdirected write', 'bit flip', 'old content', 'emptied'] as const),
-])
 /** A cut keeps nothing, all, or something of what was not durable. */
 const CUT_STYLES = [
   ...Array.from({ length: 4 }, () => ({ dropped: 100, torn: 0 })),
@@ -66,7 +62,6 @@ export class Faults {
       this.#moved ??= what
       if (this.#moved !== what) return
     }
-    if (SILENT.has(what)) this.#world.isHurtInSilence = true
     if (ONE_SHOTS.has(what)) {
       for (let i = 0; i <= random.below(3); i++) condition.oneShots.push(what as OneShot)
       return
@@ -74,6 +69,7 @@ export class Faults {
     switch (what as Exclude<DiskFault, OneShot>) {
       case 'bit flip':
         if (!flipBit(disk.tree, random)) return
+        disk.isHurtInSilence = true
         break
       case 'full':
         condition.isFull = true
@@ -103,6 +99,7 @@ export class Faults {
         break
       case 'emptied':
         disk.tree.empty()
+        disk.isHurtInSilence = false
         disk.lives++
         break
       case 'swapped':
@@ -123,6 +120,8 @@ export class Faults {
   #takeOut({ what, forMs }: DiskItem, disk: SimulatedDisk): void {
     const { machine } = this.#world
     const back = what === 'old content' ? new SimulatedDisk(disk.tree.copy()) : disk
+    // In the session that it was seen in last nobody can tell it from the disk that went.
+    if (what === 'old content') back.isHurtInSilence = true
     // It may have been put into another slot meanwhile, also while it is away.
     const replace = (before: SimulatedDisk, after: SimulatedDisk): void => {
       const slot = machine.slots.indexOf(before)

@@ -6,6 +6,8 @@ import { FileError, type FileSystem, type OpenFile, type OpenMode } from '../../
 import { createMemo } from '../../../src/base/memo.ts'
 import type { Random } from '../../../src/base/prng.ts'
 import { GiB } from '../../../src/base/units.ts'
+import { decodeIdentity } from '../../../src/storage/identity-file.ts'
+import { IDENTITY_NAME } from '../../../src/storage/layout.ts'
 import type { Operation } from '../../support/faulty-files.ts'
 import {
   type CutStyle,
@@ -42,6 +44,8 @@ interface Condition {
   oneShots: OneShot[]
 }
 
+const IDENTITY_PATH = [IDENTITY_NAME]
+
 export class SimulatedDisk {
   readonly tree: DiskTree
   isMounted = true
@@ -50,10 +54,20 @@ export class SimulatedDisk {
   isStandIn = false
   /** How often it was emptied: what it held before is then another disk. */
   lives = 1
+  /** It did something wrong to what lies on it, and told nobody; in a segment that is written to no scrub sees that before it is full. */
+  isHurtInSilence = false
   condition: Condition = well()
 
   constructor(tree: DiskTree) {
     this.tree = tree
+  }
+
+  /** Its number in the table of disks, if it has one. */
+  get number(): number | undefined {
+    const node = this.tree.find(IDENTITY_PATH)
+    if (node?.kind !== 'file') return undefined
+    const identity = decodeIdentity(node.buffer.subarray(0, node.size))
+    return identity.kind === 'ok' ? identity.value.number : undefined
   }
 }
 
@@ -258,6 +272,7 @@ class ProcessFiles {
           throw new FileError('write', path, 'EIO')
         }
         if (what === 'misdirected write' && !isEarly) {
+          disk.isHurtInSilence = true
           return writeFileNode(node, position + 4096 * (1 + this.#random.below(3)), bytes)
         }
         if (!isEarly) writeFileNode(node, position, bytes)

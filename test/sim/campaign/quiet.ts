@@ -75,15 +75,18 @@ const isClean = ({ findings }: FinishedTour): boolean => {
   return missing + corrupt + segments + indexes + orphans + skipped === 0
 }
 
-/** Tours until one finds nothing. Where all that went wrong was told to the store, the first finds every shard whole. */
+/** Tours until one finds nothing. Where all that a disk did wrong was told to the store, the first finds every shard and segment whole. */
 const becomesClean = async (world: World, life: Life): Promise<void> => {
   let last: FinishedTour | undefined
   for (let i = 0; i < TOURS_MAX; i++) {
+    world.foundOn.clear()
     last = await tour(world, life)
     if (isClean(last)) return
-    const { missing, corrupt } = last.findings
-    if (i === 0 && !world.isHurtInSilence && missing + corrupt > 0) {
-      throw new Violation(`${missing} shards are missing and ${corrupt} corrupt, and every fault was told`)
+    const { missing, corrupt, segments } = last.findings
+    const told = [...world.foundOn].filter((disk) => !world.isHurtInSilence(disk))
+    if (i === 0 && told.length > 0) {
+      const what = `${missing} shards missing, ${corrupt} corrupt, ${segments} segments damaged`
+      throw new Violation(`${what}; of disk ${told.join(', ')} every fault was told`)
     }
     await world.pass(20 * SECOND)
     await becomesFull(world, life)
@@ -151,7 +154,6 @@ export const checkQuiet = async (world: World): Promise<void> => {
   await world.pass(5 * SECOND)
   const { small, large } = life.arena.inUse()
   if (small + large > 0) throw new Violation(`${small} small and ${large} large slabs were not given back`)
-  world.isHurtInSilence = false
   world.tally.count('checks', 'quiet point')
 }
 

@@ -64,8 +64,8 @@ export class World implements ClientWorld {
   /** What the store said, the last lines of it. */
   readonly said: string[] = []
   failure: unknown
-  /** Since the last quiet point a disk lost something, and nobody was told. */
-  isHurtInSilence = false
+  /** On which disks a scrub found something damaged since this was emptied. */
+  readonly foundOn = new Set<number>()
   shelf = new IndexShelf()
   life: Life | undefined
   #waiting: ((life: Life) => void)[] = []
@@ -81,6 +81,10 @@ export class World implements ClientWorld {
   /** The first thing that is wrong ends the story. */
   fail(error: unknown): void {
     this.failure ??= error
+  }
+
+  isHurtInSilence(disk: number): boolean {
+    return this.machine.slots.some(({ number, isHurtInSilence }) => number === disk && isHurtInSilence)
   }
 
   pass(ms: number): Promise<void> {
@@ -106,6 +110,7 @@ export class World implements ClientWorld {
 
   #note(event: string, fields: unknown): void {
     const { code, error, cause } = (fields ?? {}) as { code?: unknown; error?: unknown; cause?: unknown }
+    if (event === 'scrub-found') this.foundOn.add((fields as { disk: number }).disk)
     const what = TOLD[event]
     if (what) this.tally.count(...what)
     this.said.push(`${Math.round(this.clock.monotonicMs())} ms ${event} ${tellFields(fields)}`)

@@ -4,8 +4,8 @@
 //   slot behind the given ones (4 KiB):  length, 0 for none · the path, UTF-8
 import type { StoreFacts } from './store-facts.ts'
 
-/** Disks that can be added between two starts: a whole set of the smallest size. */
-export const SPARE_SLOTS = 8
+/** Disks that can be added between two starts. */
+export const SPARE_SLOTS = 4
 const SLOT_BYTES = 4096
 const PATH_BYTES_MAX = SLOT_BYTES - 4
 

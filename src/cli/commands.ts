@@ -79,7 +79,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'disk add',
     usage: 'disk add DIR',
     meaning:
-      'make the empty directory DIR, or several as --disks has them, new disks of the store: they widen its smallest set, or 8 to 16 form another; a running store goes on meanwhile',
+      'make the empty directory DIR, or several as --disks has them, new disks of the store: its smallest set is widened for what is written from then on; a running store goes on meanwhile',
     words: 1,
   },
   {

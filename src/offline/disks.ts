@@ -1,7 +1,7 @@
 // Which disks a store has and where each of them is, and the operator's word that an empty directory takes the place of one.
 import { resolve } from 'node:path'
 import { systemClock } from '../base/clock.ts'
-import { fault } from '../base/errors.ts'
+import { codeOf, fault } from '../base/errors.ts'
 import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { systemRandom } from '../base/prng.ts'
@@ -15,6 +15,9 @@ import { planReplacement } from '../storage/table-change.ts'
 import { findUnwritable } from '../storage/writable.ts'
 import { type KnownStore, readableMembers, readStore } from './known-store.ts'
 
+/** Undefined when the journal cannot be read now. */
+type LeftOnDisk = { readonly shards: number; readonly bytes: number } | 'unknown'
+
 export interface ListedDisk {
   /** From 1, in the order of the store's table. */
   readonly position: number
@@ -25,7 +28,7 @@ export interface ListedDisk {
   /** Why a running store does without it, as far as that can be seen from beside it. */
   readonly reason?: string
   /** What is left on it, of a disk that is being drained: as the journal said a moment ago. */
-  readonly draining?: { readonly shards: number; readonly bytes: number }
+  readonly draining?: LeftOnDisk
 }
 
 /** The disks of the store in these directories, in the order of their positions, and where each was found. */
@@ -57,10 +60,13 @@ export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]>
   return (await Promise.all(listed)).sort((a, b) => a.position - b.position)
 }
 
+const formatLeft = (left: LeftOnDisk): string =>
+  left === 'unknown' ? 'draining' : `draining: ${left.shards} shards with ${formatMiB(left.bytes)} are left`
+
 /** A segment may go while it is read. */
 const TRIES = 5
 
-const leftOn = async (store: KnownStore, disk: DiskNumber): Promise<{ shards: number; bytes: number }> => {
+const leftOn = async (store: KnownStore, disk: DiskNumber): Promise<LeftOnDisk> => {
   const { m: parity, partitions } = store.table
   const left = { shards: 0, bytes: 0 }
   for (let partition = 0; partition < partitions; partition++) {
@@ -72,7 +78,9 @@ const leftOn = async (store: KnownStore, disk: DiskNumber): Promise<{ shards: nu
         left.bytes += bytes
         break
       } catch (error) {
-        if (tries === TRIES) throw error
+        if (tries < TRIES) continue
+        if (codeOf(error) === 'UNEXPECTED') throw error
+        return 'unknown'
       }
     }
   }
@@ -86,7 +94,7 @@ export const formatDisk = ({ position, number, set, root, reason, draining }: Li
     `number ${number}`,
     `set ${set}`,
     root ?? 'missing',
-    ...(draining ? [`draining: ${draining.shards} shards with ${formatMiB(draining.bytes)} are left`] : []),
+    ...(draining ? [formatLeft(draining)] : []),
     ...(reason === undefined ? [] : [reason]),
   ].join('  ')
 

@@ -1,10 +1,10 @@
 // Whether and how directories can be added to a store as new disks: pure functions of the table and of what lies in the directories. What
 // they refuse they refuse in one sentence.
-import { DISKS_MAX, SET_DISKS_MAX, SET_DISKS_MIN } from './geometry.ts'
+import { DISKS_MAX, SET_DISKS_MAX } from './geometry.ts'
 import type { DiskTable } from './identity-file.ts'
 import type { DirectoryState } from './inspect.ts'
 
-/** The erasure set that `count` new disks widen, the smallest that has room, or a new one; else why there is none. */
+/** The erasure set that `count` new disks widen, the smallest; else why it cannot be. */
 export const planSet = ({ disks, m }: DiskTable, count: number): number | string => {
   if (m === 0) {
     return 'the store has parity 0: with one disk more it would need one more of its disks, so none is added'
@@ -16,12 +16,13 @@ export const planSet = ({ disks, m }: DiskTable, count: number): number | string
   const sizes = new Map<number, number>()
   for (const { set } of disks) sizes.set(set, (sizes.get(set) ?? 0) + 1)
   const [smallest] = [...sizes].sort((a, b) => a[1] - b[1] || a[0] - b[0])
-  if (smallest && smallest[1] + count <= SET_DISKS_MAX) return smallest[0]
-  if (count >= SET_DISKS_MIN && count <= SET_DISKS_MAX) return Math.max(...sizes.keys()) + 1
-  return (
-    `${count} cannot be added: an erasure set has at most ${SET_DISKS_MAX} disks, the smallest of this store has ${smallest?.[1] ?? 0}, ` +
-    `and a new set takes ${SET_DISKS_MIN} to ${SET_DISKS_MAX} at once`
-  )
+  const [set, size] = smallest ?? [0, 0]
+  // Until they are opened they are missing from their set, and with more than m missing it takes no writes.
+  if (count > m) {
+    return `${count} disks cannot be added at once: with parity ${m} an erasure set is widened by ${m} at most, then by others`
+  }
+  if (size + count <= SET_DISKS_MAX) return set
+  return `${count} cannot be added: an erasure set has at most ${SET_DISKS_MAX} disks, and the smallest of this store has ${size}`
 }
 
 /** Whether an add of this store prepared the directory and was cut off: then nothing of it counts. */

@@ -5,6 +5,7 @@ import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import type { DrainAnswer, DrainTarget } from '../../src/actors/draining.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import type { KeeperProtocol } from '../../src/actors/keeper.ts'
+import { createRoster } from '../../src/actors/roster.ts'
 import type { ScrubberProtocol } from '../../src/actors/scrubber.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
@@ -18,7 +19,7 @@ import {
   type SimulatedStore,
   type Simulation,
 } from '../support/simulated-store.ts'
-import { assert, seeded, suite } from '../support/uvu.ts'
+import { assert, deadline, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('drain')
 const LIMIT_MS = 120_000
@@ -124,7 +125,7 @@ const refusedWith = async (stage: Stage, target: DrainTarget, ...what: RegExp[])
   for (const one of what) assert.match(answer.kind === 'refused' ? answer.message : '', one)
 }
 /** Everything is in the geometry of the disks that stay, nothing else is anywhere, and any m of them may go. */
-const checkDrained = async (stage: Stage, left: DiskNumber): Promise<void> => {
+const checkDrained = async (stage: Stage, left: DiskNumber, geometry = [3, 2]): Promise<void> => {
   const held = await heldIn(stage)
   assert.ok(held.length > 0)
   for (const { places, k, m, size } of held) {
@@ -132,7 +133,7 @@ const checkDrained = async (stage: Stage, left: DiskNumber): Promise<void> => {
       places.some(({ disk }) => disk === left),
       false,
     )
-    if (size > MiB) assert.equal([k, m], [3, 2])
+    if (size > MiB) assert.equal([k, m], geometry)
   }
   const { run, system } = stage.store
   const scrubber = system.ref<ScrubberProtocol>(PATHS.scrubber)
@@ -282,6 +283,41 @@ test(
     await put(stage, name, whole)
     await checkDrained(stage, 2 as DiskNumber)
     await stage.store.close()
+  }),
+)
+
+test(
+  'without parity two disks become one, and every byte of the other is on it',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const stage = await begin(seed, 2, 0)
+    assert.is((await drain(stage, { disk: 1 as DiskNumber })).kind, 'begun')
+    await untilItLeft(stage, 1)
+    await checkDrained(stage, 1 as DiskNumber, [1, 0])
+    await stage.store.close()
+    stage.files.removeTree('/d1')
+    stage.store = await open(stage.simulation, stage.files, ['/d2'])
+    await checkAll(stage)
+    await refusedWith(stage, { directory: '/d2' }, /its set has 1 disks with parity 0/)
+    await stage.store.close()
+  }),
+)
+
+test(
+  'no commit names the disk when it is about to leave',
+  deadline(1000, async () => {
+    const roster = createRoster(3)
+    roster.assign(1, { number: 7 as DiskNumber, set: 0 })
+    roster.setDraining(7 as DiskNumber)
+    assert.equal([roster.isOpen(7 as DiskNumber), roster.row(1).isDraining], [true, true])
+    roster.closeDraining()
+    assert.equal([roster.isOpen(7 as DiskNumber), roster.draining(), roster.row(1).isDraining], [
+      false,
+      7,
+      true,
+    ] as unknown[])
+    assert.equal([roster.isOpen(8 as DiskNumber), roster.row(0).isDraining], [true, false])
+    roster.setDraining(0)
+    assert.equal([roster.isOpen(7 as DiskNumber), roster.row(1).isDraining], [true, false])
   }),
 )
 

@@ -27,21 +27,19 @@ test(
   'd7 is added while the server runs, found by itself after kill -9, and d8 while it is stopped',
   deadline(LIMIT_MS, async () => {
     const data = createTemporaryDirectory('data')
-    const foreign = createTemporaryDirectory('data')
     const credentials = { accessKeyId: 'TESTADD', secretAccessKey: 'a-secret-of-this-test' }
     const environment = {
       MORAINE_ROOT_ACCESS_KEY: credentials.accessKeyId,
       MORAINE_ROOT_SECRET_KEY: credentials.secretAccessKey,
     }
     const run = (...args: string[]) => runProgram([...args, '--data', data], { environment })
-    await (await start({ data: foreign })).stop()
     const server = await start({ data, credentials })
     const client = createS3Client(server)
     await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
     await inParallel(range(0, 9), 3, (index) => put(client, index))
     const port = ['--port', `${server.port}`]
-    const other = await run('disk', 'add', join(foreign, 'd1'), ...port)
-    assert.equal([other.code, /d1 holds a disk of another store/.test(other.stderr)], [2, true], other.stderr)
+    const absent = await run('disk', 'add', join(data, 'd7'), ...port)
+    assert.equal([absent.code, /d7 does not exist/.test(absent.stderr)], [2, true], absent.stderr)
     mkdirSync(join(data, 'd7'))
     const added = await run('disk', 'add', join(data, 'd7'), ...port)
     assert.match(added.stdout, /disk 7 .*d7\) was added: .* 7 disks with 5\+2/, added.stderr)

@@ -8,7 +8,6 @@ import type { Timer } from '../base/clock.ts'
 import { codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
-import { DISKS_ENTRY } from '../metadata/configuration.ts'
 import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
 import { identify, isVacant, whyOut } from '../storage/directory-role.ts'
 import { applyJoin, writeIdentity, writeTable } from '../storage/forming.ts'
@@ -16,7 +15,7 @@ import { unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
 import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
 import type { StartedStore } from '../storage/start.ts'
-import { drainingOf, planReplacement, planSuccessor, type TableChange } from '../storage/table-change.ts'
+import { drainingOf, planReplacement, type TableChange } from '../storage/table-change.ts'
 import { type AddAnswer, type Adding, createAdding } from './adding.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import { type Claiming, createClaiming } from './claiming.ts'
@@ -28,6 +27,7 @@ import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { attachClaims } from './slot-claims.ts'
 import { rootIn, slotOf, slotsWithRoot } from './slot-roots.ts'
 import { bucketRefs, filesOf, PATHS, type StoreFacts } from './store-facts.ts'
+import { createTableCommit, memberIdentity, type TableCommit } from './table-commit.ts'
 
 export interface KeeperProtocol {
   /** Carries out the change that the start has prepared. */
@@ -62,7 +62,6 @@ export interface SlotNote {
 /** What the start found: a StartedStore has it all. */
 export type KeeperArgs = Pick<StartedStore, 'table' | 'change' | 'out' | 'relock'>
 
-const COMMIT_LIMIT = { withinMs: 60 * SECOND }
 /** A change that failed is not tried again at every look. */
 const RETRY_MS = 10 * SECOND
 /** As long as a disk is being drained. */
@@ -152,6 +151,7 @@ class Keeping {
   #isToRecord = false
   /** Older copies that are not looked over yet. */
   readonly #suspects = new Set<DiskNumber>()
+  readonly #commit: TableCommit
   readonly #draining: Draining
   readonly #adding: Adding
   #drainTimer: Timer | undefined
@@ -181,6 +181,7 @@ class Keeping {
       this.#retry?.cancel()
       this.#drainTimer?.cancel()
     })
+    this.#commit = createTableCommit(facts, roster, this.#buckets())
     const changing = {
       table: () => this.#table,
       carryOut: (next: TableChange) => {
@@ -428,21 +429,19 @@ class Keeping {
   /** Carries on with the change that was prepared, if there is one: commit, publish, count. */
   async finish(): Promise<void> {
     if (this.#change === undefined && this.#isReconciled) return
-    await this.#reconcile()
+    this.#change = await this.#commit.reconcile(this.#table, this.#change)
+    this.#isReconciled = true
     const change = this.#change
     if (change === undefined) return
-    const stay = change.to.disks.filter(({ id }) => change.from.disks.some((disk) => disk.id === id))
-    const onDisks = stay.filter(({ state }) => state === 'active').map(({ number }) => number)
-    const value = { name: DISKS_ENTRY, value: change.to, onDisks }
-    await Promise.all(this.#buckets().map((bucket) => bucket.ask('putConfig', value, COMMIT_LIMIT)))
-    await this.#publish(change)
+    await this.#commit.commit(change)
+    await this.#commit.publish(change)
     this.#table = change.to
     this.#change = undefined
     for (const [i, { root, identity }] of change.joined.entries()) {
       const slot = slotOf(this.#facts, root)
       this.#count(slot, change.left[i], change.to.disks.find(({ number }) => number === identity.number)!)
       this.#notes.delete(slot)
-      this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
+      if (change.left[i]) this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
       this.#disk(slot).tell('look', {})
     }
     for (const disk of change.left.slice(change.joined.length)) this.#release(disk)
@@ -469,43 +468,6 @@ class Keeping {
     this.#roster.setDraining(draining)
     for (const bucket of this.#buckets()) bucket.tell('diskChanged', {})
     this.#lookAtDrain()
-  }
-
-  /**
-   * Another change may have been committed and cut off, and a disk that is away been told of it: the one to be made is its
-   * successor, and without one to be made the table itself is.
-   */
-  async #reconcile(): Promise<void> {
-    const asked = this.#buckets().map((bucket) => bucket.ask('config', { name: DISKS_ENTRY }, COMMIT_LIMIT))
-    const committed = (await Promise.all(asked)) as (DiskTable | undefined)[]
-    const newest = committed.reduce((a, b) => ((b?.version ?? 0) > (a?.version ?? 0) ? b : a), undefined)
-    this.#isReconciled = true
-    const table = this.#table
-    const change = this.#change ?? { from: table, to: table, left: [], joined: [] }
-    if (newest === undefined || newest.version < change.to.version) return
-    if (JSON.stringify(newest) === JSON.stringify(change.to)) return
-    const next = planSuccessor(change, newest)
-    const { storeKey } = this.#facts
-    for (const { root, identity } of next.joined) {
-      await applyJoin(filesOf(this.#facts), root, identity, storeKey)
-    }
-    this.#change = next
-  }
-
-  /** Every disk.json says the new table, the newcomers' last: until one of the others says so they do not count. */
-  async #publish({ to, joined }: TableChange): Promise<void> {
-    const write = (root: string, disk: TableDisk): Promise<void> =>
-      writeTable(filesOf(this.#facts), root, { ...this.#identityOf(disk), table: to })
-    const writing = this.#present().flatMap(({ slot, number }) => {
-      const disk = to.disks.find((member) => member.number === number)
-      return disk ? [write(rootIn(this.#facts, slot)!, disk)] : []
-    })
-    const written = (await Promise.allSettled(writing)).filter(({ status }) => status === 'fulfilled')
-    // n − m disks of the next start must meet one that knows: those that failed here are told when they are back.
-    if (written.length < Math.min(writing.length, to.m + 1)) await Promise.all(writing)
-    for (const { root, identity } of joined) {
-      await write(root, to.disks.find(({ id }) => id === identity.diskId)!)
-    }
   }
 
   /** The newcomer's number is in its slot; what was expected there, if it was not the disk that left, is where that was. */
@@ -536,8 +498,8 @@ class Keeping {
     return new Set(stats.flatMap((stat) => (stat ? [stat.device] : [])))
   }
 
-  #identityOf({ id, number }: TableDisk): DiskIdentity {
-    return { storeId: this.#facts.storeId, diskId: id, number, phase: 'member', table: this.#table }
+  #identityOf(disk: TableDisk): DiskIdentity {
+    return memberIdentity(this.#facts.storeId, this.#table, disk)
   }
 
   #buckets(): ActorRef<BucketProtocol>[] {

@@ -31,7 +31,7 @@ test('new disks widen the smallest set, as long as it has room', () => {
   )
   assert.match(
     `${planSet(tableOf([16]), 1)}`,
-    /1 cannot be added: .* at most 16 disks, the smallest .* has 16/,
+    /1 cannot be added: .* at most 16 disks, and the smallest .* has 16/,
   )
   assert.match(`${planSet(tableOf([15]), 2)}`, /2 cannot be added: .* has 15/)
   assert.match(`${planSet(tableOf([2], 0), 1)}`, /parity 0/)

@@ -272,14 +272,16 @@ const readDisks = (layers: readonly Layer[]): readonly string[] => {
   return disksIn('./data')
 }
 
-/** Six, and those that were added: a disk that lies in a directory with the next name. */
+/** What --data stands for when a store is made. */
+const DISKS_IN_DATA = 6
+
+/** Six, and those that were added: disks in directories with the names that follow. */
 const disksIn = (directory: string): readonly string[] => {
   const nameOf = (number: number): string => join(resolve(directory), `d${number}`)
-  const disks = [1, 2, 3, 4, 5, 6].map(nameOf)
-  while (disks.length < DISKS_MAX && existsSync(join(nameOf(disks.length + 1), 'disk.json'))) {
-    disks.push(nameOf(disks.length + 1))
-  }
-  return disks
+  const names = Array.from({ length: DISKS_MAX }, (_, i) => nameOf(i + 1))
+  // One that was drained and removed may lie between two that are there.
+  const added = names.slice(DISKS_IN_DATA).filter((name) => existsSync(join(name, 'disk.json')))
+  return [...names.slice(0, DISKS_IN_DATA), ...added]
 }
 
 const parseDisks = (label: string, text: string): readonly string[] => {

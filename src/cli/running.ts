@@ -78,13 +78,14 @@ export const askRunning = async (
     })
     const text = await response.text()
     if (!(response.headers.get('content-type') ?? '').startsWith('application/json')) {
-      throw new Error(`it answers ${response.status}`)
+      const isStranger = response.status === 403
+      throw new Error(isStranger ? 'it does not know these root keys' : `it answers ${response.status}`)
     }
     return { status: response.status, content: JSON.parse(text) }
   } catch (error) {
     const { message, cause } = error as Error
     const why = (cause as { code?: string } | undefined)?.code ?? message
-    const text = `the store is in use, but its server cannot be asked at ${host} (${why}): give the --host and --port that it was started with`
+    const text = `the store is in use, but its server cannot be asked at ${host} (${why}): give the --host and --port, and the root keys if any, that it was started with`
     throw unavailable('TOO_FEW_DISKS', text, {}, error)
   } finally {
     limit.cancel()

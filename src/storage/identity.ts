@@ -339,6 +339,7 @@ const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan 
   const disks: (PlannedDisk & { isStale: boolean })[] = []
   const out: OutDirectory[] = []
   const vacancies: Vacancy[] = []
+  const others: DirectoryState[] = []
   const devices = new Set<number>()
   const present = new Set<string>()
   for (const [position, state] of options.directories.entries()) {
@@ -350,12 +351,19 @@ const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan 
       present.add(id)
       if (state.device !== undefined) devices.add(state.device)
     } else if (isVacant(state)) vacancies.push({ state, position, isWidening: isWidening(state, table) })
-    else out.push({ root: state.root, reason: whyOut(state) })
+    else others.push(state)
   }
   const missing = table.disks.filter((disk) => !present.has(disk.id))
   const unreadableSets = unreadableSetsOf(table, present)
   // One that is being drained is on its way out: nothing takes its place.
   const lost = missing.filter(({ state }) => state === 'active')
+  for (const state of others) {
+    const isNeeded = state.content.kind !== 'absent' || missing.length > 0
+    const reason = isNeeded
+      ? whyOut(state)
+      : `${state.root} does not exist, and no disk is missing: it is not needed`
+    out.push({ root: state.root, reason })
+  }
   const adoptions = planAdoptions(vacancies, lost, devices, unreadableSets.length === 0)
   const change =
     adoptions.adopt.length === 0

@@ -190,6 +190,14 @@ test(
     await checkAll(stage)
     await stage.store.close()
     for (const root of ['/d1', '/d6']) await stage.files.rename(`/away${root.slice(1)}`, root)
+    // As --data would: the list is still that of the first start.
+    stage.store = await open(stage.simulation, stage.files, stage.roots)
+    assert.equal(
+      stage.store.started.out.map(({ reason }) => reason),
+      ['/d2 does not exist, and no disk is missing: it is not needed'],
+    )
+    await checkAll(stage)
+    await stage.store.close()
     const roots = stage.roots.filter((root) => root !== '/d2')
     stage.store = await open(stage.simulation, stage.files, roots)
     await stage.store.pass(10 * SECOND)

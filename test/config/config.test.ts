@@ -1,7 +1,7 @@
 // The configuration: what an operator may write, which source wins, and one sentence for everything else.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { DAY, GiB, KiB, MiB } from '../../src/base/units.ts'
 import { type Environment, readCommandLine, SETTINGS } from '../../src/config.ts'
 import { assert, rejectsWith, suite } from '../support/uvu.ts'
@@ -110,6 +110,19 @@ test('an impossible value is refused with the setting’s name, as it was given'
   await refuses('--drain-timeout 2h', /at most 1h/)
   await refuses('--log-level loud', /debug, info, warn, error, silent/)
   await refuses(`--region ${'x'.repeat(5000)}`, /^.{1,200}$/)
+})
+
+test('--data stands for six disks, and for those that were added beside them', () => {
+  const data = mkdtempSync(join(tmpdir(), 'moraine-config-'))
+  const named = (): string[] =>
+    readCommandLine(['--data', data], {}).config.disks.map((disk) => basename(disk))
+  try {
+    for (const name of ['d7', 'd8', 'd10']) mkdirSync(join(data, name))
+    for (const name of ['d7', 'd10']) writeFileSync(join(data, name, 'disk.json'), '{}')
+    assert.equal(named(), ['d1', 'd2', 'd3', 'd4', 'd5', 'd6', 'd7', 'd10'])
+  } finally {
+    rmSync(data, { recursive: true })
+  }
 })
 
 test('disks that cannot be are refused', async () => {

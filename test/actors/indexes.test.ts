@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { createIndexes } from '../../src/actors/indexes.ts'
 import { createRoster } from '../../src/actors/roster.ts'
+import { createAddedMemory } from '../../src/actors/slot-roots.ts'
 import type { StoreFacts } from '../../src/actors/store-facts.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
@@ -24,7 +25,8 @@ const on = (directory: string, numbers: readonly number[], log: Log = silentLog)
     mkdirSync(join(root, 'index'), { recursive: true })
     roster.enter(slot, { number: numbers[slot] as DiskNumber, set: 0, state: 'up' })
   }
-  const facts = { roots } as unknown as StoreFacts
+  const added = createAddedMemory(0)
+  const facts = { roots, firstSpareSlot: roots.length, added } as unknown as StoreFacts
   const clock = new SimulatedClock()
   const indexes = createIndexes({ facts, roster, partition: 0, clock, log })
   return { directory, roots, roster, indexes, clock }

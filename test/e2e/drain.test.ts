@@ -146,31 +146,4 @@ test(
   }),
 )
 
-test(
-  'a stopped store is told, and drains the disk when it starts',
-  seeded(LIMIT_MS, async () => {
-    const data = createTemporaryDirectory('data')
-    const disks = [1, 2, 3, 4].map((number) => join(data, `d${number}`))
-    const list = disks.join(',')
-    const credentials = createCredentials()
-    const made = await start({ disks, credentials })
-    await made.stop()
-    const told = await runProgram(['disk', 'drain', '2', '--disks', list])
-    assert.match(told.stdout, /disk 2 .*4 disks with 2\+2 become 3 disks with 1\+2.*moved when it is started/)
-    const listed = await runProgram(['disk', 'list', '--disks', list])
-    assert.match(listed.stdout, /number 2 .*d2 {2}draining: 0 shards/)
-    const server = await start({ disks, credentials })
-    for (let i = 0; i < 200 && (await readRedundancy(server)).draining; i++) await pause(500)
-    assert.is((await readRedundancy(server)).disks.length, 3)
-    const environment = {
-      MORAINE_ROOT_ACCESS_KEY: credentials.accessKeyId,
-      MORAINE_ROOT_SECRET_KEY: credentials.secretAccessKey,
-    }
-    const asked = ['disk', 'drain', '1', '--disks', list, '--port', `${server.port}`]
-    const small = await runProgram(asked, { environment })
-    assert.match(small.stderr, /3 disks with parity 2 \(1\+2\)/)
-    await server.stop()
-  }),
-)
-
 test.run()

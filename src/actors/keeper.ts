@@ -14,6 +14,7 @@ import { applyJoin, writeIdentity, writeTable } from '../storage/forming.ts'
 import { unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
 import type { DiskIdentity, DiskTable, TableDisk } from '../storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
+import { IDENTITY_NAME } from '../storage/layout.ts'
 import type { StartedStore } from '../storage/start.ts'
 import { drainingOf, planReplacement, type TableChange } from '../storage/table-change.ts'
 import { type AddAnswer, type Adding, createAdding } from './adding.ts'
@@ -491,9 +492,12 @@ class Keeping {
     return this.#roster.rows().filter(({ state }) => state !== 'out')
   }
 
+  /** By their identities and not their directories: of a disk that was unmounted just now that is a mount point. */
   async #devices(): Promise<Set<number>> {
     const stats = await Promise.all(
-      this.#present().map(({ slot }) => filesOf(this.#facts).stat(rootIn(this.#facts, slot)!)),
+      this.#present().map(({ slot }) =>
+        filesOf(this.#facts).stat(`${rootIn(this.#facts, slot)!}/${IDENTITY_NAME}`),
+      ),
     )
     return new Set(stats.flatMap((stat) => (stat ? [stat.device] : [])))
   }

@@ -20,6 +20,7 @@ const SLOW_SUITES = new Set([
   'crash/table-change.test.js',
   'faults/every-step.test.js',
   'leveldb/damage.test.js',
+  'model/campaign.test.js',
   'sim/campaign.test.js',
   'sim/canaries.test.js',
   'sim/full-disk.test.js',

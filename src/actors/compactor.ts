@@ -77,6 +77,7 @@ interface OpenVolume {
   readonly usage: VolumeUsage
   readonly session: number
   offset: number
+  copiedBytes: number
 }
 
 /** A packed shard that a record of this partition places in the volume. */
@@ -150,7 +151,7 @@ class DiskCompaction {
       .sort((a, b) => shareOf(b) - shareOf(a))[0]
     if (!usage) return undefined
     await this.#disk.ask('closeVolume', { volume: usage.volume }, LIMIT)
-    return { usage, session, offset: 0 }
+    return { usage, session, offset: 0, copiedBytes: 0 }
   }
 
   /** A piece of the volume; resolves to how much was copied. */
@@ -162,11 +163,15 @@ class DiskCompaction {
     const moves: Move[] = []
     for (const batch of inBatches(alive)) moves.push(...(await this.#copy(row, usage.volume, batch)))
     await this.#relocateAll(row, moves)
+    const copiedBytes = alive.reduce((sum, { entry }) => sum + entry.bytes, 0)
+    volume.copiedBytes += copiedBytes
     if (next === undefined) {
+      const { log } = this.#options.context
+      log.debug('volume-compacted', { disk: row.number, volume: usage.volume, bytes: volume.copiedBytes })
       this.#done.set(usage.volume, Math.max(1, usage.garbageBytes))
       this.#volume = undefined
     } else volume.offset = next
-    return alive.reduce((sum, { entry }) => sum + entry.bytes, 0)
+    return copiedBytes
   }
 
   /** Rejects when a partition does not answer: it may be the one that has them. */

@@ -20,13 +20,20 @@ export const bringUp = async (slot: IndexSlot, journal: Journal): Promise<boolea
   return !last || replayInto(slot, [last])
 }
 
+export interface MakeIndexOptions {
+  readonly partition: number
+  readonly position?: IndexPosition
+  readonly disk?: DiskNumber
+  readonly open?: (location: string, disk?: DiskNumber) => Promise<ClosableIndex>
+}
+
 /** Makes one from nothing at `location`, where nothing is. Close it. */
 export const makeIndex = async (
   journal: Journal,
   location: string,
-  { partition, position = 0, disk }: { partition: number; position?: IndexPosition; disk?: DiskNumber },
+  { partition, position = 0, disk, open = openLevelIndex }: MakeIndexOptions,
 ): Promise<MadeIndex> => {
-  const store = await openLevelIndex(location, disk)
+  const store = await open(location, disk)
   try {
     const slot = new IndexSlot(position, store, partition)
     await rebuildIndex(slot, journal)

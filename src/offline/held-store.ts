@@ -8,7 +8,7 @@ import { systemRandom } from '../base/prng.ts'
 import { nodeFiles } from '../storage/files-node.ts'
 import type { OpenPlan } from '../storage/identity.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
-import { createLevelLock } from '../storage/lock.ts'
+import { createLevelLock, type TakeLock } from '../storage/lock.ts'
 import { planLocked, type StartRequest } from '../storage/start.ts'
 import { StartLocks, Undo } from '../storage/start-locks.ts'
 import type { KnownStore } from './known-store.ts'
@@ -35,10 +35,11 @@ export const withHeldStore = async <T>(
   roots: readonly string[],
   action: (store: HeldStore) => Promise<T>,
   files: FileSystem = nodeFiles,
+  takeLock: TakeLock = createLevelLock(files),
 ): Promise<T> => {
   await checkExists(files, roots)
   const request: StartRequest = {
-    ...{ roots, filesOf: () => files, takeLock: createLevelLock(files) },
+    ...{ roots, filesOf: () => files, takeLock },
     ...{ random: systemRandom, log: silentLog, partitions: 1 },
   }
   const undo = new Undo()

@@ -26,11 +26,11 @@ import type {
   BucketRecord,
   Checksum,
   Data,
-  ListedVersion,
   PartRecord,
   UploadRecord,
   VersionRecord,
 } from '../../src/metadata/records.ts'
+import { listedOf } from './listed.ts'
 
 /** Every part but the last is at least that long. */
 const PART_BYTES_MIN = 5 * MiB
@@ -66,15 +66,6 @@ export interface ReferenceStore extends Engine {
   leases(): number
 }
 
-/** What a listing shows of a version. */
-export const listedOf = (version: VersionRecord): ListedVersion => {
-  const { key, size, etag, modifiedMs, owner, storageClass, checksum } = version
-  return {
-    ...{ key, size, etag, modifiedMs, owner, storageClass },
-    ...(checksum && { checksum: { algorithm: checksum.algorithm, type: checksum.type } }),
-  }
-}
-
 /** UTF-8 byte order: the order of S3's listings. */
 export const compareKeys = (left: string, right: string): number =>
   Buffer.compare(Buffer.from(left), Buffer.from(right))
@@ -89,8 +80,7 @@ const digestOf = (name: DigestName, bytes: Uint8Array): Uint8Array => {
   return digest.digest()
 }
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+const encode = (bytes: Uint8Array, as: 'hex' | 'base64'): string => Buffer.from(bytes).toString(as)
 
 /** All bytes of a body, and its seal. */
 const consume = async (body: Body): Promise<{ bytes: Uint8Array; seal: BodySeal }> => {
@@ -163,7 +153,7 @@ const completeChecksum = (
   const whole = Buffer.concat(
     parts.map(({ bytes }) => (type === 'FULL_OBJECT' ? bytes : digestOf(name, bytes))),
   )
-  const digest = base64(digestOf(name, whole))
+  const digest = encode(digestOf(name, whole), 'base64')
   const value = type === 'FULL_OBJECT' ? digest : `${digest}-${parts.length}`
   // Clients write a composite checksum with and without its number of parts.
   if (claimed !== undefined && ![value, digest].includes(claimed.value)) no('BadDigest')
@@ -184,6 +174,7 @@ const isRepeated = ({ parts = [], upload }: Stored, request: CompleteRequest): b
 
 /** The parts a client lists, as they were uploaded. Judged first is the list itself, then each part, then sizes. */
 const chooseParts = ({ record, parts: uploaded }: Upload, listed: readonly CompletePart[]): Part[] => {
+  if (listed.length === 0) no('MalformedXML')
   const isOrdered = listed.every(({ partNumber }, i) => i === 0 || partNumber > listed[i - 1]!.partNumber)
   if (!isOrdered) no('InvalidPartOrder')
   const isNamed = listed.every(({ checksum }) => checksum?.algorithm === record.checksumAlgorithm)
@@ -292,10 +283,7 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
         const names = [...buckets.keys()].filter((name) => name.startsWith(prefix) && name > after).sort()
         const page = names.slice(0, limit)
         const next = names.length > limit ? page.at(-1) : undefined
-        return {
-          buckets: page.map((name) => bucketOf(name).record),
-          ...(next !== undefined && { next }),
-        }
+        return { buckets: page.map((name) => bucketOf(name).record), ...(next !== undefined && { next }) }
       },
       async delete(name) {
         const { objects, uploads } = bucketOf(name)
@@ -308,12 +296,8 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
         const bucket = bucketOf(name)
         const { bytes, seal } = await consume(body)
         const size = bytes.length
-        return commit(
-          bucket,
-          { bytes },
-          { key, owner, headers, metadata, size, data: dataOf(size), ...seal },
-          conditions,
-        )
+        const facts = { key, owner, headers, metadata, size, data: dataOf(size), ...seal }
+        return commit(bucket, { bytes }, facts, conditions)
       },
       open: async (address) => readingOf(storedOf(address)),
       head: async (address) => storedOf(address).version,
@@ -371,7 +355,7 @@ export const createReferenceStore = (nowMs: () => number = () => 1_700_000_000_0
             headers,
             metadata,
             size: bytes.length,
-            etag: `${hex(digestOf('md5', md5s))}-${parts.length}`,
+            etag: `${encode(digestOf('md5', md5s), 'hex')}-${parts.length}`,
             partCount: parts.length,
             data: { kind: 'parts', upload: request.upload },
             ...(checksum && { checksum }),

@@ -9,6 +9,7 @@ const SPLIT_ROOMS: ReadonlySet<string> = new Set([
   'e2e',
   'fixtures',
   'kill',
+  'model',
   'offline',
   'sim',
 ])
@@ -30,6 +31,7 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['leveldb', 60],
   ['e2e/beside', 50],
   ['crash/store', 50],
+  ['model/campaign', 50],
   ['sim/full-disk', 50],
   ['faults', 50],
   ['sim/canaries', 20],

@@ -7,6 +7,7 @@ import { asMoraineError, type MoraineError } from '../../../src/base/errors.ts'
 import { createPrng } from '../../../src/base/prng.ts'
 import { MiB } from '../../../src/base/units.ts'
 import { bodyOf } from '../../model/engine-contract.ts'
+import { drawContent } from '../../support/drawing.ts'
 import { contentOf, type History, NONE, stateOf, Violation } from './history.ts'
 import { FLEETING, type Item, LASTING } from './story.ts'
 import type { Tally } from './tally.ts'
@@ -14,16 +15,9 @@ import type { Tally } from './tally.ts'
 export type Action = Extract<Item, { kind: 'client' }>
 
 const OWNER = 'a'.repeat(64)
-const STRIDE = 4096
 const PART_BYTES_MIN = 5 * MiB
 
-/** Bytes of which no two pages are equal. */
-const contentFrom = (seed: number, size: number): Buffer => {
-  const page = Buffer.from(createPrng(seed).bytes(Math.min(size, STRIDE)))
-  const bytes = Buffer.alloc(size, page.length > 0 ? page : 0)
-  for (let at = STRIDE; at + 4 <= size; at += STRIDE) bytes.writeUInt32LE(at, at)
-  return bytes
-}
+const contentFrom = (seed: number, size: number): Buffer => drawContent(createPrng(seed), size)
 
 const md5 = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).digest()
 

@@ -18,7 +18,7 @@ const ONE_SHOTS: ReadonlySet<DiskFault> = new Set<OneShot>([
   ...(['torn write', 'misdirected write', 'flipped read', 'failed sync', 'EIO'] as const),
 ])
 /** A cut keeps nothing, all, or something of what was not durable. */
-const CUT_STYLES = [
+export const CUT_STYLES = [
   ...Array.from({ length: 4 }, () => ({ dropped: 100, torn: 0 })),
   { dropped: 0, torn: 0 },
   { dropped: 40, torn: 30 },

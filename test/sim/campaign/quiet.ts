@@ -8,7 +8,7 @@ import { PATHS } from '../../../src/actors/store-facts.ts'
 import { codeOf } from '../../../src/base/errors.ts'
 import { HOUR, MINUTE, SECOND } from '../../../src/base/units.ts'
 import { readBytes } from '../../model/engine-contract.ts'
-import { listedOf } from '../../model/reference-store.ts'
+import { listedOf } from '../../model/listed.ts'
 import { NONE, stateOf, Violation } from './history.ts'
 import { FLEETING, LASTING } from './story.ts'
 import type { Life, World } from './world.ts'
@@ -56,7 +56,7 @@ const becomesFull = async (world: World, life: Life): Promise<void> => {
   throw new Violation(`redundancy does not become full: ${JSON.stringify(last)}`)
 }
 
-const tour = async (world: World, life: Life): Promise<FinishedTour> => {
+export const tour = async (world: World, life: Life): Promise<FinishedTour> => {
   const scrubber = life.store.system.ref<ScrubberProtocol>(PATHS.scrubber)
   const before = (await scrubber.ask('status', {}, LIMIT)).last?.number ?? 0
   await scrubber.ask('begin', {}, LIMIT)
@@ -137,23 +137,38 @@ const abortUploads = async ({ engine }: Life, bucket: string): Promise<void> => 
   }
 }
 
-export const checkQuiet = async (world: World): Promise<void> => {
+/** All is well with the disks: the store gets back to full redundancy, and a tour of the scrub finds nothing. */
+export const becomeWhole = async (
+  world: World,
+  beforeScrub = async (_: Life): Promise<void> => undefined,
+): Promise<Life> => {
   const life = world.life ?? (await world.start())
   // What somebody gave up on may still come to its end.
   await world.pass(SETTLE_MS)
   await becomesFull(world, life)
-  await abortUploads(life, LASTING)
+  await beforeScrub(life)
   await becomesClean(world, life)
   await becomesFull(world, life)
+  world.isHurtInSilence = false
+  return life
+}
+
+/** Everybody has ended: what was lent is given back. */
+export const checkArena = async (world: World, { arena }: Life): Promise<void> => {
+  await world.pass(5 * SECOND)
+  const { small, large } = arena.inUse()
+  if (small + large > 0) throw new Violation(`${small} small and ${large} large slabs were not given back`)
+}
+
+export const checkQuiet = async (world: World): Promise<void> => {
+  const life = await becomeWhole(world, (found) => abortUploads(found, LASTING))
   const lasting = await readAll(world, life, LASTING)
   if (!lasting) throw new Violation('the bucket is gone')
   const fleeting = await readAll(world, life, FLEETING)
   world.history.close(
     new Map([...lasting, [FLEETING, fleeting ? stateOf(Object.fromEntries(fleeting)) : NONE]]),
   )
-  await world.pass(5 * SECOND)
-  const { small, large } = life.arena.inUse()
-  if (small + large > 0) throw new Violation(`${small} small and ${large} large slabs were not given back`)
+  await checkArena(world, life)
   world.tally.count('checks', 'quiet point')
 }
 

@@ -1,53 +1,25 @@
 // `npm run sim [-- --seeds N] [--for 1h] [--seed S]`: simulations of the whole store, one seed after another; with --seed alone
 // that one; with --until-failure it ends at the first that fails. A seed that fails is told with how to run it again, and made shorter. Ends with `N seeds, N failed`.
-import { parseArgs } from 'node:util'
 import { HOUR } from '../../../src/base/units.ts'
+import { parseCampaign } from '../../support/campaign-options.ts'
 import { runCampaign } from './campaign.ts'
 import { shrink, tellStory } from './shrink.ts'
 import type { SimulationResult } from './simulate.ts'
 import type { Story } from './story.ts'
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    for: { type: 'string' },
-    'no-shrink': { type: 'boolean' },
-    'until-failure': { type: 'boolean' },
-    verbose: { type: 'boolean' },
-  },
-})
-
-const SECONDS_OF: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
-const msOf = (text: string): number => {
-  const [, count, unit = 's'] = /^(\d+)([smh])?$/.exec(text) ?? []
-  if (count === undefined) throw new Error(`--for takes 90s, 10m or 1h, not ${text}`)
-  return Number(count) * (SECONDS_OF[unit] ?? 1) * 1000
-}
-
 const SEEDS = 10
 const TOLD_LINES = 60
-const startMs = performance.now()
-const endMs = values.for === undefined ? Number.POSITIVE_INFINITY : startMs + msOf(values.for)
-const seedsMax =
-  values.seeds !== undefined
-    ? Number(values.seeds)
-    : values.for !== undefined
-      ? Number.POSITIVE_INFINITY
-      : values.seed !== undefined
-        ? 1
-        : SEEDS
-const first = Number(values.seed ?? Math.floor(Math.random() * 2 ** 30))
+const { first, startMs, isMore, has } = parseCampaign(SEEDS, ['no-shrink', 'until-failure', 'verbose'])
 
 let hasFailed = false
 const onSeed = async (story: Story, { failure, told }: SimulationResult): Promise<void> => {
-  if (values.verbose) console.log(`seed ${story.seed}: ${failure ? 'failed' : 'ok'}`)
+  if (has('verbose')) console.log(`seed ${story.seed}: ${failure ? 'failed' : 'ok'}`)
   if (!failure) return
   hasFailed = true
   console.log(`\nseed ${story.seed} failed: ${failure.stack}`)
   console.log(told.slice(-TOLD_LINES).join('\n'))
   console.log(`again: npm run sim -- --seed ${story.seed}`)
-  if (values['no-shrink']) return
+  if (has('no-shrink')) return
   const shrunk = await shrink(story, failure)
   console.log(`the shortest story that failed, after ${shrunk.attempts} attempts: ${shrunk.failure.message}`)
   console.log(tellStory(shrunk.story).join('\n'))
@@ -55,8 +27,7 @@ const onSeed = async (story: Story, { failure, told }: SimulationResult): Promis
 
 const { seeds, failed, simulatedMs, tally, never } = await runCampaign({
   first,
-  isMore: (done) =>
-    done < seedsMax && performance.now() < endMs && !(hasFailed && values['until-failure'] === true),
+  isMore: (done) => isMore(done) && !(hasFailed && has('until-failure')),
   onSeed,
 })
 const seconds = (performance.now() - startMs) / 1000

@@ -2,6 +2,7 @@
 // everybody waits until all is well again. A story is a list, so that a failing one can be made shorter.
 import { createPrng, type Random } from '../../../src/base/prng.ts'
 import { KiB, MiB } from '../../../src/base/units.ts'
+import { weighted } from '../../support/drawing.ts'
 import type { OneShot } from './machine.ts'
 
 export type ClientAction =
@@ -67,21 +68,14 @@ export interface Story {
   readonly seed: number
   readonly disks: number
   readonly partitions: number
+  /** Of the journal, where it is to be compacted. */
+  readonly segmentBytes?: number
   readonly items: readonly Item[]
 }
 
 export const LASTING = 'lasting'
 export const FLEETING = 'fleeting'
 const KEYS = ['a', 'a/1', 'a/2', 'b', '../x', 'é', 'b//c', 'z']
-
-const weighted = <T>(random: Random, choices: readonly (readonly [number, T])[]): T => {
-  let left = random.below(choices.reduce((sum, [weight]) => sum + weight, 0))
-  for (const [weight, choice] of choices) {
-    left -= weight
-    if (left < 0) return choice
-  }
-  return choices[0]![1]
-}
 
 const ACTIONS: readonly (readonly [number, ClientAction])[] = [
   [30, 'put'],

@@ -1,5 +1,5 @@
 // How often each thing happened. What never happens proves nothing: the campaign fails when a line is zero.
-export type TallyGroup = 'operations' | 'faults' | 'restarts' | 'repairs' | 'checks'
+export type TallyGroup = 'operations' | 'faults' | 'restarts' | 'repairs' | 'compactions' | 'checks'
 
 export class Tally {
   readonly #counts = new Map<TallyGroup, Map<string, number>>()

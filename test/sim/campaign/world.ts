@@ -41,7 +41,7 @@ export interface Life {
 }
 
 /** Events of the log that are restarts and repairs, and what they count as. */
-const TOLD: Readonly<Record<string, readonly ['restarts' | 'repairs', string]>> = {
+const TOLD: Readonly<Record<string, readonly ['restarts' | 'repairs' | 'compactions', string]>> = {
   'actor failed': ['restarts', 'actor'],
   'disk-found': ['restarts', 'disk that came back'],
   'shard-repaired': ['repairs', 'shard'],
@@ -50,6 +50,8 @@ const TOLD: Readonly<Record<string, readonly ['restarts' | 'repairs', string]>> 
   'disk-adopted': ['repairs', 'disk taken in'],
   'disk-verified': ['repairs', 'older copy of a disk looked over'],
   'orphan-removed': ['repairs', 'orphan removed'],
+  'segment-compacted': ['compactions', 'journal'],
+  'volume-compacted': ['compactions', 'volume'],
 }
 
 export class World implements ClientWorld {
@@ -142,7 +144,7 @@ export class World implements ClientWorld {
     const process = this.machine.start()
     const clock = createOwnClock(this.clock)
     const arena = createProbeArena(ARENA_BYTES, clock)
-    const { disks, partitions } = this.story
+    const { disks, partitions, segmentBytes } = this.story
     let isOver = false
     const scheduler: Scheduler = {
       schedule: (turn) =>
@@ -164,6 +166,7 @@ export class World implements ClientWorld {
         ...{ files: process.files, roots: this.machine.roots, arena, partitions, clock, scheduler },
         ...{ parity: parityOf(disks), random: this.random, log: this.#log, movesBytes: true, scrub: SCRUB },
         memoryIndexes: this.shelf.give,
+        ...(segmentBytes !== undefined && { segmentBytes }),
       })
     } catch (error) {
       end()

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { nodeFiles } from '../../src/storage/files-node.ts'
 import { createFaultyFiles } from '../support/faulty-files.ts'
+import { createImageFiles, Inodes } from '../support/image-files.ts'
 import { fileSystemContract } from './file-system.ts'
 
 fileSystemContract('node', async () => {
@@ -44,3 +45,13 @@ for (const direct of [false, true]) {
     { skip: { tricks: UNREACHABLE } },
   )
 }
+
+fileSystemContract(
+  'over an image',
+  async () => {
+    const files = createImageFiles(new Inodes())
+    await files.makeDirectory('/root')
+    return { files, root: '/root', dispose: async () => undefined }
+  },
+  { skip: { tricks: UNREACHABLE } },
+)

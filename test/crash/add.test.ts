@@ -4,6 +4,7 @@ import type { AddAnswer } from '../../src/actors/adding.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import type { KeeperProtocol } from '../../src/actors/keeper.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
+import type { FileSystem } from '../../src/base/files.ts'
 import { KiB, SECOND } from '../../src/base/units.ts'
 import type { DiskTable } from '../../src/storage/identity-file.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
@@ -14,7 +15,7 @@ import {
   type SimulatedStore,
   type Simulation,
 } from '../support/simulated-store.ts'
-import { type Life, prepareGround, recordLife, type StoreState, storeStates } from '../support/store-crash.ts'
+import { type IndexShelf, type Life, prepareGround, recordLife, type StoreState, storeStates } from '../support/store-crash.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('an added disk and power cuts')
@@ -62,9 +63,15 @@ interface Opening {
   readonly out?: string | undefined
 }
 
+/** What a power cut left. */
+interface Crashed {
+  readonly files: FileSystem
+  readonly shelf: IndexShelf
+}
+
 const withStore = async <T>(
   simulation: Simulation,
-  { files, shelf }: Pick<StoreState, 'files' | 'shelf'>,
+  { files, shelf }: Crashed,
   { roots, out }: Opening,
   action: (store: SimulatedStore) => Promise<T>,
 ): Promise<T> => {
@@ -80,16 +87,17 @@ const withStore = async <T>(
 const checkState = async (simulation: Simulation, state: StoreState, turn: number): Promise<boolean> => {
   const [old, all] = [ROOTS, [...ROOTS, ADDED]]
   const out = [undefined, ...ROOTS][turn % 5]
+  const crashed = { files: state.image(), shelf: state.shelf() }
   const isAcknowledged = state.marks.has('disk-added')
   try {
     // An empty directory that is given while a disk is missing takes that one's place, as ever.
     const opening = { roots: out === undefined ? all : old, out }
-    const first = await withStore(simulation, state, opening, async (store) => {
+    const first = await withStore(simulation, crashed, opening, async (store) => {
       await readAll(store)
       await store.pass(SECOND)
       return store.started.table
     })
-    const second = await withStore(simulation, state, { roots: all }, async (store) => {
+    const second = await withStore(simulation, crashed, { roots: all }, async (store) => {
       const { table } = store.started
       assert.ok(table.version >= first.version, 'no way back')
       assert.ok(hasAdded(table) || !isAcknowledged, 'what was acknowledged is there')
@@ -101,7 +109,7 @@ const checkState = async (simulation: Simulation, state: StoreState, turn: numbe
       await readAll(store)
       return table
     })
-    await withStore(simulation, state, { roots: old }, async (store) => {
+    await withStore(simulation, crashed, { roots: old }, async (store) => {
       assert.is(hasAdded(store.started.table), true)
       await readAll(store)
     })

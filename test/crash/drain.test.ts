@@ -6,6 +6,7 @@ import type { DrainAnswer } from '../../src/actors/draining.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import type { KeeperProtocol } from '../../src/actors/keeper.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
+import type { FileSystem } from '../../src/base/files.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import { KiB, SECOND } from '../../src/base/units.ts'
 import type { DiskTable } from '../../src/storage/identity-file.ts'
@@ -20,6 +21,7 @@ import {
   type Simulation,
 } from '../support/simulated-store.ts'
 import {
+  type IndexShelf,
   prepareGround,
   type Recording,
   recordLife,
@@ -91,9 +93,15 @@ const stageOf = ({ disks }: DiskTable): StageOf =>
       : 'whole'
 const STAGES: readonly StageOf[] = ['whole', 'draining', 'left']
 
+/** What a power cut left. */
+interface Crashed {
+  readonly files: FileSystem
+  readonly shelf: IndexShelf
+}
+
 const withStore = async <T>(
   simulation: Simulation,
-  { files, shelf }: Pick<StoreState, 'files' | 'shelf'>,
+  { files, shelf }: Crashed,
   outs: readonly string[],
   action: (store: SimulatedStore) => Promise<T>,
 ): Promise<T> => {
@@ -107,10 +115,11 @@ const withStore = async <T>(
 }
 
 const checkState = async (simulation: Simulation, state: StoreState, turn: number): Promise<StageOf> => {
-  const { files, marks } = state
+  const { marks } = state
+  const crashed = { files: state.image(), shelf: state.shelf() }
   const out = [undefined, ...OTHERS][turn % 5]
   try {
-    const first = await withStore(simulation, state, out === undefined ? [] : [out], async (store) => {
+    const first = await withStore(simulation, crashed, out === undefined ? [] : [out], async (store) => {
       await readAll(store)
       const { table } = store.started
       for (const known of await committed(store)) {
@@ -123,7 +132,7 @@ const checkState = async (simulation: Simulation, state: StoreState, turn: numbe
     const before = STAGES.indexOf(stageOf(first))
     const acknowledged = marks.has('disk-drained') ? 2 : marks.has('disk-draining') ? 1 : 0
     assert.ok(out !== undefined || before >= acknowledged, `${stageOf(first)} after ${[...marks]}`)
-    const isAgain = await withStore(simulation, state, [], async (store) => {
+    const isAgain = await withStore(simulation, crashed, [], async (store) => {
       const { table } = store.started
       assert.ok(table.version >= first.version, 'no way back')
       const stage = stageOf(table)
@@ -135,14 +144,14 @@ const checkState = async (simulation: Simulation, state: StoreState, turn: numbe
     })
     const tables = await Promise.all(
       OTHERS.map(async (root) => {
-        const { content } = await inspectDirectory(files, root)
+        const { content } = await inspectDirectory(crashed.files, root)
         return content.kind === 'disk' ? content.identity.table : undefined
       }),
     )
     for (const table of tables) assert.equal(table, tables[0])
     // Neither the disk nor two others are needed.
     const two = [turn, turn + 1].map((i) => OTHERS[i % 4]!)
-    if (turn % 3 === 0) await withStore(simulation, state, ['/d2', ...two], readAll)
+    if (turn % 3 === 0) await withStore(simulation, crashed, ['/d2', ...two], readAll)
     return isAgain ? 'whole' : stageOf(first)
   } catch (error) {
     const told = `${state.description}; without ${out ?? 'none'}`

@@ -12,7 +12,13 @@ import {
   readText,
   shardsData,
 } from '../support/partitions.ts'
-import { CrashLog, createSegmentDisks, type Fate, type MemorySegmentDisk } from '../support/segment-disks.ts'
+import {
+  CrashLog,
+  createSegmentDisks,
+  digestOfDisks,
+  type Fate,
+  type MemorySegmentDisk,
+} from '../support/segment-disks.ts'
 import { countState } from '../support/state-count.ts'
 import { assert, deadline, seeded, suite } from '../support/uvu.ts'
 
@@ -98,13 +104,26 @@ const verify = async (
   const keys = new Set<string>()
   for (const key of expect(log.events.length).acknowledged.keys()) keys.add(key)
   let round = 0
+  const seen = new Set<string>()
   for (let cut = 0; cut <= log.events.length; cut++) {
     const fates = log.inDoubt(cut).length > 0 ? FATES : [FATES[0]!]
     for (const fate of fates) {
-      countState()
       const disks = log.disksAt(cut, fate)
       const ledger = expect(cut)
-      const first = await open(disks, outs[round % outs.length])
+      const digest = digestOfDisks(disks)
+      countState(digest)
+      // The same bytes are looked at again where something else was acknowledged, or other disks are away.
+      const key = [
+        digest,
+        round % outs.length,
+        ...ledger.acknowledged,
+        'under way',
+        ...ledger.underWay,
+      ].join()
+      round++
+      if (seen.has(key)) continue
+      seen.add(key)
+      const first = await open(disks, outs[(round - 1) % outs.length])
       const shown = new Map<string, string>()
       for (const key of keys) {
         const value = await describe(first, key)
@@ -112,11 +131,10 @@ const verify = async (
         assert.ok(ledger.allowed(key).includes(value), `cut ${cut}, ${fate}: '${key}' holds '${value}'`)
       }
       kill(first)
-      const second = await open(disks, outs[(round + 1) % outs.length])
+      const second = await open(disks, outs[round % outs.length])
       for (const [key, value] of shown)
         assert.is(await describe(second, key), value, `cut ${cut}, ${fate}: again`)
       kill(second)
-      round++
     }
   }
 }
@@ -253,8 +271,8 @@ test(
     kill(partition)
     for (let i = 0; i < 80; i++) {
       const cut = random.below(log.events.length + 1)
-      countState()
       const after = log.disksAt(cut, FATES[random.below(FATES.length)]!)
+      countState(digestOfDisks(after))
       current = new Ledger()
       for (const event of log.events.slice(0, cut)) if (event.kind === 'note') event.note()
       const again = await open(after, OUTS[random.below(OUTS.length)])

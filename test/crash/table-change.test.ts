@@ -26,6 +26,7 @@ import {
 import {
   findCommit,
   type Ground,
+  type IndexShelf,
   prepareGround,
   type Recording,
   recordLife,
@@ -92,7 +93,9 @@ const committed = (store: SimulatedStore): Promise<unknown[]> =>
 const redundancy = (store: SimulatedStore): Promise<Redundancy> =>
   store.run(store.system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, LIMIT))
 
-interface Disks extends Pick<StoreState, 'files' | 'shelf'> {
+interface Disks {
+  readonly files: FileSystem
+  readonly shelf: IndexShelf
   /** How the store sees its disks. */
   readonly through?: (files: FileSystem) => FileSystem
 }
@@ -126,7 +129,7 @@ interface Change {
 const checkState = async (
   simulation: Simulation,
   { old, made, askAgain }: Change,
-  state: StoreState & Disks,
+  state: Disks & Pick<StoreState, 'marks' | 'description'>,
   turn: number,
 ): Promise<void> => {
   const { files, marks } = state
@@ -200,7 +203,9 @@ const checkChange = async (
     // What is repaired afterwards was cut off record by record in store.test.ts.
     const isOver = state.marks.has('disk-adopted')
     if (isOver && (state.extent === 'partial' || ++repairing % 4 !== 0)) continue
-    const disks = { ...state, ...(through && { through }) }
+    const { marks, description } = state
+    const crashed = { marks, description, files: state.image(), shelf: state.shelf() }
+    const disks = { ...crashed, ...(through && { through }) }
     await checkState(simulation, { old, made, askAgain }, disks, ++turn)
   }
   assert.ok(turn >= STATES_MIN, `${turn} states`)

@@ -1,6 +1,6 @@
 // Which cases an operation has: each of its I/O steps, as a recording shows them, with each fault that such a step can meet.
 import { createPrng } from '../../src/base/prng.ts'
-import { BYSTANDERS, createBucket, put, ROOTS } from '../crash/store-check.ts'
+import { BYSTANDERS, createBucket, put, ROOTS } from '../crash/scenario.ts'
 import {
   FAULTS_OF,
   type PlannedFault,

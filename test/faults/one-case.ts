@@ -16,15 +16,14 @@ import type { ActorRef } from '../../src/runtime/actor.ts'
 import {
   BYSTANDERS,
   bodyFrom,
-  lookAt,
   put,
   ROOTS,
   type Shown,
   type Step,
-  sorted,
   THE_BUCKET,
   THERE,
-} from '../crash/store-check.ts'
+} from '../crash/scenario.ts'
+import { lookAt, sorted } from '../crash/store-check.ts'
 import { readBytes } from '../model/engine-contract.ts'
 import { cutPower } from '../support/crash-states.ts'
 import { createFaultyFiles, type FaultyFiles } from '../support/faulty-files.ts'

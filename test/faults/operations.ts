@@ -18,7 +18,7 @@ import {
   type Step,
   second,
   uploadOf,
-} from '../crash/store-check.ts'
+} from '../crash/scenario.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { flipByte } from '../support/disks.ts'
 import { emptyTree, filesBelow } from '../support/memory-tree.ts'

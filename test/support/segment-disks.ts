@@ -7,6 +7,7 @@
 import { FileError } from '../../src/base/files.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import type { SegmentDisk, SegmentFile } from '../../src/metadata/segment-disk.ts'
+import { digestOf } from './contents.ts'
 
 export type DiskOperation =
   | { readonly kind: 'create'; readonly segment: number; readonly bytes: Uint8Array }
@@ -105,6 +106,18 @@ export class MemorySegmentDisk implements SegmentDisk {
     await this.#run(operation)
   }
 }
+
+/** Of all that is on them. */
+export const digestOfDisks = (disks: readonly MemorySegmentDisk[]): string =>
+  digestOf(
+    Buffer.concat(
+      disks.flatMap(({ disk, files }) =>
+        [...files]
+          .sort(([a], [b]) => a - b)
+          .flatMap(([segment, bytes]) => [Buffer.from(`${disk} ${segment} ${bytes.length} `), bytes]),
+      ),
+    ),
+  )
 
 export const createSegmentDisks = (count: number): MemorySegmentDisk[] =>
   Array.from({ length: count }, (_, i) => new MemorySegmentDisk(i + 1))

@@ -3,21 +3,21 @@
 // (simulated-store.ts); only the disks and the databases of the indexes are stand-ins, as is the clock.
 //
 // What is enumerated: of the disks, what boundedCrashStates says, for all disks at once: each file is a choice of its own,
-// so one disk may have what another lost. Of the indexes, which take their batches synced, one of three at a time:
-//
-//   current   each has every batch that was acknowledged before the cut
-//   stale     one lacks its last batch, the other all since the life began
-//   empty     both have nothing
-//
-// All three where the disks have all that was written, and one in turn for each other state.
+// so one disk may have what another lost. Of the indexes, which take their batches synced, that each lacks none of its batches,
+// some of the last, all since the life began, or has nothing. Several of these, in turn, where the disks have all that was
+// written, and one for each other state.
 import type { MemoryIndexes } from '../../src/actors/store-facts.ts'
 import type { FileSystem } from '../../src/base/files.ts'
-import type { IndexOperation } from '../../src/metadata/index-slot.ts'
+import type { Random } from '../../src/base/prng.ts'
+import type { IndexOperation, IndexStore } from '../../src/metadata/index-slot.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
 import type { ClosableIndex } from '../../src/storage/level-index.ts'
+import { digestOf } from './contents.ts'
 import { type BoundedState, boundedCrashStates } from './crash-states.ts'
 import { contentOf, type MakeFiles } from './disk-images.ts'
 import { createFaultyFiles, type FaultyFiles, type LogRecord } from './faulty-files.ts'
+import type { ImageFiles, Inodes } from './image-files.ts'
+import { createSnapshotIndex, IndexHistory } from './index-history.ts'
 import { RecordingStore } from './index-stores.ts'
 import { filesBelow } from './memory-tree.ts'
 import {
@@ -132,7 +132,7 @@ export interface RecordOptions {
   /** The store sees its disks through something, when they are to have a fault. */
   readonly through?: (files: FaultyFiles) => FileSystem
   /** Told every event of the log. */
-  readonly onEvent?: (event: string) => void
+  readonly onEvent?: (event: string, mark: (label: string) => void) => void
   /** Events of the log that are to be marks. */
   readonly marks?: readonly string[]
   /** Done to the disks before the store starts; recorded as well. */
@@ -154,7 +154,7 @@ export const recordLife = async (
   const faulty = await createFaultyFiles({ direct: true }, disks)
   const shelf = new IndexShelf(indexes, (index) => faulty.mark(`index ${index}`))
   const note = (event: string): void => {
-    onEvent?.(event)
+    onEvent?.(event, faulty.mark)
     if (marks.includes(event)) faulty.mark(event)
   }
   await before?.(faulty)
@@ -190,60 +190,113 @@ export const findCommit = async (
   return faulty.log.findIndex((record, i) => i >= first && isCommit(record))
 }
 
-const INDEX_STATES = ['current', 'stale', 'empty'] as const
+/**
+ * Of the two indexes: how many of their last batches each lacks; `all` for those since the life began, `empty` for everything. Some
+ * of these where all that was written is on the disks, elsewhere one; in turn.
+ */
+type Lost = number | 'all' | 'empty'
+const LOSSES: readonly (readonly [Lost, Lost])[] = [
+  [0, 0],
+  ['empty', 'empty'],
+  [1, 'all'],
+  ['empty', 0],
+  ['all', 0],
+  [0, 1],
+  [1, 1],
+  ['all', 'all'],
+  [0, 'empty'],
+  [2, 1],
+  [0, 3],
+]
+const LOSSES_OF_WHOLE = 4
 
 export interface StoreState {
   readonly point: number
   readonly extent: BoundedState['extent']
-  readonly files: MemoryFiles
-  readonly shelf: IndexShelf
+  /** The disks, another file system each time. Before the next state is asked for. */
+  image(): ImageFiles
+  /** What `image` gives, to be compared with others. */
+  readonly inodes: Inodes
+  /** Of all that both indexes of all partitions hold. */
+  readonly indexDigest: string
+  /** The indexes as the store in memory takes them, other ones each time. */
+  shelf(): IndexShelf
+  /** The same for who looks at few states of the store: by partition, both indexes. */
+  indexesOf(partition: number): IndexStore[]
   readonly marks: ReadonlySet<string>
   readonly description: string
+  /** Not one state that was looked at before has these bytes. */
+  readonly isNew: boolean
 }
 
-const shelfAt = (
-  { ground, faulty, batches }: Recording,
-  point: number,
-  state: (typeof INDEX_STATES)[number],
-): IndexShelf => {
-  if (state === 'empty') return new IndexShelf()
-  const held = new Map<string, Batches>()
-  const names = [...batches.keys()].sort()
-  for (const [i, index] of names.entries()) {
-    const before = ground.indexes.get(index)?.length ?? 0
-    const marks = faulty.log.slice(0, point)
-    const since = marks.filter((record) => record.kind === 'mark' && record.label === `index ${index}`).length
-    const stale = i % 2 === 0 ? Math.max(0, before + since - 1) : before
-    held.set(index, batches.get(index)!.slice(0, state === 'current' ? before + since : stale))
+/** How many batches each index holds at each point of the log. */
+const countBatches = ({ ground, faulty, batches }: Recording): Map<string, number[]> => {
+  const counts = new Map<string, number[]>()
+  for (const index of [...batches.keys()].sort()) {
+    let count = ground.indexes.get(index)?.length ?? 0
+    const atPoint = [count]
+    for (const record of faulty.log) {
+      if (record.kind === 'mark' && record.label === `index ${index}`) count++
+      atPoint.push(count)
+    }
+    counts.set(index, atPoint)
   }
-  return new IndexShelf(held)
+  return counts
 }
 
 type StatePoint = Pick<BoundedState, 'point' | 'extent'>
 
-/**
- * Every state a power cut during a recorded life may leave, from its operation on, or from `first`. With `isIndexRotated`
- * each state has its indexes in one of their states, in turn. `isWanted` chooses among them.
- */
+interface StatesOptions {
+  readonly first?: number
+  /** Each state has its indexes in one of their states, in turn. */
+  readonly isIndexRotated?: boolean
+  readonly samples?: number
+  readonly random?: Random
+  /** Chooses among them. */
+  isWanted?(state: StatePoint): boolean
+}
+
+/** Every state a power cut during a recorded life may leave, from its operation on, or from `first`. */
 export async function* storeStates(
   recording: Recording,
-  { first = recording.first, isIndexRotated = false, isWanted = (_: StatePoint): boolean => true } = {},
+  { first = recording.first, isIndexRotated = false, isWanted = () => true, ...bounds }: StatesOptions = {},
 ): AsyncGenerator<StoreState> {
+  const { ground, faulty, batches } = recording
+  const counts = countBatches(recording)
+  const histories = new Map([...batches].map(([index, all]) => [index, new IndexHistory(all)]))
+  const heldAt = (point: number, losses: readonly [Lost, Lost]): Map<string, number> => {
+    const held = new Map<string, number>()
+    for (const [i, [index, atPoint]] of [...counts].entries()) {
+      const lost = losses[i % 2]!
+      const before = atPoint[0]!
+      if (typeof lost === 'number') held.set(index, Math.max(0, atPoint[point]! - lost))
+      else held.set(index, lost === 'all' ? before : 0)
+    }
+    return held
+  }
   let turn = 0
-  for await (const state of boundedCrashStates(recording.faulty, recording.ground.disks, first)) {
+  for await (const state of boundedCrashStates(faulty, ground.disks, { ...bounds, first })) {
     // A state costs its image, so those that nobody looks at are passed over before.
     if (!isWanted(state)) continue
     const isOne = isIndexRotated || state.extent !== 'whole'
-    const all = isOne ? [INDEX_STATES[turn++ % INDEX_STATES.length]!] : INDEX_STATES
-    for (const indexes of all) {
-      countState()
+    for (let i = 0; i < (isOne ? 1 : LOSSES_OF_WHOLE); i++) {
+      const losses = LOSSES[turn++ % LOSSES.length]!
+      const held = heldAt(state.point, losses)
+      const indexDigest = [...held].map(([index, count]) => histories.get(index)!.digestAt(count)).join('')
+      const { image, inodes, point, marks, extent, description } = state
       yield {
-        files: await state.image(),
-        shelf: shelfAt(recording, state.point, indexes),
-        point: state.point,
-        marks: state.marks,
-        extent: state.extent,
-        description: `${state.description}, indexes ${indexes}`,
+        ...{ image, inodes, indexDigest, point, marks, extent },
+        shelf: () =>
+          new IndexShelf(
+            new Map([...held].map(([index, count]) => [index, batches.get(index)!.slice(0, count)])),
+          ),
+        indexesOf: (partition) =>
+          ['0', '1'].map((position) => {
+            const index = `${partition}/${position}`
+            return histories.get(index)?.storeAt(held.get(index)!) ?? createSnapshotIndex([])
+          }),
+        isNew: countState(digestOf(Buffer.from(`${state.digest}${indexDigest}`, 'latin1'))),
+        description: `${description}, indexes lack ${losses.join(' and ')}`,
       }
     }
   }

@@ -1,22 +1,22 @@
 // History 8: an adoption and a replacement of a disk, with the power cut at every step, on the whole store. A start after
 // it finds the old table of disks or the new one, never a third, also when a disk that was told of the new one is away;
 // every later start agrees; and the change is completed once the disks are there. The states are those of
-// support/store-crash.ts; what is repaired after the change counts is cut at fewer points.
+// support/store-crash.ts: each is looked at by a start, see table-check.ts, and some by the whole store.
 import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import type { FileSystem } from '../../src/base/files.ts'
-import { KiB } from '../../src/base/units.ts'
+import { createPrng } from '../../src/base/prng.ts'
 import { replaceDisk } from '../../src/offline/disks.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import type { DiskTable } from '../../src/storage/identity-file.ts'
 import { inspectDirectory } from '../../src/storage/inspect.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
-import { cutPower } from '../support/crash-states.ts'
 import { contentOf } from '../support/disk-images.ts'
 import { readFile, writeFile } from '../support/disks.ts'
 import type { LogRecord } from '../support/faulty-files.ts'
 import { emptyTree } from '../support/memory-tree.ts'
+import { roundsOf } from '../support/rounds.ts'
 import {
   createSimulation,
   openSimulatedStore,
@@ -34,24 +34,27 @@ import {
   storeStates,
 } from '../support/store-crash.ts'
 import { assert, rejectsWith, seeded, suite } from '../support/uvu.ts'
+import { withoutSyncOfRenames } from './planted.ts'
+import {
+  BUCKETS,
+  bytesOf,
+  type Change,
+  LOST,
+  OBJECTS,
+  OTHERS,
+  PARTITIONS,
+  ROOTS,
+  same,
+  TableChecks,
+} from './table-check.ts'
 
 const test = suite('a change of the table of disks')
 const LIMIT_MS = 240_000
 
-/** 3+2, so that one disk may be away while another is replaced and m + 1 are left to commit on. */
-const ROOTS = ['/d1', '/d2', '/d3', '/d4', '/d5']
-const LOST = '/d2'
-const OTHERS = ROOTS.filter((root) => root !== LOST)
-const PARTITIONS = 2
 const OWNER = 'a'.repeat(64)
-const BUCKETS = ['bucket-a', 'bucket-b']
-const OBJECTS = ['inline', 'packed'].flatMap((key) => BUCKETS.map((bucket) => ({ bucket, key })))
 const LIMIT = { withinMs: 10_000 }
 /** Enough to commit and publish a change, and for the first of the repair. */
 const WHILE_MS = 3_000
-
-const bytesOf = ({ bucket, key }: (typeof OBJECTS)[number]): Buffer =>
-  Buffer.alloc(key === 'inline' ? 3 * KiB : 100 * KiB, `${bucket}/${key}/`)
 
 const putAll = async (store: SimulatedStore): Promise<void> => {
   for (const name of BUCKETS) {
@@ -117,15 +120,6 @@ const withStore = async <T>(
   return result
 }
 
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
-
-interface Change {
-  readonly old: DiskTable
-  readonly made: DiskTable
-  /** Of an operator: says again what a cut may have prevented. */
-  readonly askAgain?: ((files: FileSystem) => Promise<unknown>) | undefined
-}
-
 const checkState = async (
   simulation: Simulation,
   { old, made, askAgain }: Change,
@@ -188,25 +182,28 @@ interface CheckOptions extends Pick<Change, 'askAgain'>, Pick<Disks, 'through'> 
 
 /** Cuts a recorded change off everywhere, and checks what comes of it. */
 const checkChange = async (
-  simulation: Simulation,
+  { simulation, seed }: { simulation: Simulation; seed: number },
   recording: Recording,
   { askAgain, through, until = Number.POSITIVE_INFINITY }: CheckOptions = {},
 ): Promise<void> => {
-  const [before, after] = [createMemoryFiles(), await cutPower(recording.faulty, recording.ground.disks)]
+  const before = createMemoryFiles()
   await recording.ground.disks(before)
-  const [old, made] = [(await tablesOn(before)).get('/d1')!, (await tablesOn(after)).get('/d1')!]
+  const [old, made] = [(await tablesOn(before)).get('/d1')!, (await tablesOn(recording.faulty)).get('/d1')!]
   assert.equal([old.version, made.version], [1, 2])
+  const change: Change = { old, made, askAgain }
+  const checks = new TableChecks(change, through)
   let turn = 0
-  let repairing = 0
-  for await (const state of storeStates(recording, { isIndexRotated: true })) {
+  for await (const state of storeStates(recording, { samples: SAMPLES, random: createPrng(seed) })) {
     if (state.point > until) break
-    // What is repaired afterwards was cut off record by record in store.test.ts.
-    const isOver = state.marks.has('disk-adopted')
-    if (isOver && (state.extent === 'partial' || ++repairing % 4 !== 0)) continue
+    turn++
+    const out = [undefined, ...OTHERS][state.point % 5]
+    await checks.check(state, out).catch((error: Error) => {
+      throw new Error(`${state.description}; without ${out ?? 'none'}: ${error.message}`, { cause: error })
+    })
+    if (turn % WHOLE_EVERY !== 0) continue
     const { marks, description } = state
     const crashed = { marks, description, files: state.image(), shelf: state.shelf() }
-    const disks = { ...crashed, ...(through && { through }) }
-    await checkState(simulation, { old, made, askAgain }, disks, ++turn)
+    await checkState(simulation, change, { ...crashed, ...(through && { through }) }, turn / WHOLE_EVERY)
   }
   assert.ok(turn >= STATES_MIN, `${turn} states`)
 }
@@ -214,22 +211,44 @@ const checkChange = async (
 const groundOf = (simulation: Simulation): Promise<Ground> =>
   prepareGround(simulation, ROOTS, [putAll], PARTITIONS)
 const MARKS = ['disk-adopted']
-const STATES_MIN = 20
+/** Fewer would be a log that was not recorded. */
+const STATES_MIN = 100
+/** One state in so many is looked at by the whole store, which goes on with the change; prime to the number of disks. */
+const WHOLE_EVERY = roundsOf(43, 11)
+const SAMPLES = 1
+
+const lose: Parameters<typeof recordLife>[2] = async (store, mark, files) => {
+  await files.rename(LOST, '/lost')
+  await files.makeDirectory(LOST)
+  await files.syncDirectory('/')
+  mark('lost')
+  await store.pass(20_000)
+}
+const sinceLost = (recording: Recording): Recording => {
+  const isLost = (record: LogRecord): boolean => record.kind === 'mark' && record.label === 'lost'
+  return { ...recording, first: recording.faulty.log.findIndex(isLost) + 1 }
+}
 
 test(
   'history 8: an adoption by a running store, cut off at every step',
   seeded(LIMIT_MS, async (_, seed) => {
     const simulation = createSimulation(seed)
-    const lose: Parameters<typeof recordLife>[2] = async (store, mark, files) => {
-      await files.rename(LOST, '/lost')
-      await files.makeDirectory(LOST)
-      await files.syncDirectory('/')
-      mark('lost')
-      await store.pass(20_000)
-    }
     const recording = await recordLife(seed + 1, await groundOf(simulation), lose, { marks: MARKS })
-    const isLost = (record: LogRecord): boolean => record.kind === 'mark' && record.label === 'lost'
-    await checkChange(simulation, { ...recording, first: recording.faulty.log.findIndex(isLost) + 1 })
+    await checkChange({ simulation, seed }, sinceLost(recording))
+  }),
+)
+
+test(
+  'the states find a table of disks that is renamed into its place, and the directory not synced',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const simulation = createSimulation(seed)
+    const options = { marks: MARKS, through: withoutSyncOfRenames }
+    const recording = await recordLife(seed + 1, await groundOf(simulation), lose, options)
+    // Where it is said to count, it does not.
+    const isSaid = (record: LogRecord): boolean => record.kind === 'mark' && record.label === MARKS[0]
+    const first = recording.faulty.log.findIndex(isSaid)
+    const outcome: unknown = await checkChange({ simulation, seed }, { ...recording, first }).catch(String)
+    assert.match(String(outcome), /power cut after record/)
   }),
 )
 
@@ -248,7 +267,7 @@ test(
     const wiped = await withWiped(await groundOf(simulation))
     const recording = await recordLife(seed + 1, wiped, (store) => store.pass(20_000), { marks: MARKS })
     const until = await findCommit(recording.faulty, ROOTS, 0)
-    await checkChange(simulation, { ...recording, first: 0 }, { until })
+    await checkChange({ simulation, seed }, { ...recording, first: 0 }, { until })
   }),
 )
 
@@ -271,7 +290,11 @@ test(
       ...{ marks: MARKS, through: elsewhere, before: ask },
     })
     const until = await findCommit(recording.faulty, ROOTS, 0)
-    await checkChange(simulation, { ...recording, first: 0 }, { askAgain: ask, through: elsewhere, until })
+    await checkChange(
+      { simulation, seed },
+      { ...recording, first: 0 },
+      { askAgain: ask, through: elsewhere, until },
+    )
   }),
 )
 

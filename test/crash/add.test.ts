@@ -15,7 +15,14 @@ import {
   type SimulatedStore,
   type Simulation,
 } from '../support/simulated-store.ts'
-import { type IndexShelf, type Life, prepareGround, recordLife, type StoreState, storeStates } from '../support/store-crash.ts'
+import {
+  type IndexShelf,
+  type Life,
+  prepareGround,
+  recordLife,
+  type StoreState,
+  storeStates,
+} from '../support/store-crash.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('an added disk and power cuts')

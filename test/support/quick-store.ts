@@ -53,18 +53,22 @@ export const openDisk = (started: StartedStore, number: DiskNumber, files: FileS
 }
 
 /** The disk's segments, of which no more is asked for than there is: a window of a mebibyte is much for a file of a page. */
-const segmentsOf = ({ number, segments }: Disk, root: string, files: ImageFiles): SegmentDisk => ({
-  disk: number,
-  list: (partition) => segments.list(partition),
-  read(partition, segment, offset, length) {
+const segmentsOf = ({ number, segments }: Disk, root: string, files: ImageFiles): SegmentDisk => {
+  const read: SegmentDisk['read'] = (partition, segment, offset, length) => {
     const size = files.contentAt(segmentPath(root, partition, segment))?.size ?? offset + length
     return segments.read(partition, segment, offset, Math.max(1, Math.min(length, size - offset)))
-  },
-  create: (...args) => segments.create(...args),
-  append: (...args) => segments.append(...args),
-  restore: (...args) => segments.restore(...args),
-  remove: (...args) => segments.remove(...args),
-})
+  }
+  return {
+    disk: number,
+    list: (partition) => segments.list(partition),
+    read,
+    readMedium: read,
+    create: (...args) => segments.create(...args),
+    append: (...args) => segments.append(...args),
+    restore: (...args) => segments.restore(...args),
+    remove: (...args) => segments.remove(...args),
+  }
+}
 
 export const openQuickStore = async (options: QuickOptions): Promise<QuickStore> => {
   const { files, through = (same) => same, random, segmentBytes } = options

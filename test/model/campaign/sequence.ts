@@ -164,7 +164,8 @@ export class Sequence {
       () => undefined,
     )
     if (end) {
-      for (let i = 0; i < end.steps && !isSettled; i++) await scheduler.step()
+      let taken = 0
+      await scheduler.runWhile(() => !isSettled && taken++ < end.steps)
       life?.end()
       this.tally.count('restarts', `${end.how} ${isSettled ? 'behind an answer' : 'in an operation'}`)
       if (end.how === 'power cut') this.#world.machine.cutPower(pick(this.#random, CUT_STYLES))

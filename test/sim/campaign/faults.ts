@@ -63,12 +63,14 @@ export class Faults {
       if (this.#moved !== what) return
     }
     if (ONE_SHOTS.has(what)) {
-      for (let i = 0; i <= random.below(3); i++) condition.oneShots.push(what as OneShot)
+      // A disk that reads wrong does so for a while: most reads are not of what a client sees.
+      const times = (what === 'flipped read' ? 3 : 1) * (1 + random.below(3))
+      for (let i = 0; i < times; i++) condition.oneShots.push(what as OneShot)
       return
     }
     switch (what as Exclude<DiskFault, OneShot>) {
       case 'bit flip':
-        if (!flipBit(disk.tree, random)) return
+        if (!flipBits(disk.tree, random)) return
         disk.isHurtInSilence = true
         break
       case 'full':
@@ -204,12 +206,16 @@ export class Faults {
   }
 }
 
-const flipBit = (tree: DiskTree, random: Random): boolean => {
+const FLIPS_MAX = 8
+
+/** Some bits of some files. */
+const flipBits = (tree: DiskTree, random: Random): boolean => {
   const files = tree.files().filter(({ node }) => node.size > 0)
-  const file = files[random.below(Math.max(1, files.length))]?.node
-  if (!file) return false
-  file.buffer[random.below(file.size)]! ^= 1 << random.below(8)
-  return true
+  for (let left = 1 + random.below(FLIPS_MAX); left > 0 && files.length > 0; left--) {
+    const { node } = files[random.below(files.length)]!
+    node.buffer[random.below(node.size)]! ^= 1 << random.below(8)
+  }
+  return files.length > 0
 }
 
 type Batches = readonly (readonly IndexOperation[])[]

@@ -85,8 +85,9 @@ export class World implements ClientWorld {
     this.failure ??= error
   }
 
+  /** A disk whose identity was hurt may be any of them. */
   isHurtInSilence(disk: number): boolean {
-    return this.machine.slots.some(({ number, isHurtInSilence }) => number === disk && isHurtInSilence)
+    return this.machine.slots.some(({ number = disk, isHurtInSilence }) => number === disk && isHurtInSilence)
   }
 
   pass(ms: number): Promise<void> {

@@ -430,6 +430,7 @@ class Keeping {
   /** Carries on with the change that was prepared, if there is one: commit, publish, count. */
   async finish(): Promise<void> {
     if (this.#change === undefined && this.#isReconciled) return
+    this.#forgetIfBack()
     this.#change = await this.#commit.reconcile(this.#table, this.#change)
     this.#isReconciled = true
     const change = this.#change
@@ -448,6 +449,21 @@ class Keeping {
     for (const disk of change.left.slice(change.joined.length)) this.#release(disk)
     this.#countDraining()
     this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
+  }
+
+  /**
+   * A disk whose place was to be taken is there again: it keeps it, and the newcomer takes that of one that is lost. Without it the
+   * change may never find m + 1 disks. What some partition has committed of it gets a successor.
+   */
+  #forgetIfBack(): void {
+    const { left = [], joined = [] } = this.#change ?? {}
+    const present = new Set<DiskNumber>(this.#present().map(({ number }) => number))
+    // Those behind them are drained, and are there.
+    const back = left.slice(0, joined.length).find(({ number }) => present.has(number))
+    if (!back) return
+    this.#change = undefined
+    this.#isReconciled = false
+    this.#context.log.info('disk-change-dropped', { disk: back.number })
   }
 
   /** It was drained: its slot is nobody's, and its actor ends. */

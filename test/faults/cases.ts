@@ -14,7 +14,7 @@ import { type Ground, prepareGround } from '../support/store-crash.ts'
 import { assert } from '../support/uvu.ts'
 import { type FaultedOperation, runCase } from './one-case.ts'
 
-export const groundOf = (seed: number, { life, segmentBytes }: FaultedOperation): Promise<Ground> => {
+const groundOf = (seed: number, { life, segmentBytes }: FaultedOperation): Promise<Ground> => {
   const first: NonNullable<FaultedOperation['life']> = async (store) => {
     await store.run(createBucket(store))
     for (const [key, { bytes }] of BYSTANDERS) await store.run(put(store, key, bytes))
@@ -62,7 +62,8 @@ export type Counts = Readonly<Record<StepFault, number>>
 
 /** Runs one case of `operation` in `every`; how many of each fault were met. Fails when one that there is was not. */
 export const runCases = async (seed: number, operation: FaultedOperation, every: number): Promise<Counts> => {
-  const ground = await groundOf(seed, operation)
+  // From another seed: ids that were drawn for it must not be drawn again.
+  const ground = await groundOf(seed + 1, operation)
   const { steps, events } = await runCase(seed, ground, operation)
   for (const event of operation.events ?? []) assert.ok(events.includes(event), `${event} is part of it`)
   const cases = distinct(steps).flatMap((at) => FAULTS_OF[steps[at]!.kind].map((fault) => ({ at, fault })))

@@ -6,7 +6,7 @@
 // again by the next read.
 import { codeOf } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
-import { MINUTE, MiB, SECOND } from '../base/units.ts'
+import { HOUR, MINUTE, MiB, SECOND } from '../base/units.ts'
 import { createKernel } from '../codec/index.ts'
 import type { ShardAt } from '../metadata/held.ts'
 import type { ShardPlace } from '../metadata/records.ts'
@@ -47,6 +47,8 @@ export interface RepairerArgs {
 
 const GATHER_MS = 100
 const RETRY_MS = 10 * SECOND
+const LOST_RETRY_MS = 1 * MINUTE
+const LOST_RETRY_MS_MAX = 6 * HOUR
 const DAMAGED_MAX = 1024
 const RECORDS_PER_PAGE = 256
 /** Shards that are repaired at a time: small ones wait for syncs, large ones for slabs. */
@@ -121,6 +123,10 @@ class Repairing {
   #isAwake = false
   readonly #alarm: Alarm
   #hasPostponed = false
+  /** Something could not be rebuilt because others of its shards were not there either. */
+  #hasLost = false
+  #lostAtMs = 0
+  #lostRetryMs = LOST_RETRY_MS
   #children = 0
   readonly #bytesPerSecond: number
   /** Rebuilt in the step that runs. */
@@ -198,13 +204,18 @@ class Repairing {
   /** One bounded piece of work, then the next one by a message of its own. */
   async step(): Promise<void> {
     try {
-      if (this.#isAwake) await this.#plan()
+      const isLostDue = this.#hasLost && this.#context.clock.monotonicMs() >= this.#lostAtMs
+      if (this.#isAwake || isLostDue) await this.#plan()
       this.#rebuiltBytes = 0
       if (await this.#work()) {
         this.#alarm.set((this.#rebuiltBytes / this.#bytesPerSecond) * SECOND)
       } else if (this.#hasPostponed) {
         this.#isAwake = true
         this.#alarm.set(RETRY_MS)
+      } else if (this.#hasLost) {
+        this.#alarm.set(Math.max(0, this.#lostAtMs - this.#context.clock.monotonicMs()))
+      } else {
+        this.#lostRetryMs = LOST_RETRY_MS
       }
     } catch (error) {
       this.#context.log.info('repair-postponed', { code: codeOf(error) })
@@ -213,10 +224,20 @@ class Repairing {
     }
   }
 
+  /** Where nothing may fail any more, one read that failed looks like a loss: it is tried again, less and less often. */
+  #noteLost(): void {
+    this.#hasLost = true
+    const nowMs = this.#context.clock.monotonicMs()
+    if (this.#lostAtMs > nowMs) return
+    this.#lostAtMs = nowMs + this.#lostRetryMs
+    this.#lostRetryMs = Math.min(LOST_RETRY_MS_MAX, 2 * this.#lostRetryMs)
+  }
+
   /** What there is to do now, by asking the partitions for their counters. */
   async #plan(): Promise<void> {
     this.#isAwake = false
     this.#hasPostponed = false
+    this.#hasLost = false
     for (const [key, at] of this.#postponed) this.#damaged.set(key, at)
     this.#postponed.clear()
     const { partitions } = this.#facts
@@ -343,9 +364,11 @@ class Repairing {
 
   #postpone(error: unknown, detail: Record<string, unknown>): void {
     const code = codeOf(error)
-    // What is lost does not come back by trying; the reader was told, and the operator is now.
-    if (code === 'OBJECT_LOST') this.#context.log.error('shard-lost', { ...detail, code })
-    else {
+    // What is lost hardly comes back by trying; the reader was told, and the operator is now.
+    if (code === 'OBJECT_LOST') {
+      this.#context.log.error('shard-lost', { ...detail, code })
+      this.#noteLost()
+    } else {
       this.#context.log.info('repair-postponed', { ...detail, code })
       this.#hasPostponed = true
     }

@@ -336,4 +336,31 @@ test(
   }),
 )
 
+test(
+  'where no other disk may fail any more, a read that fails now and then is no loss: the shard is made anew later',
+  deadline(LIMIT_MS, async () => {
+    const files = await createFaultyFiles()
+    const { log, of } = createLogLines()
+    const store = await openSimulatedStore(createSimulation(11), { files, roots: ['/d1', '/d2', '/d3'], log })
+    const { run, engine, system } = store
+    await run(engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
+    const request = { ...address('k'), owner: OWNER, headers: [], metadata: [] }
+    await run(engine.objects.put(request, bodyOf(bytesOf('k', 300 * KiB))))
+    // More often than somebody wakes the repair for other reasons.
+    const effect = { kind: 'error', code: 'EIO' } as const
+    files.inject({ operation: 'read', path: '/d1/volumes/', times: 4, effect })
+    await emptyTree(files, '/d2')
+    await store.pass(30_000)
+    assert.ok(of('shard-lost').length >= 1, 'it looked like one')
+    const waiting = async (): Promise<number> => {
+      const inspector = system.ref<InspectorProtocol>(PATHS.inspector)
+      return (await run(inspector.ask('redundancy', {}, { withinMs: 10_000 }))).waiting.shards
+    }
+    assert.is(await waiting(), 1)
+    await store.pass(20 * 60_000)
+    assert.is(await waiting(), 0)
+    await store.close()
+  }),
+)
+
 test.run()

@@ -95,7 +95,7 @@ const KINDS = {
   'list buckets': 1,
   configure: 2,
 } as const
-export const OPERATION_KINDS = Object.keys(KINDS) as OperationKind[]
+
 export const OPERATION_WEIGHTS = Object.entries(KINDS).map(
   ([kind, weight]) => [weight, kind as OperationKind] as const,
 )

@@ -11,7 +11,7 @@ const COMMANDS_MAX = 2400
 
 /** What has to happen in a campaign that is to prove anything. */
 const REQUIRED: Readonly<Partial<Record<TallyGroup, readonly string[]>>> = {
-  faults: [...['gone', 'not mounted', 'old content', 'emptied', 'bit flip', 'kill', 'power cut']],
+  faults: ['gone', 'not mounted', 'old content', 'emptied', 'bit flip', 'kill'],
   restarts: ['clean', 'process', 'kill in an operation', 'power cut in an operation', 'disk that came back'],
   repairs: ['shard', 'segment', 'disk taken in', 'metadata rebuild'],
   compactions: ['journal', 'volume'],

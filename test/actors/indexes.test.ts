@@ -53,6 +53,26 @@ test(
 )
 
 test(
+  'one on a disk that is being drained is opened on another, and none is opened there',
+  deadline(10_000, async () => {
+    const { directory, roots, roster, indexes } = on(
+      mkdtempSync(join(tmpdir(), 'moraine-indexes-')),
+      [1, 2, 3],
+    )
+    await indexes.open()
+    assert.equal(await indexes.moved(), [])
+    roster.setDraining(2 as DiskNumber)
+    assert.equal(await indexes.moved(), [1])
+    await indexes.reopen(1)
+    assert.equal(await indexes.moved(), [])
+    await indexes.close()
+    const names = roots.map((root) => readdirSync(join(root, 'index')))
+    assert.equal(names, [['0'], [], ['0']])
+    rmSync(directory, { recursive: true })
+  }),
+)
+
+test(
   'one that is cleared is empty and good for writing; one that is lost again at once waits before it is opened',
   deadline(10_000, async () => {
     const { directory, indexes, clock } = begin()

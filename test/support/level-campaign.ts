@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createIndexes } from '../../src/actors/indexes.ts'
 import { createRoster } from '../../src/actors/roster.ts'
+import { createAddedMemory } from '../../src/actors/slot-roots.ts'
 import type { StoreFacts } from '../../src/actors/store-facts.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
@@ -142,7 +143,8 @@ export const createCampaign = (directory: string, { disks, expected }: FilledPar
     }
     const { log, lines } = createLogLines()
     const clock = createHastyClock()
-    const facts = { roots } as unknown as StoreFacts
+    const slots = { firstSpareSlot: roots.length, added: createAddedMemory(0) }
+    const facts = { roots, ...slots } as unknown as StoreFacts
     const indexes = createIndexes({ facts, roster, partition: 0, clock, log })
     const stores: (IndexStore | undefined)[] = await indexes.open()
     const reopening = new Set<Promise<void>>()

@@ -42,8 +42,9 @@ const LIMIT = { withinMs: 60 * SECOND }
 const OBJECTS = ['bucket-a', 'bucket-b'].flatMap((bucket) =>
   [3, 40, 100].map((size) => ({ bucket, key: `${size}`, size: size * KiB })),
 )
-/** Of what is written while things move every so many-th state; of the changes of the table every one. */
-const STRIDE = roundsOf(36, 3)
+/** Every so many-th state of all, and of those around a change of the table. */
+const STRIDE = roundsOf(80, 3)
+const STRIDE_OF_CHANGES = roundsOf(6, 1)
 
 const bytesOf = ({ bucket, key, size }: (typeof OBJECTS)[number]): Buffer =>
   Buffer.alloc(size, `${bucket}/${key}/`)
@@ -179,11 +180,13 @@ test(
     const recording = await record(simulation, seed)
     const found = new Map<StageOf, number>()
     let seen = 0
+    let near = 0
     let turn = 0
     const { log } = recording.faulty
     const isWanted = ({ point, extent }: Pick<StoreState, 'point' | 'extent'>): boolean => {
       const isNear = [-1, 0, 1].some((by) => isOfTable(log[point + by]))
-      return seen++ % STRIDE === 0 || (isNear && extent === 'whole')
+      const isOfChange = isNear && extent === 'whole' && near++ % STRIDE_OF_CHANGES === 0
+      return seen++ % STRIDE === 0 || isOfChange
     }
     for await (const state of storeStates(recording, { isIndexRotated: true, isWanted })) {
       const stage = await checkState(simulation, state, turn++)

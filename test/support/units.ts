@@ -41,7 +41,7 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['sim/campaign-4', 100],
   ['e2e/fresh-clone', 45],
   ['e2e/program', 40],
-  ['crash/table-change', 35],
+  ['crash/table-change', 15],
   ['e2e/unwritable', 35],
   ['runtime', 30],
   ['e2e/exchanged', 28],

@@ -17,7 +17,7 @@
 //   64       the disks of this segment's copies (u32 each), then per listed segment, oldest first:
 //              u32 number, 16 id, u64 length, 32 SHA-256 of that many bytes, u64 sequence of its first commit,
 //              u32 number of copies, then the disks (u32 each) that had one when this header was written
-//            then zeros
+//            then zeros, which are compared: no checksum covers them, and the segment's hash does
 //
 // The disks are named so that a start can say which one it needs; copies are found by looking, not by this list.
 import { crc32 } from 'node:zlib'
@@ -125,6 +125,8 @@ export const decodeSegmentHeader = (bytes: Buffer): SegmentHeader | undefined =>
   const listLength = bytes.readUInt32LE(48)
   const list = bytes.subarray(SEGMENT_FIXED_BYTES, SEGMENT_FIXED_BYTES + listLength)
   if (list.length !== listLength || crc32(list) !== bytes.readUInt32LE(52)) return undefined
+  const rest = bytes.subarray(SEGMENT_FIXED_BYTES + listLength, length)
+  if (rest.some((byte) => byte !== 0)) return undefined
   let at = 0
   const readDisks = (count: number): DiskNumber[] =>
     Array.from({ length: count }, () => {

@@ -41,10 +41,22 @@ export const createOpener = (
   context.defer(async () => {
     await Promise.all([...near.values()].map((segments) => segments.close()))
   })
+  /** Which disk was in each slot, and in which of its sessions. */
+  const inSlot = new Map<number, string>()
+  /** What was open belongs to the disk that was there before, which may be in another slot now. */
+  const closeNearOf = (slot: number, seen: string): void => {
+    if (inSlot.get(slot) === seen) return
+    inSlot.set(slot, seen)
+    near
+      .get(slot)
+      ?.close()
+      .catch(() => undefined)
+  }
   const memory = createFrameMemory(context.arena)
   let opened: { readonly partition: Partition; readonly indexes: Indexes } | undefined
   const members = (): MemberDisk[] =>
     roster.rows().flatMap(({ slot, number: disk, set, state, session, isDraining }) => {
+      closeNearOf(slot, state === 'out' ? '' : `${disk}:${session}`)
       if (disk === 0) return []
       const ref = context.ref<DiskProtocol>(PATHS.disk(slot))
       const io = state === 'out' ? undefined : segmentDiskOf(disk, ref, nearIn(slot), memory)

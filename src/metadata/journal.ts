@@ -249,6 +249,8 @@ export class Journal {
       header: withoutList(open.header),
       copies: new Set(open.header.disks.filter((disk) => !this.damaged.has(open.header.segment, disk))),
     })
+    // While it was written to nothing could be made anew.
+    if (this.damaged.of(open.header.segment).length > 0) this.#options.onSegmentDamaged?.()
   }
 
   async #openNext(firstSequence: number): Promise<void> {

@@ -94,6 +94,33 @@ test(
 )
 
 test(
+  'a copy that was damaged while its segment was written to is asked for again when that is sealed',
+  deadline(LIMIT_MS, async () => {
+    const place = store()
+    let asked = 0
+    const onSegmentDamaged = (): void => void asked++
+    const partition = await openPartition(place, { segmentBytes: 16_000, onSegmentDamaged })
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    for (const key of KEYS) await putText(partition, 'b', key, key.repeat(50))
+    // Copies take turns, so of some of these bodies the damaged copy is read.
+    for (const [i, key] of KEYS.entries()) {
+      flip(place, 1 + (i % 3), Buffer.from(fileOf(place, 1)).lastIndexOf(key.repeat(50)) + 7)
+    }
+    await checkAll(partition)
+    const askedBefore = asked
+    assert.ok(askedBefore > 0)
+    assert.equal(partition.segments.damaged(), [], 'nothing can be made anew yet')
+    for (let i = 0; partition.segments.list().length === 0; i++) {
+      await putText(partition, 'b', `more${i}`, 'x'.repeat(2_000))
+    }
+    assert.ok(asked > askedBefore, 'whoever repairs has to hear of it now')
+    await repairAll(partition)
+    await partition.close()
+    await checkWhole(place)
+  }),
+)
+
+test(
   'a copy without its header, and one that is not there, are told and made anew',
   deadline(LIMIT_MS, async () => {
     const place = await filled()

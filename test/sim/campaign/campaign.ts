@@ -26,6 +26,8 @@ const REQUIRED: Readonly<Partial<Record<TallyGroup, readonly string[]>>> = {
   checks: ['object compared', 'quiet point', 'scrub tour'],
 }
 
+const SEEDS_PER_COLLECTION = 4
+
 /** Each process of a story had an arena; the engine is in no hurry to give back memory that takes next to nothing of its own heap. */
 export const garbageCollector = (): (() => void) => {
   setFlagsFromString('--expose-gc')
@@ -61,7 +63,7 @@ export const runCampaign = async ({ first, isMore, onSeed }: CampaignOptions): P
     simulatedMs += result.simulatedMs
     if (result.failure) failed.push(story.seed)
     await onSeed?.(story, result)
-    collect()
+    if (seeds % SEEDS_PER_COLLECTION === 0) collect()
   }
   const never = Object.entries(REQUIRED).flatMap(([group, all]) =>
     all.filter((what) => tally.of(group as TallyGroup, what) === 0).map((what) => `${group}: ${what}`),

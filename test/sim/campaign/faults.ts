@@ -6,8 +6,8 @@ import { PATHS } from '../../../src/actors/store-facts.ts'
 import { createPrng, type Random } from '../../../src/base/prng.ts'
 import { HOUR, MINUTE, SECOND } from '../../../src/base/units.ts'
 import type { IndexOperation } from '../../../src/metadata/index-slot.ts'
+import { IDENTITY_NAME, KEY_NAME } from '../../../src/storage/layout.ts'
 import { IndexShelf } from '../../support/store-crash.ts'
-import type { DiskTree } from './disk-tree.ts'
 import { type OneShot, SimulatedDisk } from './machine.ts'
 import type { DiskFault, Item, StoreFault } from './story.ts'
 import type { World } from './world.ts'
@@ -70,7 +70,7 @@ export class Faults {
     }
     switch (what as Exclude<DiskFault, OneShot>) {
       case 'bit flip':
-        if (!flipBits(disk.tree, random)) return
+        if (!flipBits(disk, random)) return
         disk.isHurtInSilence = true
         break
       case 'full':
@@ -102,6 +102,7 @@ export class Faults {
       case 'emptied':
         disk.tree.empty()
         disk.isHurtInSilence = false
+        disk.hurtIdentity = undefined
         disk.lives++
         break
       case 'swapped':
@@ -124,6 +125,7 @@ export class Faults {
     const back = what === 'old content' ? new SimulatedDisk(disk.tree.copy()) : disk
     // In the session that it was seen in last nobody can tell it from the disk that went.
     if (what === 'old content') back.isHurtInSilence = true
+    back.hurtIdentity = disk.hurtIdentity
     // It may have been put into another slot meanwhile, also while it is away.
     const replace = (before: SimulatedDisk, after: SimulatedDisk): void => {
       const slot = machine.slots.indexOf(before)
@@ -208,11 +210,20 @@ export class Faults {
 
 const FLIPS_MAX = 8
 
-/** Some bits of some files. */
-const flipBits = (tree: DiskTree, random: Random): boolean => {
-  const files = tree.files().filter(({ node }) => node.size > 0)
+const IDENTITY_PATHS: ReadonlySet<string> = new Set([`/${IDENTITY_NAME}`, `/${KEY_NAME}`])
+
+/**
+ * Some bits of some files. Of the two files that say which disk it is never both: only a start sees them, and a disk without either is
+ * lost, which would be one more than there may be between two quiet points.
+ */
+const flipBits = (disk: SimulatedDisk, random: Random): boolean => {
+  const files = disk.tree.files().filter(({ node }) => node.size > 0)
   for (let left = 1 + random.below(FLIPS_MAX); left > 0 && files.length > 0; left--) {
-    const { node } = files[random.below(files.length)]!
+    const { path, node } = files[random.below(files.length)]!
+    if (IDENTITY_PATHS.has(path)) {
+      if ((disk.hurtIdentity ?? path) !== path) continue
+      disk.hurtIdentity = path
+    }
     node.buffer[random.below(node.size)]! ^= 1 << random.below(8)
   }
   return files.length > 0

@@ -56,6 +56,8 @@ export class SimulatedDisk {
   lives = 1
   /** It did something wrong to what lies on it, and told nobody; in a segment that is written to no scrub sees that before it is full. */
   isHurtInSilence = false
+  /** Which of the files that say which disk it is had bits flipped. */
+  hurtIdentity: string | undefined
   condition: Condition = well()
 
   constructor(tree: DiskTree) {

@@ -6,8 +6,8 @@ import { assert, deadline, suite } from '../../support/uvu.ts'
 import { runCampaign } from './campaign.ts'
 import { shrink, tellStory } from './shrink.ts'
 
-/** Of four parts: a thousand in all. */
-const SEEDS_OF_PART = 250
+/** Of four parts. */
+const SEEDS_OF_PART = 50
 const SEEDS = Number(process.env['SIM_SEEDS'] ?? roundsOf(1, SEEDS_OF_PART))
 /** From here on everything there is to meet is expected to have been met. */
 const SEEDS_OF_ALL = 100

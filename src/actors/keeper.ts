@@ -2,13 +2,11 @@
 // at the newest table. A change of the table is made in the order of storage/table-change.ts: prepared in the newcomer,
 // committed by every partition, published in each disk.json, and only then it counts here. A crash anywhere leaves the
 // old table or the new one. It lives on the main thread, where the locks of the directories are.
-//
-// A change that was begun is the one that is tried again: two changes of the same version would contradict each other.
 import type { Timer } from '../base/clock.ts'
 import { codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
-import type { ActorRef, Behavior, Context } from '../runtime/actor.ts'
+import type { Behavior, Context } from '../runtime/actor.ts'
 import { identify, isVacant, whyOut } from '../storage/directory-role.ts'
 import { applyJoin, writeIdentity, writeTable } from '../storage/forming.ts'
 import { unreadableSetsOf, whyNotAdoptable } from '../storage/identity.ts'
@@ -18,17 +16,19 @@ import { IDENTITY_NAME } from '../storage/layout.ts'
 import type { StartedStore } from '../storage/start.ts'
 import { drainingOf, planReplacement, type TableChange } from '../storage/table-change.ts'
 import { type AddAnswer, type Adding, createAdding } from './adding.ts'
-import type { BucketProtocol } from './bucket-protocol.ts'
 import { type Claiming, createClaiming } from './claiming.ts'
+import { CurrentTable } from './current-table.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
-import { createDiskSessions, type DiskSessions, type SeenDisk } from './disk-sessions.ts'
+import { createDiskSessions, type SeenDisk } from './disk-sessions.ts'
 import { createDraining, type DrainAnswer, type Draining, type DrainTarget } from './draining.ts'
+import { OlderCopies } from './older-copies.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { attachClaims } from './slot-claims.ts'
+import { type SlotNote, SlotNotes } from './slot-notes.ts'
 import { rootIn, slotOf, slotsWithRoot } from './slot-roots.ts'
 import { bucketRefs, filesOf, PATHS, type StoreFacts } from './store-facts.ts'
-import { createTableCommit, memberIdentity, type TableCommit } from './table-commit.ts'
+import { memberIdentity } from './table-commit.ts'
 
 export interface KeeperProtocol {
   /** Carries out the change that the start has prepared. */
@@ -53,11 +53,6 @@ export interface KeeperProtocol {
   tellSuspects(m: Record<string, never>): void
   /** The table, and why the disks of slots stay out, for the operator. */
   overview(m: Record<string, never>): { disks: readonly TableDisk[]; notes: readonly SlotNote[] }
-}
-
-export interface SlotNote {
-  readonly slot: number
-  readonly message: string
 }
 
 /** What the start found: a StartedStore has it all. */
@@ -90,19 +85,10 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
     const roster = attachRoster(facts.roster)
     const table = await newestTable(facts, args.table)
     const keeping = new Keeping(context, facts, roster, table, args)
-    for (const { root, reason } of args.out) {
-      const slot = slotOf(facts, root)
-      // After a restart of this actor it may long be back.
-      if (roster.row(slot).state === 'out') keeping.note(slot, reason)
-    }
-    await keeping.recordSessions(roster.rows())
+    await keeping.start()
     keeping.begin()
     return {
-      begin: () =>
-        keeping.guarded(START, async () => {
-          await keeping.recordLate()
-          await keeping.finish()
-        }),
+      begin: () => keeping.guarded(START, () => keeping.goOn()),
       diskOut: ({ slot }) => keeping.guarded(slot, () => keeping.lookAt(slot)),
       claim: ({ slot }) => keeping.claim(slot),
       unwritable: ({ slot, system }) => keeping.unwritable(slot, system),
@@ -137,24 +123,15 @@ class Keeping {
   readonly #facts: StoreFacts
   readonly #roster: Roster
   readonly #args: KeeperArgs
-  #table: DiskTable
-  /** Prepared, and perhaps committed or published in part. */
-  #change: TableChange | undefined
-  /** It is known what the partitions have committed. */
-  #isReconciled = false
-  readonly #notes = new Map<number, string>()
-  #notBeforeMs = 0
+  readonly #table: CurrentTable
+  readonly #notes: SlotNotes
+  readonly #olderCopies: OlderCopies
   readonly #claiming: Claiming
-  #retry: Timer | undefined
-  #last: Promise<void> = Promise.resolve()
-  readonly #sessions: DiskSessions
-  /** The sessions of the disks are not recorded yet. */
-  #isToRecord = false
-  /** Older copies that are not looked over yet. */
-  readonly #suspects = new Set<DiskNumber>()
-  readonly #commit: TableCommit
   readonly #draining: Draining
   readonly #adding: Adding
+  #notBeforeMs = 0
+  #last: Promise<void> = Promise.resolve()
+  #retry: Timer | undefined
   #drainTimer: Timer | undefined
 
   constructor(
@@ -168,66 +145,64 @@ class Keeping {
     this.#facts = facts
     this.#roster = roster
     this.#args = args
-    this.#table = table
-    const { clock } = context
+    const { clock, log } = context
+    const { relock, change } = args
+    const files = filesOf(facts)
+    const buckets = bucketRefs(context, facts)
+    const repairer = context.ref<RepairerProtocol>(PATHS.repairer)
+    const notes = new SlotNotes(log)
+    this.#notes = notes
     this.#claiming = createClaiming({
-      ...{ files: filesOf(facts), claims: attachClaims(facts.claims), clock },
+      ...{ files, claims: attachClaims(facts.claims), clock, relock },
       rootIn: (slot) => rootIn(facts, slot),
-      relock: args.relock,
-      note: (slot, message) => this.note(slot, message),
+      note: (slot, message) => notes.staysOut(slot, message),
     })
-    const { change } = args
-    this.#change = change?.from.version === table.version ? change : undefined
+    this.#table = new CurrentTable({
+      ...{ table, change, facts, roster, notes, buckets, repairer, log },
+      disk: (slot) => this.#disk(slot),
+      drainChanged: () => this.#lookAtDrain(),
+    })
+    const changing = {
+      table: () => this.#table.get(),
+      carryOut: (next: TableChange) => this.#table.carryOut(next),
+    }
+    this.#draining = createDraining({ ...{ buckets, facts, roster, log }, ...changing })
+    this.#adding = createAdding({ ...{ facts, log, relock, newId: () => this.#newId() }, ...changing })
+    this.#olderCopies = new OlderCopies({
+      sessions: createDiskSessions({ files, session: facts.session, buckets, log }),
+      ...{ roster, notes, repairer, log },
+      seen: (row) => this.#seen(row),
+      again: () => this.#again(),
+    })
     context.defer(() => {
       this.#retry?.cancel()
       this.#drainTimer?.cancel()
     })
-    this.#commit = createTableCommit(facts, roster, this.#buckets())
-    const changing = {
-      table: () => this.#table,
-      carryOut: (next: TableChange) => {
-        this.#change = next
-        return this.finish()
-      },
-    }
-    this.#draining = createDraining({
-      ...{ buckets: this.#buckets(), facts, roster, log: context.log },
-      ...changing,
-    })
-    this.#adding = createAdding({
-      ...{ facts, log: context.log, relock: args.relock, newId: () => this.#newId() },
-      ...changing,
-    })
-    roster.setDraining(drainingOf(table)?.number ?? 0)
     this.#lookAtDrain()
-    const { session } = facts
-    const files = filesOf(facts)
-    this.#sessions = createDiskSessions({ files, session, buckets: this.#buckets(), log: context.log })
   }
 
-  /** Before anything is served, and for each disk that comes. An older copy of a disk is looked over, and says so until then. */
-  async recordSessions(rows: readonly RosterRow[]): Promise<void> {
-    const older = await this.#sessions.record(rows.flatMap((row) => this.#seen(row)))
-    if (older === undefined) {
-      this.#isToRecord = true
-      this.#again()
-      return
+  /** Before anything is served. */
+  start(): Promise<void> {
+    for (const { root, reason } of this.#args.out) {
+      const slot = slotOf(this.#facts, root)
+      // After a restart of this actor it may long be back.
+      if (this.#roster.row(slot).state === 'out') this.#notes.staysOut(slot, reason)
     }
-    for (const disk of older) {
-      this.#notes.set(
-        disk.slot,
-        `${disk.root} holds an older copy of its disk: what it lacks is being made anew`,
-      )
-      this.#suspects.add(disk.number)
-    }
-    this.tellSuspects()
+    return this.#olderCopies.record(this.#roster.rows())
   }
 
-  /** What no partition could be asked for is asked again: until then nobody writes, for the same reason. */
-  async recordLate(): Promise<void> {
-    if (!this.#isToRecord) return
-    this.#isToRecord = false
-    await this.recordSessions(this.#roster.rows())
+  /** What the start has left to do, and whatever could not be done when it was its turn. */
+  async goOn(): Promise<void> {
+    await this.#olderCopies.recordLate()
+    await this.#table.finish()
+  }
+
+  tellSuspects(): void {
+    this.#olderCopies.tell()
+  }
+
+  verified(disk: DiskNumber): Promise<void> {
+    return this.#olderCopies.verified(disk)
   }
 
   #again(): void {
@@ -235,28 +210,9 @@ class Keeping {
     this.#retry = this.#context.clock.setTimer(RETRY_MS, () => this.begin())
   }
 
-  tellSuspects(): void {
-    const repairer = this.#context.ref<RepairerProtocol>(PATHS.repairer)
-    for (const disk of this.#suspects) repairer.tell('suspect', { disk })
-  }
-
-  async verified(number: DiskNumber): Promise<void> {
-    const row = this.#roster.find(number)
-    for (const disk of row ? this.#seen(row) : []) {
-      if (!(await this.#sessions.confirm(disk))) {
-        // Nobody can be told: it stays a suspect, and is looked over again.
-        this.tellSuspects()
-        return
-      }
-      this.#notes.delete(disk.slot)
-      this.#context.log.info('disk-verified', { slot: disk.slot, disk: number })
-    }
-    this.#suspects.delete(number)
-  }
-
   #seen({ slot, number, state }: RosterRow): SeenDisk[] {
     const root = rootIn(this.#facts, slot)
-    const member = this.#table.disks.find((disk) => disk.number === number)
+    const member = this.#table.get().disks.find((disk) => disk.number === number)
     return state === 'out' || !member || root === undefined ? [] : [{ slot, number, id: member.id, root }]
   }
 
@@ -265,15 +221,7 @@ class Keeping {
   }
 
   overview(): { disks: readonly TableDisk[]; notes: readonly SlotNote[] } {
-    const notes = [...this.#notes].map(([slot, message]) => ({ slot, message }))
-    return { disks: this.#table.disks, notes }
-  }
-
-  /** Says why a slot stays out: once in the log, always to who asks. */
-  note(slot: number, message: string): void {
-    if (this.#notes.get(slot) === message) return
-    this.#notes.set(slot, message)
-    this.#context.log.warn('disk-stays-out', { slot, message })
+    return { disks: this.#table.get().disks, notes: this.#notes.list() }
   }
 
   /** One after another. A change that cannot be made now is made later: the disks that are out come back to it. */
@@ -289,8 +237,11 @@ class Keeping {
       this.#notBeforeMs = this.#context.clock.monotonicMs() + RETRY_MS
       const root = rootIn(this.#facts, slot)
       if (root !== undefined && codeOf(error) === 'TOO_FEW_DISKS') {
-        const needed = this.#table.m + 1
-        this.note(slot, `${root} is taken in once ${needed} other disks of this store are present to agree`)
+        const needed = this.#table.get().m + 1
+        this.#notes.staysOut(
+          slot,
+          `${root} is taken in once ${needed} other disks of this store are present to agree`,
+        )
       }
       // A disk that is out says so again; the start does not.
       if (slot === START) this.#again()
@@ -309,30 +260,31 @@ class Keeping {
 
   async lookAt(slot: number): Promise<void> {
     const row = this.#roster.row(slot)
-    const lost = this.#table.disks.find(({ number }) => number === row.number)
+    const lost = this.#table.get().disks.find(({ number }) => number === row.number)
     if (row.state !== 'out' || this.#context.clock.monotonicMs() < this.#notBeforeMs) return
     const root = rootIn(this.#facts, slot)
     if (root === undefined) return
     const state = await inspectDirectory(filesOf(this.#facts), root)
     if (lost !== undefined && HOPELESS.has(state.content.kind)) {
       // That is what the operator must know, whatever else is away.
-      this.note(slot, whyOut(state))
+      this.#notes.staysOut(slot, whyOut(state))
       return this.#finishIfPossible()
     }
-    await this.finish()
+    await this.#table.finish()
     if (await this.#restoreIdentity(slot, state)) return
     if (lost === undefined || this.#roster.row(slot).number !== lost.number) return
     // It is on its way out: nothing takes its place.
-    if (lost.state === 'draining') return this.note(slot, whyOut(state))
-    const reason = this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices(), this.#table)
+    if (lost.state === 'draining') return this.#notes.staysOut(slot, whyOut(state))
+    const reason =
+      this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices(), this.#table.get())
     if (reason === undefined) await this.#adopt(slot, lost)
-    else this.note(slot, reason)
+    else this.#notes.staysOut(slot, reason)
   }
 
   /** For who is no part of the change. */
   async #finishIfPossible(): Promise<void> {
     try {
-      await this.finish()
+      await this.#table.finish()
     } catch (error) {
       if (codeOf(error) !== 'TOO_FEW_DISKS') throw error
     }
@@ -342,7 +294,7 @@ class Keeping {
   async #restoreIdentity(slot: number, state: DirectoryState): Promise<boolean> {
     const { storeId, storeKey } = this.#facts
     const found = identify(state, storeId)
-    const member = this.#table.disks.find(({ id }) => id === found?.diskId)
+    const member = this.#table.get().disks.find(({ id }) => id === found?.diskId)
     if (found?.storeId !== storeId || member === undefined) return false
     const isMember = state.content.kind === 'disk' && state.content.identity.phase === 'member'
     if (!isMember) {
@@ -362,12 +314,12 @@ class Keeping {
     if (this.#roster.row(slot).state === 'out') return
     this.#notes.delete(slot)
     this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
-    await this.recordSessions([this.#roster.row(slot)])
+    await this.#olderCopies.record([this.#roster.row(slot)])
     const root = rootIn(this.#facts, slot)
     if (root === undefined) return
     const { content } = await inspectDirectory(filesOf(this.#facts), root)
-    if (content.kind !== 'disk' || content.identity.table.version >= this.#table.version) return
-    const member = this.#table.disks.find(({ id }) => id === content.identity.diskId)
+    if (content.kind !== 'disk' || content.identity.table.version >= this.#table.get().version) return
+    const member = this.#table.get().disks.find(({ id }) => id === content.identity.diskId)
     if (member) await writeTable(filesOf(this.#facts), root, this.#identityOf(member))
   }
 
@@ -379,11 +331,14 @@ class Keeping {
     const { storeId, storeKey } = this.#facts
     const root = rootIn(this.#facts, slot)!
     const newId = (): string => this.#newId()
-    const change = planReplacement({ storeId, table: this.#table }, [{ root, lost: lost.number }], newId)
+    const change = planReplacement(
+      { storeId, table: this.#table.get() },
+      [{ root, lost: lost.number }],
+      newId,
+    )
     await this.#args.relock(root)
     for (const { identity } of change.joined) await applyJoin(filesOf(this.#facts), root, identity, storeKey)
-    this.#change = change
-    await this.finish()
+    await this.#table.carryOut(change)
   }
 
   drain(target: DrainTarget): Promise<DrainAnswer> {
@@ -397,7 +352,7 @@ class Keeping {
   /** What an operator asks for waits for its turn, and for a change that is under way. */
   #answering<T>(ask: () => Promise<T>): Promise<T> {
     const answer = this.#last.then(async () => {
-      await this.finish().catch((error: unknown) => {
+      await this.#table.finish().catch((error: unknown) => {
         const why = `another change of the disks is under way: ${(error as Error).message}`
         throw unavailable('TOO_FEW_DISKS', why, {}, error)
       })
@@ -413,7 +368,7 @@ class Keeping {
 
   async endDrain(): Promise<void> {
     try {
-      await this.finish()
+      await this.#table.finish()
       await this.#draining.look()
     } finally {
       this.#lookAtDrain()
@@ -422,108 +377,37 @@ class Keeping {
 
   #lookAtDrain(): void {
     this.#drainTimer?.cancel()
-    if (!drainingOf(this.#table)) return
+    if (!drainingOf(this.#table.get())) return
     const { clock, self } = this.#context
     this.#drainTimer = clock.setTimer(LOOK_AT_DRAIN_MS, () => void self.tell('endDrain', {}))
   }
 
-  /** Carries on with the change that was prepared, if there is one: commit, publish, count. */
-  async finish(): Promise<void> {
-    if (this.#change === undefined && this.#isReconciled) return
-    this.#forgetIfBack()
-    this.#change = await this.#commit.reconcile(this.#table, this.#change)
-    this.#isReconciled = true
-    const change = this.#change
-    if (change === undefined) return
-    await this.#commit.commit(change)
-    await this.#commit.publish(change)
-    this.#table = change.to
-    this.#change = undefined
-    for (const [i, { root, identity }] of change.joined.entries()) {
-      const slot = slotOf(this.#facts, root)
-      this.#count(slot, change.left[i], change.to.disks.find(({ number }) => number === identity.number)!)
-      this.#notes.delete(slot)
-      if (change.left[i]) this.#context.log.info('disk-adopted', { slot, root, disk: identity.number })
-      this.#disk(slot).tell('look', {})
-    }
-    for (const disk of change.left.slice(change.joined.length)) this.#release(disk)
-    this.#countDraining()
-    this.#context.ref<RepairerProtocol>(PATHS.repairer).tell('wake', {})
-  }
-
-  /**
-   * A disk whose place was to be taken is there again: it keeps it, and the newcomer takes that of one that is lost. Without it the
-   * change may never find m + 1 disks. What some partition has committed of it gets a successor.
-   */
-  #forgetIfBack(): void {
-    const { left = [], joined = [] } = this.#change ?? {}
-    const present = new Set<DiskNumber>(this.#present().map(({ number }) => number))
-    // Those behind them are drained, and are there.
-    const back = left.slice(0, joined.length).find(({ number }) => present.has(number))
-    if (!back) return
-    this.#change = undefined
-    this.#isReconciled = false
-    this.#context.log.info('disk-change-dropped', { disk: back.number })
-  }
-
-  /** It was drained: its slot is nobody's, and its actor ends. */
-  #release({ number }: TableDisk): void {
-    const slot = this.#roster.find(number)?.slot
-    if (slot === undefined) return
-    this.#roster.assign(slot, { number: 0 as DiskNumber, set: 0 })
-    this.#disk(slot).tell('look', {})
-    const root = rootIn(this.#facts, slot)
-    if (root !== undefined) {
-      this.#notes.set(slot, `${root} was drained, and is no disk of this store any more: it may be removed`)
-    }
-  }
-
-  /** Those who write learn which disk they are to leave out, or that none is. */
-  #countDraining(): void {
-    const draining = drainingOf(this.#table)?.number ?? 0
-    if (draining === this.#roster.draining()) return
-    this.#roster.setDraining(draining)
-    for (const bucket of this.#buckets()) bucket.tell('diskChanged', {})
-    this.#lookAtDrain()
-  }
-
-  /** The newcomer's number is in its slot; what was expected there, if it was not the disk that left, is where that was. */
-  #count(slot: number, left: TableDisk | undefined, joined: TableDisk): void {
-    const expected = this.#roster.row(slot)
-    const before = left && this.#roster.find(left.number)
-    if (before && before.slot !== slot) this.#roster.assign(before.slot, expected)
-    this.#roster.assign(slot, joined)
-  }
-
   #whyTooFew(state: DirectoryState): string | undefined {
     if (!isVacant(state)) return undefined
-    const numbers = new Set<number>(this.#present().map(({ number }) => number))
-    const ids = new Set(this.#table.disks.filter(({ number }) => numbers.has(number)).map(({ id }) => id))
-    return unreadableSetsOf(this.#table, ids).length === 0
+    const numbers = new Set<number>(this.#table.present().map(({ number }) => number))
+    const ids = new Set(
+      this.#table
+        .get()
+        .disks.filter(({ number }) => numbers.has(number))
+        .map(({ id }) => id),
+    )
+    return unreadableSetsOf(this.#table.get(), ids).length === 0
       ? undefined
       : `${whyOut(state)}, and too few disks of this store are present to take in another`
-  }
-
-  #present(): RosterRow[] {
-    return this.#roster.rows().filter(({ state }) => state !== 'out')
   }
 
   /** By their identities and not their directories: of a disk that was unmounted just now that is a mount point. */
   async #devices(): Promise<Set<number>> {
     const stats = await Promise.all(
-      this.#present().map(({ slot }) =>
-        filesOf(this.#facts).stat(`${rootIn(this.#facts, slot)!}/${IDENTITY_NAME}`),
-      ),
+      this.#table
+        .present()
+        .map(({ slot }) => filesOf(this.#facts).stat(`${rootIn(this.#facts, slot)!}/${IDENTITY_NAME}`)),
     )
     return new Set(stats.flatMap((stat) => (stat ? [stat.device] : [])))
   }
 
   #identityOf(disk: TableDisk): DiskIdentity {
-    return memberIdentity(this.#facts.storeId, this.#table, disk)
-  }
-
-  #buckets(): ActorRef<BucketProtocol>[] {
-    return bucketRefs(this.#context, this.#facts)
+    return memberIdentity(this.#facts.storeId, this.#table.get(), disk)
   }
 
   #disk(slot: number) {

@@ -7,22 +7,18 @@
 import { codeOf } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { HOUR, MINUTE, MiB, SECOND } from '../base/units.ts'
-import { createKernel } from '../codec/index.ts'
 import type { ShardAt } from '../metadata/held.ts'
 import type { ShardPlace } from '../metadata/records.ts'
 import { type ShardsData, shardBytes } from '../metadata/stored.ts'
-import { type ActorRef, behavior, type Context, child } from '../runtime/actor.ts'
+import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import { planStripes } from '../storage/stripes.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
-import type { BucketProtocol, DiskSession, Waiting } from './bucket-protocol.ts'
-import { type CodecJobs, createCodecJobs, createCoder, createLateJobs } from './coder.ts'
-import { type DiskProtocol, packedEntries } from './disk-protocol.ts'
+import type { BucketProtocol, Waiting } from './bucket-protocol.ts'
 import type { KeeperProtocol } from './keeper.ts'
 import type { RecoderProtocol } from './recoder.ts'
 import { attachRoster, type Roster } from './roster.ts'
-import { type ShardRepairArgs, type ShardRepairProtocol, shardRepair } from './shard-repair.ts'
+import { ShardMender } from './shard-mender.ts'
 import { rootIn } from './slot-roots.ts'
-import { storePublisher } from './store-events.ts'
 import { PATHS, type StoreFacts } from './store-facts.ts'
 
 export interface RepairerProtocol {
@@ -56,8 +52,6 @@ const SMALL_WIDTH = 16
 const LARGE_WIDTH = 2
 const BUCKET_LIMIT = { withinMs: 60 * SECOND }
 const SEGMENT_LIMIT = { withinMs: 5 * MINUTE }
-/** A shard of the largest part. */
-const SHARD_LIMIT = { withinMs: 60 * MINUTE }
 
 export const repairer = behavior<RepairerProtocol, RepairerArgs>(import.meta.url, 'repairer', {
   mailbox: { messagesMax: 1024, bytesMax: 4 * MiB },
@@ -96,21 +90,11 @@ interface Suspect {
   isTouring: boolean
 }
 
-/** A shard that was written elsewhere, to a disk in these sessions. */
-interface Move {
-  readonly partition: number
-  readonly data: ShardsData
-  readonly shard: number
-  readonly to: ShardPlace
-  readonly sessions: readonly DiskSession[]
-}
-
 class Repairing {
   readonly #context: Context<RepairerProtocol>
   readonly #facts: StoreFacts
   readonly #roster: Roster
-  readonly #coder: ShardRepairArgs['coder']
-  readonly #publish: ReturnType<typeof storePublisher>
+  readonly #mender: ShardMender
   readonly #damaged = new Map<string, ShardAt>()
   /** Damaged ones that could not be repaired when they were tried: tried again with the next plan. */
   readonly #postponed = new Map<string, ShardAt>()
@@ -127,20 +111,14 @@ class Repairing {
   #hasLost = false
   #lostAtMs = 0
   #lostRetryMs = LOST_RETRY_MS
-  #children = 0
   readonly #bytesPerSecond: number
-  /** Rebuilt in the step that runs. */
-  #rebuiltBytes = 0
 
   constructor(context: Context<RepairerProtocol>, { codecOffset, bytesPerSecond }: RepairerArgs) {
     this.#context = context
     this.#bytesPerSecond = bytesPerSecond
     this.#facts = context.workerData as StoreFacts
     this.#roster = attachRoster(this.#facts.roster)
-    this.#publish = storePublisher(context)
-    const { memory } = context.arena
-    const makeJobs = (): CodecJobs => createCodecJobs(createKernel({ memory, reservedOffset: codecOffset }))
-    this.#coder = createCoder(createLateJobs(makeJobs))
+    this.#mender = new ShardMender(context, this.#roster, codecOffset)
     this.#alarm = createAlarm(context, () => void context.self.tell('step', {}))
     context.ref<KeeperProtocol>(PATHS.keeper).tell('tellSuspects', {})
   }
@@ -206,9 +184,9 @@ class Repairing {
     try {
       const isLostDue = this.#hasLost && this.#context.clock.monotonicMs() >= this.#lostAtMs
       if (this.#isAwake || isLostDue) await this.#plan()
-      this.#rebuiltBytes = 0
+      this.#mender.rebuiltBytes = 0
       if (await this.#work()) {
-        this.#alarm.set((this.#rebuiltBytes / this.#bytesPerSecond) * SECOND)
+        this.#alarm.set((this.#mender.rebuiltBytes / this.#bytesPerSecond) * SECOND)
       } else if (this.#hasPostponed) {
         this.#isAwake = true
         this.#alarm.set(RETRY_MS)
@@ -358,7 +336,7 @@ class Repairing {
   /** What is being reclaimed is not lost: its other shards may have gone first. */
   async #postponeShard(error: unknown, data: ShardsData, shard: number): Promise<void> {
     const isLost = codeOf(error) === 'OBJECT_LOST'
-    if (isLost && !(await this.#find(data).catch(() => data))) return
+    if (isLost && !(await this.#mender.find(data).catch(() => data))) return
     this.#postpone(error, { write: data.write, shard })
   }
 
@@ -374,129 +352,27 @@ class Repairing {
     }
   }
 
-  /** A shard on a disk that was replaced: written to a member of the set that has none of this write, then relocated. */
   async #move(partition: number, data: ShardsData, shard: number): Promise<void> {
-    const { write } = data
     try {
-      const target = this.#targetFor(data)
-      if (target === undefined) {
-        // What needs one disk less is written again as a whole, by the recoder.
-        if (this.#roster.find(data.places[shard]!.disk) === undefined) this.#hasPostponed = true
-        return
-      }
-      const sessions = this.#sessionOf(target)
-      const to = await this.#rebuild(data, shard, target)
-      await this.#relocate({ partition, data, shard, to, sessions })
-      this.#context.log.debug('shard-moved', { write, shard, disk: target })
+      const isMoved = await this.#mender.move(partition, data, shard)
+      // What needs one disk less is written again as a whole, by the recoder.
+      if (!isMoved && this.#roster.find(data.places[shard]!.disk) === undefined) this.#hasPostponed = true
     } catch (error) {
       await this.#postponeShard(error, data, shard)
     }
   }
 
-  /** A damaged shard on a disk that is there: looked at again, and if it is damaged indeed, written again. */
+  /** False when its disk is not there, or it has to be tried again. */
   async #repairDamaged(reported: ShardsData, shard: number): Promise<boolean> {
-    const { write } = reported
     try {
-      const found = await this.#find(reported)
-      const place = found?.data.places[shard]
-      if (!found || !place) return true
-      if (!this.#isPresent(place)) return false
-      // What leaves is made anew elsewhere.
-      if (this.#roster.find(place.disk)?.isDraining) return true
-      const { data, partition } = found
-      if (await this.#withRepair(data, shard, place.disk, (ref) => ref.ask('verify', {}, SHARD_LIMIT)))
-        return true
-      const sessions = this.#sessionOf(place.disk)
-      const to = await this.#rebuild(data, shard, place.disk)
-      if (to.volume !== undefined) await this.#relocate({ partition, data, shard, to, sessions })
-      // Deleted meanwhile: what was put in its place belongs to nobody.
-      else if (!(await this.#find(data))) await this.#remove(data, to)
-      this.#context.log.info('shard-repaired', { write, shard, disk: place.disk })
-      this.#publish({ kind: 'shard-repaired', disk: place.disk, write, shard })
-      return true
+      return await this.#mender.mend(reported, shard)
     } catch (error) {
       await this.#postponeShard(error, reported, shard)
       return codeOf(error) === 'OBJECT_LOST'
     }
   }
 
-  /** The partition whose version or part has the shards of this write, and where they are now. */
-  async #find({ write }: ShardsData): Promise<{ partition: number; data: ShardsData } | undefined> {
-    let failure: unknown
-    for (let partition = 0; partition < this.#facts.partitions; partition++) {
-      try {
-        const { data } = await this.#bucket(partition).ask('dataOfWrite', { write }, BUCKET_LIMIT)
-        if (data) return { partition, data }
-      } catch (error) {
-        failure = error
-      }
-    }
-    // Who did not answer may be the one that has it.
-    if (failure) throw failure
-    return undefined
-  }
-
-  #targetFor({ set, places }: ShardsData): DiskNumber | undefined {
-    const taken = new Set(places.map(({ disk }) => disk))
-    return this.#roster
-      .rows()
-      .filter((row) => row.state === 'up' && !row.isDraining && row.set === set && !taken.has(row.number))
-      .sort((a, b) => b.freeMiB - a.freeMiB)[0]?.number
-  }
-
-  #rebuild(data: ShardsData, shard: number, target: DiskNumber): Promise<ShardPlace> {
-    this.#rebuiltBytes += shardBytes(data)
-    return this.#withRepair(data, shard, target, (ref) => ref.ask('rebuild', {}, SHARD_LIMIT))
-  }
-
-  async #withRepair<T>(
-    data: ShardsData,
-    shard: number,
-    target: DiskNumber,
-    use: (ref: ActorRef<ShardRepairProtocol>) => Promise<T>,
-  ): Promise<T> {
-    const ref = this.#spawn(data, shard, target)
-    try {
-      return await use(ref)
-    } finally {
-      await this.#context.stop(ref)
-    }
-  }
-
-  #spawn(data: ShardsData, shard: number, target: DiskNumber): ActorRef<ShardRepairProtocol> {
-    const args = { data, shard, target, coder: this.#coder, disk: (number: DiskNumber) => this.#disk(number) }
-    return this.#context.spawn(child(shardRepair, `shard-${this.#children++}`, args))
-  }
-
-  /** Commits the new place, if the old one still counts; else what was written is removed. */
-  async #relocate({ partition, data, shard, to, sessions }: Move): Promise<void> {
-    const from = data.places[shard]!
-    const relocation = { write: data.write, shard, from, to }
-    const deadlineMs = this.#context.clock.monotonicMs() + BUCKET_LIMIT.withinMs / 2
-    const request = { relocations: [relocation], deadlineMs, sessions }
-    const [isThere] = await this.#bucket(partition).ask('relocate', request, BUCKET_LIMIT)
-    if (!isThere) await this.#remove(data, to)
-  }
-
-  #sessionOf(disk: DiskNumber): DiskSession[] {
-    const row = this.#roster.find(disk)
-    return row ? [{ disk, session: row.session }] : []
-  }
-
-  async #remove({ write, size, k }: ShardsData, place: ShardPlace): Promise<void> {
-    const ref = this.#disk(place.disk)
-    if (!ref) return
-    const entries = packedEntries([place], planStripes(size, k).diskBytes)
-    if (entries.length > 0) await ref.ask('freePacked', { entries }, BUCKET_LIMIT)
-    else await ref.ask('removeShards', { writes: [write] }, BUCKET_LIMIT)
-  }
-
   #bucket(partition: number): ActorRef<BucketProtocol> {
     return this.#context.ref<BucketProtocol>(PATHS.bucket(partition))
-  }
-
-  #disk(number: DiskNumber): ActorRef<DiskProtocol> | undefined {
-    const row = this.#roster.find(number)
-    return row && row.state !== 'out' ? this.#context.ref<DiskProtocol>(PATHS.disk(row.slot)) : undefined
   }
 }

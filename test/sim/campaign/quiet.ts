@@ -149,7 +149,6 @@ export const becomeWhole = async (
   await beforeScrub(life)
   await becomesClean(world, life)
   await becomesFull(world, life)
-  for (const disk of world.machine.slots) disk.isHurtInSilence = false
   return life
 }
 

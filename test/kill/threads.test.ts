@@ -1,11 +1,15 @@
+import { roundsOf } from '../support/rounds.ts'
 import { killUnderLoad } from '../support/thread-kills.ts'
 import { deadline, suite } from '../support/uvu.ts'
 
 const test = suite('threads, killed')
 
+/** Of each of two threads. */
+const KILLS = roundsOf(15, 50)
+
 test(
-  'each of two threads killed 50 times under load: every ask settles, every slab returns, others go on',
-  deadline(400_000, () => killUnderLoad(100)),
+  `each of two threads killed ${KILLS} times under load: every ask settles, every slab returns, others go on`,
+  deadline(400_000, () => killUnderLoad(2 * KILLS)),
 )
 
 test.run()

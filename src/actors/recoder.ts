@@ -3,6 +3,7 @@
 // still holds the old shards. So it is with what has a shard on a disk that is being drained: it is written again to those that stay.
 // What was written is redundant before and after; so this is the last that upkeep does, and gives way to everything.
 import { codeOf } from '../base/errors.ts'
+import type { WriteId } from '../base/ids.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import { createKernel } from '../codec/index.ts'
 import { type ShardsData, shardBytes } from '../metadata/stored.ts'
@@ -64,7 +65,7 @@ class Recoding {
   readonly #reading: ReadDependencies
   readonly #alarm: Alarm
   #tour: Tour | undefined
-  #found: { readonly partition: number; readonly data: ShardsData }[] = []
+  #found: { readonly partition: number; readonly write: WriteId }[] = []
 
   constructor(context: Context<RecoderProtocol>, { codecOffset, bytesPerSecond }: RecoderArgs) {
     const facts = context.workerData as StoreFacts
@@ -106,7 +107,7 @@ class Recoding {
   /** Resolves to what was written; undefined when nothing is left. */
   async #work(): Promise<number | undefined> {
     const next = this.#found.shift()
-    if (next) return this.#recode(next.partition, next.data)
+    if (next) return this.#recode(next.partition, next.write)
     const tour = this.#tour
     const bucket = tour && this.#parts.buckets[tour.partition]
     if (!tour || !bucket) {
@@ -123,8 +124,8 @@ class Recoding {
     const request = { scope: { kind: 'all' }, cursor: tour.cursor, limit: RECORDS_PER_PAGE } as const
     const { held, next: cursor } = await bucket.ask('heldData', request, LIMIT)
     this.#found = held
-      .filter((data) => (data.isReduced && this.#isComplete(data.set)) || this.#isToLeave(data))
-      .map((data) => ({ partition: tour.partition, data }))
+      .filter((data) => this.#isWanted(data))
+      .map(({ write }) => ({ partition: tour.partition, write }))
     this.#tour = cursor === undefined ? { partition: tour.partition + 1, cursor: '' } : { ...tour, cursor }
     return 0
   }
@@ -151,9 +152,16 @@ class Recoding {
     return this.#staying(set).every(({ state }) => state === 'up' || state === 'slow')
   }
 
-  async #recode(partition: number, data: ShardsData): Promise<number> {
+  #isWanted(data: ShardsData): boolean {
+    return (data.isReduced === true && this.#isComplete(data.set)) || this.#isToLeave(data)
+  }
+
+  async #recode(partition: number, write: WriteId): Promise<number> {
     const bucket = this.#parts.buckets[partition]!
-    const { write, size } = data
+    // Since its page was read it may have been deleted, or its shards moved: at a low rate that was minutes ago.
+    const { data } = await bucket.ask('dataOfWrite', { write }, LIMIT)
+    if (!data || !this.#isWanted(data)) return 0
+    const { size } = data
     const stored = await storeBody(bodyOf(data, this.#reading), this.#parts)
     const { data: again, sessions } = stored
     // Written with too few disks once more, or to another set: nothing is gained.

@@ -9,7 +9,13 @@ import { HOUR, KiB, MINUTE, MiB, SECOND } from '../../src/base/units.ts'
 import type { ShardsData } from '../../src/metadata/stored.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
-import { createSimulation, openSimulatedStore, type SimulatedStore } from '../support/simulated-store.ts'
+import { createLogLines } from '../support/log-lines.ts'
+import {
+  createSimulation,
+  openSimulatedStore,
+  type SimulatedOptions,
+  type SimulatedStore,
+} from '../support/simulated-store.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('recoder')
@@ -51,9 +57,9 @@ const waitingIn = ({ store: { run, system } }: Stage) =>
   run(system.ref<BucketProtocol>(PATHS.bucket(0)).ask('waiting', {}, LIMIT))
 
 /** A store with two disks out. */
-const begin = async (seed: number): Promise<Stage> => {
+const begin = async (seed: number, options: Partial<SimulatedOptions> = {}): Promise<Stage> => {
   const files = createMemoryFiles()
-  const store = await openSimulatedStore(createSimulation(seed), { files, roots: ROOTS })
+  const store = await openSimulatedStore(createSimulation(seed), { files, roots: ROOTS, ...options })
   await store.run(store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
   for (const root of ['/d2', '/d5']) await files.rename(root, `/away${root.slice(1)}`)
   await store.pass(10 * SECOND)
@@ -146,6 +152,26 @@ test(
       const counted = held.flatMap(({ places }) => places).filter((place) => place.disk === disk).length
       assert.is(shards, counted, `disk ${disk}`)
     }
+    await stage.store.close()
+  }),
+)
+
+test(
+  'what went since the recoder has found it is not taken for damage',
+  seeded(LIMIT_MS, async (_, seed) => {
+    const { log, of } = createLogLines()
+    const stage = await begin(seed, { log, repairBytesPerSecond: MiB })
+    const keys = Array.from({ length: 12 }, (_, i) => `key-${i}`)
+    for (const key of keys) await put(stage, key, bytesOf(key, 2 * MiB))
+    await comeBack(stage)
+    // The first of a page are being written again, the others wait for their turn.
+    assert.ok((await waitingIn(stage)).reduced > 0)
+    for (const key of keys) await stage.store.run(stage.store.engine.objects.delete(address(key)))
+    await stage.store.pass(5 * MINUTE)
+    for (const event of ['shard-missing', 'shard-lost', 'disk.corrupt', 'recoding-postponed']) {
+      assert.equal(of(event), [], event)
+    }
+    assert.is((await waitingIn(stage)).reduced, 0)
     await stage.store.close()
   }),
 )

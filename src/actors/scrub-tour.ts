@@ -5,7 +5,7 @@
 //   segments   every copy of every sealed segment of the journal
 //   indexes    against each other and against the journal
 //   strays     what else lies on the disks: looked at, and after a while looked at again and removed
-import { codeOf } from '../base/errors.ts'
+import { codeOf, refusal } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, MINUTE, SECOND } from '../base/units.ts'
 import type { HeldPage, HeldScope } from '../metadata/held.ts'
@@ -86,6 +86,8 @@ export class ScrubTour {
   async *demanded(demand: Demand): AsyncGenerator<Work> {
     this.#reported.clear()
     if (demand.kind === 'disk') {
+      const isKnown = demand.disk !== 0 && this.#parts.roster.find(demand.disk) !== undefined
+      if (!isKnown) throw refusal('InvalidArgument', `the store has no disk with the number ${demand.disk}`)
       const isThere = (disk: DiskNumber): boolean => disk === demand.disk
       yield* this.#allShards(START, isThere)
       yield* this.#segments({ ...START, phase: 'segments' }, isThere)

@@ -263,7 +263,13 @@ class Scrubbing {
       asked.state = 'failed'
       asked.code = codeOf(error)
     }
-    this.#context.log.info('scrub-done', { number: asked.number, ...asked.demand, ...asked.findings })
+    const { number, demand, findings, code } = asked
+    this.#context.log.info('scrub-done', {
+      number,
+      ...demand,
+      ...findings,
+      ...(code !== undefined && { code }),
+    })
     return 0
   }
 

@@ -339,6 +339,8 @@ test(
       { kind: 'bucket', bucket: 'no-such-bucket' },
       { kind: 'disk', disk },
       { kind: 'bucket', bucket: 'bucket' },
+      { kind: 'disk', disk: 0 as never },
+      { kind: 'disk', disk: 77 as never },
     ] as const
     await run(stage.scrubber.ask('pause', {}, LIMIT))
     for (const [i, demand] of demands.entries()) {
@@ -349,7 +351,7 @@ test(
     assert.is(last, undefined)
     assert.equal(
       done.map(({ state, code }) => code ?? state),
-      ['done', 'done', 'NoSuchKey', 'NoSuchBucket', 'done', 'done'],
+      ['done', 'done', 'NoSuchKey', 'NoSuchBucket', 'done', 'done', 'InvalidArgument', 'InvalidArgument'],
     )
     assert.is(done[0]!.findings.bytes, 100)
     assert.is(done[1]!.findings.corrupt, 1, JSON.stringify(done))

@@ -267,16 +267,16 @@ class Keeping {
     const state = await inspectDirectory(filesOf(this.#facts), root)
     if (lost !== undefined && HOPELESS.has(state.content.kind)) {
       // That is what the operator must know, whatever else is away.
-      this.#notes.staysOut(slot, whyOut(state))
+      this.#notes.staysOut(slot, whyOut(state, this.#facts.storeId))
       return this.#finishIfPossible()
     }
     await this.#table.finish()
     if (await this.#restoreIdentity(slot, state)) return
     if (lost === undefined || this.#roster.row(slot).number !== lost.number) return
     // It is on its way out: nothing takes its place.
-    if (lost.state === 'draining') return this.#notes.staysOut(slot, whyOut(state))
-    const reason =
-      this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices(), this.#table.get())
+    if (lost.state === 'draining') return this.#notes.staysOut(slot, whyOut(state, this.#facts.storeId))
+    const store = { storeId: this.#facts.storeId, table: this.#table.get() }
+    const reason = this.#whyTooFew(state) ?? whyNotAdoptable(state, lost, await this.#devices(), store)
     if (reason === undefined) await this.#adopt(slot, lost)
     else this.#notes.staysOut(slot, reason)
   }
@@ -393,7 +393,7 @@ class Keeping {
     )
     return unreadableSetsOf(this.#table.get(), ids).length === 0
       ? undefined
-      : `${whyOut(state)}, and too few disks of this store are present to take in another`
+      : `${whyOut(state, this.#facts.storeId)}, and too few disks of this store are present to take in another`
   }
 
   /** By their identities and not their directories: of a disk that was unmounted just now that is a mount point. */

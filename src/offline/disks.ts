@@ -34,7 +34,7 @@ export interface ListedDisk {
 /** The disks of the store in these directories, in the order of their positions, and where each was found. */
 export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]> => {
   const store = await readStore(roots)
-  const { states, table, rootOf } = store
+  const { states, storeId, table, rootOf } = store
   const held = new Set(rootOf.values())
   const reasonFor = async (root: string | undefined, position: number): Promise<string | undefined> => {
     if (root !== undefined) {
@@ -44,7 +44,7 @@ export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]>
     const expected = states[position]
     // A directory that is not there says no more than that the disk is missing.
     if (!expected || held.has(expected.root) || expected.content.kind === 'absent') return undefined
-    return whyOut(expected)
+    return whyOut(expected, storeId)
   }
   const listed = table.disks.map(async (disk): Promise<ListedDisk> => {
     const { position, number, set, state } = disk
@@ -118,7 +118,7 @@ export const replaceDisk = async (
   if (!lost) throw fault('CONFIG_INVALID', 'no disk of the store is missing: nothing is to be replaced')
   if (state.device === undefined) throw fault('CONFIG_INVALID', `${target} does not exist`)
   // The operator's word stands for what the store would have to see itself: that this is no unmounted disk.
-  const reason = whyNotAdoptable(state, lost, new Set([state.device]), table)
+  const reason = whyNotAdoptable(state, lost, new Set([state.device]), { storeId, table })
   if (reason !== undefined) throw fault('CONFIG_INVALID', reason)
   const newId = (): string => Buffer.from(systemRandom.bytes(16)).toString('hex')
   const { joined } = planReplacement({ storeId, table }, [{ root: state.root, lost: lost.number }], newId)

@@ -33,7 +33,7 @@ const verifyDisk = async (
 const whyMissing = ({ store }: Verification, { position }: TableDisk): string => {
   const state = [...store.states.values()][position]
   const isOther = state && store.plan.disks.some(({ root }) => root === state.root)
-  return !state || isOther ? '' : `: ${whyOut(state)}`
+  return !state || isOther ? '' : `: ${whyOut(state, store.storeId)}`
 }
 
 export const verifyIdentities = async (verification: Verification): Promise<void> => {

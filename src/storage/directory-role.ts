@@ -29,7 +29,7 @@ export const identify = ({ content }: DirectoryState, storeId: string): DiskIds 
 }
 
 /** What keeps the directory from being a disk of the store, for the operator. */
-export const whyOut = (state: DirectoryState): string => {
+export const whyOut = (state: DirectoryState, storeId: string): string => {
   const { root, content } = state
   switch (content.kind) {
     case 'absent':
@@ -43,6 +43,7 @@ export const whyOut = (state: DirectoryState): string => {
     case 'newer':
       return `${root} was written by a newer release (format ${content.format})`
     case 'disk':
+      if (content.identity.storeId !== storeId) return `${root} holds a disk of another store: it stays out`
       if (content.identity.phase === 'joining') return `${root} is to take the place of a disk that was lost`
       if (isWiped(content)) return `${root} has lost its data`
       return `${root} holds a disk that is no longer part of this store: it stays out`

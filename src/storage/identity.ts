@@ -327,13 +327,17 @@ export const requireReadable = ({ table, disks, missing, out, unreadableSets }: 
   )
 }
 
+/** Nothing sealed can be read, and no disk is known by its key. */
+export const NO_KEY =
+  "store.key is missing or damaged on every disk: 'moraine key import' puts back one that was exported"
+
 const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan => {
   const table = newestTable(found)
   if ('kind' in table) return table
   if (options.parity !== undefined && options.parity !== table.m) return wrongParity(options.parity, table)
   const storeId = found[0]!.identity.storeId
   const key = findKey(options.directories, storeId)
-  if (key === undefined) return refuse('DISK_FORMAT', 'store.key is missing or damaged on every disk')
+  if (key === undefined) return refuse('DISK_FORMAT', NO_KEY)
 
   const members = new Map(table.disks.map((disk) => [disk.id, disk]))
   const disks: (PlannedDisk & { isStale: boolean })[] = []
@@ -360,7 +364,7 @@ const planOpening = (options: StartOptions, found: readonly Found[]): StartPlan 
   for (const state of others) {
     const isNeeded = state.content.kind !== 'absent' || missing.length > 0
     const reason = isNeeded
-      ? whyOut(state)
+      ? whyOut(state, storeId)
       : `${state.root} does not exist, and no disk is missing: it is not needed`
     out.push({ root: state.root, reason })
   }
@@ -399,9 +403,13 @@ export const whyNotAdoptable = (
   state: DirectoryState,
   lost: TableDisk,
   devices: ReadonlySet<number>,
-  table: DiskTable,
+  { storeId, table }: { readonly storeId: string; readonly table: DiskTable },
 ): string | undefined => {
-  if (!isVacant(state)) return whyOut(state)
+  if (!isVacant(state)) {
+    const found = identify(state, storeId)
+    const isMember = found?.storeId === storeId && table.disks.some(({ id }) => id === found.diskId)
+    return isMember ? `${state.root} holds disk ${found.number} of this store` : whyOut(state, storeId)
+  }
   const vacancy = { state, position: lost.position, isWidening: isWidening(state, table) }
   return planAdoptions([vacancy], [lost], devices, true).out[0]?.reason
 }

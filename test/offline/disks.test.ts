@@ -40,6 +40,8 @@ test(
     const rootsOf = async () => (await listDisks(disks)).map(({ root }) => root)
     assert.equal(await rootsOf(), [disks[0], undefined, disks[2]])
     await rejectsWith('CONFIG_INVALID', () => replaceDisk(disks, disks[1]!))
+    const { message } = await rejectsWith('CONFIG_INVALID', () => replaceDisk(disks, disks[2]!))
+    assert.is(message, `${disks[2]} holds disk 3 of this store`)
     mkdirSync(disks[1]!)
     writeFileSync(join(disks[1]!, 'mine.txt'), 'mine')
     await rejectsWith('CONFIG_INVALID', () => replaceDisk(disks, disks[1]!))

@@ -105,9 +105,11 @@ test(
     assert.is(plan.change, undefined)
     assert.ok(plan.out[0]?.reason.includes('lies on another device'))
     const lost = plan.missing[0]!
-    assert.ok(whyNotAdoptable(onOther[5]!, lost, new Set([1]), plan.table)?.includes('another device'))
-    assert.is(whyNotAdoptable(states[5]!, lost, new Set([1]), plan.table), undefined)
-    assert.ok(whyNotAdoptable(states[4]!, lost, new Set([1]), plan.table))
+    assert.ok(whyNotAdoptable(onOther[5]!, lost, new Set([1]), plan)?.includes('another device'))
+    assert.is(whyNotAdoptable(states[5]!, lost, new Set([1]), plan), undefined)
+    assert.is(whyNotAdoptable(states[4]!, lost, new Set([1]), plan), '/d5 holds disk 5 of this store')
+    const stranger = { ...plan, storeId: 'e'.repeat(32) }
+    assert.ok(whyNotAdoptable(states[4]!, lost, new Set([1]), stranger)?.includes('of another store'))
     // The operator's word: the same change, whatever the device.
     const change = planReplacement(plan, [{ root: '/d6', lost: lost.number }], options.newId)
     await applyJoin(files, '/d6', change.joined[0]!.identity, plan.key)

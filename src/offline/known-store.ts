@@ -5,6 +5,7 @@ import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { MemberDisk } from '../metadata/members.ts'
 import { nodeFiles } from '../storage/files-node.ts'
+import { NO_KEY } from '../storage/identity.ts'
 import type { DiskTable } from '../storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
 import { readSegmentFiles } from '../storage/segment-files.ts'
@@ -29,6 +30,7 @@ export const readStore = async (
   )
   const key = found.find((disk) => disk.key)?.key?.key
   const newest = found.sort((a, b) => b.identity.table.version - a.identity.table.version)[0]
+  if (newest && !key) throw fault('DISK_FORMAT', NO_KEY)
   if (!key || !newest) {
     throw fault('DISK_FORMAT', `no disk of a store can be read in ${roots.join(', ')}`)
   }

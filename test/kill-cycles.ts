@@ -1,26 +1,22 @@
 // `npm run kill -- [--cycles N] [--seed N] [--disks] [--damage]`: the kill test of the suite as often as one likes. `--disks` takes
 // disks out, brings them back and empties them between the cycles, `--damage` flips bytes. Stops at the first cycle whose store
 // does not read as the client's book says. The seed gives the same load; where in it the kill falls is the machine's.
-import { parseArgs } from 'node:util'
 import { createPrng } from '../src/base/prng.ts'
+import { campaignFlags } from './support/campaign-options.ts'
 import { runKillCycles } from './support/kill-cycles.ts'
 
-const { values } = parseArgs({
-  options: {
-    cycles: { type: 'string', default: '100' },
-    seed: { type: 'string' },
-    disks: { type: 'boolean' },
-    damage: { type: 'boolean' },
+const flags = campaignFlags({
+  ...{ name: 'kill', counted: 'cycles', countByDefault: 100, hasTime: false },
+  switches: {
+    disks: 'disks are taken out, brought back and emptied between the cycles',
+    damage: 'bytes are flipped between the cycles',
   },
 })
-const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-const cycles = Number(values.cycles)
-if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(cycles) || cycles < 1) {
-  throw new Error('--cycles and --seed take whole numbers')
-}
+const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31)
 const startMs = performance.now()
 const report = await runKillCycles({
-  ...{ cycles, disks: values.disks, damage: values.damage, random: createPrng(seed) },
+  ...{ cycles: flags.count, disks: flags.has('disks'), damage: flags.has('damage') },
+  random: createPrng(seed),
   onCycle(cycle, acknowledged, struck) {
     const what = struck.length > 0 ? `; before it ${struck.join('; ')}` : ''
     console.log(`cycle ${cycle}: ${acknowledged} acknowledged${what}`)

@@ -2,34 +2,21 @@
 // states were looked at or the time is over. A round is told by its seed; the next begins where `--seed` says, so a campaign
 // may be spread over many runs: each round makes stores of its own, so no state of one is a state of another. Ends with
 // `N states, N failed`, of which a failure is a scenario that has a wrong state.
-import { parseArgs } from 'node:util'
+import { campaignFlags } from '../support/campaign-options.ts'
 import { countedStates } from '../support/state-count.ts'
 import { checkScenario } from './check-scenario.ts'
 import { SCENARIOS } from './scenarios.ts'
-
-const { values } = parseArgs({
-  options: { states: { type: 'string' }, for: { type: 'string' }, seed: { type: 'string' } },
-})
-
-const SECONDS_OF: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
-const msOf = (text: string): number => {
-  const [, count, unit = 's'] = /^(\d+)([smh])?$/.exec(text) ?? []
-  if (count === undefined) throw new Error(`--for takes 90s, 10m or 1h, not ${text}`)
-  return Number(count) * (SECONDS_OF[unit] ?? 1) * 1000
-}
 
 const STATES = 100_000
 /** Many to a round: what a store is made from and written to costs more than to cut it off once again. */
 const OPTIONS = { samples: 40, wholeEvery: 1000 }
 
+const flags = campaignFlags({ name: 'crash', counted: 'states', countByDefault: STATES })
 const startMs = performance.now()
-const endMs = values.for === undefined ? Number.POSITIVE_INFINITY : startMs + msOf(values.for)
-const unlimited = values.for !== undefined ? Number.POSITIVE_INFINITY : STATES
-const statesMax = values.states === undefined ? unlimited : Number(values.states)
-const isMore = (): boolean => countedStates() < statesMax && performance.now() < endMs
+const isMore = (): boolean => countedStates() < flags.count && performance.now() < startMs + flags.forMs
 
 let failed = 0
-let seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 30))
+let seed = flags.seed ?? Math.floor(Math.random() * 2 ** 30)
 for (; isMore(); seed++) {
   for (const i of SCENARIOS.keys()) {
     if (!isMore()) break

@@ -9,7 +9,16 @@ import { tellFailure } from './telling.ts'
 const SEQUENCES = 20
 const LOSSES: readonly Loss[] = ['gone', 'not mounted', 'old content', 'emptied', 'bit flip']
 const SHRINK_MS = 120_000
-const { first, startMs, isMore, has } = parseCampaign(SEQUENCES, ['no-shrink', 'until-failure', 'verbose'])
+const SWITCHES = {
+  'no-shrink': 'what fails is not made shorter',
+  'until-failure': 'ends at the first that fails',
+  verbose: 'tells of each',
+}
+const { first, startMs, isMore, has } = parseCampaign({
+  name: 'model',
+  countByDefault: SEQUENCES,
+  switches: SWITCHES,
+})
 
 let hasFailed = false
 const { sequences, failed, operations, tally, never } = await runModelCampaign({

@@ -9,7 +9,16 @@ import type { Story } from './story.ts'
 
 const SEEDS = 10
 const TOLD_LINES = 60
-const { first, startMs, isMore, has } = parseCampaign(SEEDS, ['no-shrink', 'until-failure', 'verbose'])
+const SWITCHES = {
+  'no-shrink': 'what fails is not made shorter',
+  'until-failure': 'ends at the first that fails',
+  verbose: 'tells of each',
+}
+const { first, startMs, isMore, has } = parseCampaign({
+  name: 'sim',
+  countByDefault: SEEDS,
+  switches: SWITCHES,
+})
 
 let hasFailed = false
 const onSeed = async (story: Story, { failure, told }: SimulationResult): Promise<void> => {

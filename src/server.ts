@@ -35,6 +35,7 @@ import { GATEWAY_LIMITS } from './s3/gateway.ts'
 import { checkPort } from './s3/port.ts'
 import { nodeFiles } from './storage/files-node.ts'
 import { createLevelLock, noLock } from './storage/lock.ts'
+import { slotsOfMissing } from './storage/missing-slots.ts'
 import { type StartedStore, startStore } from './storage/start.ts'
 import { drainingOf } from './storage/table-change.ts'
 
@@ -211,7 +212,7 @@ const codecShare = (cores: number): CodecShare => ({
   threads: cores === 0 ? 0 : Math.min(16, Math.max(1, cores - 1)),
 })
 
-/** Present disks are in the slots where they were found; those that are missing belong where they were, else into a slot that is left. */
+/** Present disks are in the slots where they were found. */
 const assignSlots = (
   roster: Roster,
   roots: readonly string[],
@@ -221,12 +222,9 @@ const assignSlots = (
   const setOf = new Map(table.disks.map(({ number, set }) => [number, set]))
   const found = new Map(disks.map(({ root, identity }) => [root, identity.number]))
   const isTaken = (slot: number): boolean => found.has(roots[slot] ?? '')
-  // Positions are those of the first start: without a disk that was drained there are fewer slots.
-  const waiting = missing.filter(({ position }) => isTaken(position) || position >= slots)
-  for (let slot = 0; slot < slots; slot++) {
-    const number =
-      found.get(roots[slot] ?? '') ??
-      (missing.find(({ position }) => position === slot) ?? waiting.shift())?.number
+  const numbers = new Map(roots.map((root, slot) => [slot, found.get(root)]))
+  for (const [number, slot] of slotsOfMissing(missing, slots, isTaken)) numbers.set(slot, number)
+  for (const [slot, number] of numbers) {
     if (number !== undefined) roster.assign(slot, { number, set: setOf.get(number) ?? 0 })
   }
 }

@@ -11,6 +11,7 @@ import { formatMiB } from '../storage/drain.ts'
 import { nodeFiles } from '../storage/files-node.ts'
 import { applyJoin } from '../storage/forming.ts'
 import { whyNotAdoptable, whyNotGiven } from '../storage/identity.ts'
+import { slotsOfMissing } from '../storage/missing-slots.ts'
 import { planReplacement } from '../storage/table-change.ts'
 import { findUnwritable } from '../storage/writable.ts'
 import { type KnownStore, readableMembers, readStore } from './known-store.ts'
@@ -36,20 +37,22 @@ export const listDisks = async (roots: readonly string[]): Promise<ListedDisk[]>
   const store = await readStore(roots)
   const { states, storeId, table, rootOf } = store
   const held = new Set(rootOf.values())
-  const reasonFor = async (root: string | undefined, position: number): Promise<string | undefined> => {
+  const missing = table.disks.filter(({ number }) => !rootOf.has(number))
+  const slotOf = slotsOfMissing(missing, states.length, (slot) => held.has(states[slot]?.root ?? ''))
+  const reasonFor = async (root: string | undefined, number: DiskNumber): Promise<string | undefined> => {
     if (root !== undefined) {
       const error = await findUnwritable(nodeFiles, root)
       return error && `cannot be written to (${error.code})`
     }
-    const expected = states[position]
+    const expected = states[slotOf.get(number) ?? states.length]
     // A directory that is not there says no more than that the disk is missing.
-    if (!expected || held.has(expected.root) || expected.content.kind === 'absent') return undefined
+    if (!expected || expected.content.kind === 'absent') return undefined
     return whyOut(expected, storeId)
   }
   const listed = table.disks.map(async (disk): Promise<ListedDisk> => {
     const { position, number, set, state } = disk
     const root = rootOf.get(number)
-    const reason = await reasonFor(root, position)
+    const reason = await reasonFor(root, number)
     const notGiven = root === undefined ? whyNotGiven(disk, roots) : undefined
     return {
       ...{ position: position + 1, number, set, root },

@@ -3,6 +3,7 @@ import { whyOut } from '../storage/directory-role.ts'
 import type { PlannedDisk } from '../storage/identity.ts'
 import type { TableDisk } from '../storage/identity-file.ts'
 import { DIRECTORIES, IDENTITY_NAME, KEY_NAME, SESSION_NAME } from '../storage/layout.ts'
+import { slotsOfMissing } from '../storage/missing-slots.ts'
 import { inspectSession } from '../storage/session-file.ts'
 import type { Finding } from './findings.ts'
 import { ofDisk, type Verification } from './verification.ts'
@@ -30,10 +31,13 @@ const verifyDisk = async (
   for (const name of DIRECTORIES) if (!names.includes(name)) damaged(name, 'the directory is missing')
 }
 
-const whyMissing = ({ store }: Verification, { position }: TableDisk): string => {
-  const state = [...store.states.values()][position]
-  const isOther = state && store.plan.disks.some(({ root }) => root === state.root)
-  return !state || isOther ? '' : `: ${whyOut(state, store.storeId)}`
+const whyMissing = ({ store }: Verification, { number }: TableDisk): string => {
+  const states = [...store.states.values()]
+  const held = new Set(store.plan.disks.map(({ root }) => root))
+  const isTaken = (slot: number): boolean => held.has(states[slot]?.root ?? '')
+  const slot = slotsOfMissing(store.plan.missing, states.length, isTaken).get(number)
+  const state = slot === undefined ? undefined : states[slot]
+  return !state ? '' : `: ${whyOut(state, store.storeId)}`
 }
 
 export const verifyIdentities = async (verification: Verification): Promise<void> => {

@@ -64,7 +64,10 @@ export const createAdding = ({ facts, log, newId, relock, ...keeper }: AddingOpt
     const reason = whyNotEmpty(state, storeId, keeper.table())
     if (reason !== undefined) return reason
     const twin = await findTwin(state, others)
-    if (twin !== undefined) return `${root} and ${twin} are the same directory`
+    return twin === undefined ? undefined : `${root} and ${twin} are the same directory`
+  }
+
+  const whyNotHeld = async (root: string): Promise<string | undefined> => {
     try {
       await relock(root)
       return await whyFull(root)
@@ -84,6 +87,11 @@ export const createAdding = ({ facts, log, newId, relock, ...keeper }: AddingOpt
     }
     for (const root of directories) {
       const reason = await whyNot(root, [...known, ...directories])
+      if (reason !== undefined) return reason
+    }
+    // Last: it leaves a lock in each, which this process holds.
+    for (const root of directories) {
+      const reason = await whyNotHeld(root)
       if (reason !== undefined) return reason
     }
     return undefined

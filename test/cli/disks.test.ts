@@ -1,5 +1,5 @@
 // `moraine disk …` beside a stopped store and a running one, in this process: what it prints, refuses and leaves to the next start.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
@@ -62,6 +62,11 @@ test(
     const { message } = await rejectsWith('CONFIG_INVALID', () => run('disk drain', '1', disks, port))
     assert.match(message, /3 disks with parity 2 \(1\+2\)/)
     mkdirSync(join(parent, 'd5'))
+    const both = [join(parent, 'd5'), join(parent, 'nowhere')].join(',')
+    const refused = await rejectsWith('CONFIG_INVALID', () => run('disk add', both, disks, port))
+    assert.match(refused.message, /nowhere does not exist/)
+    // Nor is it locked: it may be given to another store.
+    assert.equal(readdirSync(join(parent, 'd5')), [])
     const added = await run('disk add', join(parent, 'd5'), disks, port)
     assert.match(added, /disk 5 \(.*d5\) was added: .*4 disks with 2\+2/)
     assert.match(

@@ -112,7 +112,7 @@ class Run {
     if (isStruck) this.struck = this.#damage.strike({ disks, damage })
     const server = await startProcess({ data: this.data, credentials: this.#credentials, flags: FLAGS })
     try {
-      await this.#ledger.verify(server)
+      await this.#verify(server)
       if (isStruck) this.#isFull = false
       else if (!this.#isFull && random.below(3) > 0) await this.#mend(server)
       const acknowledged = await this.#loadAndKill(server)
@@ -122,6 +122,17 @@ class Run {
       return acknowledged
     } finally {
       await server.kill()
+    }
+  }
+
+  async #verify(server: ServerProcess): Promise<void> {
+    try {
+      await this.#ledger.verify(server)
+    } catch (error) {
+      const how = server.isRunning() ? 'the server runs' : 'the server ended by itself'
+      throw new Error(`${(error as Error).message}\n${how}: ${server.stderr().slice(-4000)}`, {
+        cause: error,
+      })
     }
   }
 
@@ -151,7 +162,7 @@ class Run {
   async end(): Promise<void> {
     const server = await startProcess({ data: this.data, credentials: this.#credentials, flags: FLAGS })
     try {
-      await this.#ledger.verify(server)
+      await this.#verify(server)
       if (!this.#isFull) await this.#mend(server)
     } finally {
       await server.stop()

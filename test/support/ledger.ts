@@ -238,7 +238,7 @@ class Book implements Ledger {
   }
 
   async verify(target: Target): Promise<void> {
-    const hand = createLedgerHand(target, LEDGER_BUCKET)
+    const hand = createLedgerHand(target, LEDGER_BUCKET, () => this.#count('connection lost'))
     try {
       await hand.makeBucket()
       const present: string[] = []

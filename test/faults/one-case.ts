@@ -6,6 +6,7 @@
 //                 LIST agree with what was acknowledged: in this life, and in the next one after a power cut and without another disk
 //   no leaks      every slab was given back; when the store has ended, every file is closed
 import type { InspectorProtocol } from '../../src/actors/inspector.ts'
+import type { KeeperProtocol } from '../../src/actors/keeper.ts'
 import type { Findings } from '../../src/actors/scrub-state.ts'
 import type { ScrubberProtocol } from '../../src/actors/scrubber.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
@@ -165,7 +166,10 @@ const countOf = ({ bytes: _, ...found }: Findings): number =>
 /** Every shard and every segment, as an operator may ask for it, disk by disk. */
 const lookOver = async (store: SimulatedStore, scrubber: ActorRef<ScrubberProtocol>): Promise<Findings[]> => {
   const numbers: number[] = []
-  for (const { number } of store.started.table.disks)
+  // Those that are members now: one may have been replaced since the start.
+  const keeper = store.system.ref<KeeperProtocol>(PATHS.keeper)
+  const { disks } = await store.run(keeper.ask('overview', {}, ASK))
+  for (const { number } of disks)
     numbers.push(await store.run(scrubber.ask('demand', { kind: 'disk', disk: number }, ASK)))
   for (;;) {
     await store.pass(2 * SECOND)

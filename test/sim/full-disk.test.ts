@@ -210,7 +210,7 @@ for (const operation of OPERATIONS) {
           }
         }
       }
-      assert.ok(met >= 4, `${met} writes were refused`)
+      assert.ok(met >= roundsOf(2, 4), `${met} writes were refused`)
     }),
   )
 }

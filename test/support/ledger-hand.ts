@@ -57,8 +57,7 @@ interface Asking {
 /** A book of at most forty-eight keys with one upload or two each fits one page. */
 const PAGE_MAX = '1000'
 
-/** `onLost`: a connection ended where an answer was due, and what was asked is asked once more, if it changes nothing. Without it that is an error. */
-export const createLedgerHand = (target: Target, bucket: string, onLost?: () => void): Hand => {
+export const createLedgerHand = (target: Target, bucket: string): Hand => {
   const signer = createSigner({ ...target, nowMs: Date.now() })
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   const { hostname, port } = new URL(target.endpoint)
@@ -81,12 +80,7 @@ export const createLedgerHand = (target: Target, bucket: string, onLost?: () => 
       outgoing.end(body)
     })
   const ask = async (method: string, path: string, asking: Asking = {}): Promise<Answer> => {
-    const once = (): Promise<Answer> => send(method, signer.presign(method, path, asking.query), asking)
-    const answer = await once().catch((error: NodeJS.ErrnoException) => {
-      if (!onLost || method !== 'GET' || error.code !== 'ECONNRESET') throw error
-      onLost()
-      return once()
-    })
+    const answer = await send(method, signer.presign(method, path, asking.query), asking)
     if (!(asking.allowed ?? [200]).includes(answer.status)) {
       throw new UnexpectedAnswer(`${method} ${path}`, answer.status, String(answer.body))
     }

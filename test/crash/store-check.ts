@@ -98,9 +98,23 @@ const WRITTEN: readonly (readonly [string, Body])[] = [
   ['bystander-packed', second.inline],
 ]
 
+/** What objects and parts of open uploads hold. */
+const bodiesIn = async ({ run, engine: { uploads } }: SimulatedStore, shown: Shown): Promise<Body[]> => {
+  const etags = [...shown.values()]
+  if (shown.has(THE_BUCKET)) {
+    const page = { bucket: BUCKET, prefix: '', delimiter: '', limit: 1000 }
+    const open = await run(uploads.list({ ...page, after: { key: '', upload: '' } }))
+    for (const { key, id } of open.uploads) {
+      const at = { bucket: BUCKET, key, upload: id }
+      const { parts } = await run(uploads.listParts(at, { after: 0, limit: 1000 }))
+      etags.push(...parts.map(({ etag }) => etag))
+    }
+  }
+  return etags.flatMap((etag) => bodies.get(etag) ?? [])
+}
+
 /** Nothing is left on the disks of what no longer counts. (What a cut off write leaves, the scrub is to find.) */
-const assertFreed = async ({ files, segmentBytes }: Disks, shown: Shown): Promise<void> => {
-  const held = [...shown.values()].flatMap((etag) => bodies.get(etag) ?? [])
+const assertFreed = async ({ files, segmentBytes }: Disks, held: readonly Body[]): Promise<void> => {
   const moved =
     segmentBytes === undefined ? 0 : held.filter(({ bytes }) => bytes.length <= INLINE_BYTES_MAX).length
   const sum = (what: 'files' | 'packed'): number => held.reduce((total, body) => total + body[what], 0)
@@ -167,7 +181,7 @@ const checkFuture = async (
       await store.pass(QUIET_MS)
       assert.equal(sorted(await lookAt(store)), sorted(expected), 'after a while')
       if (marks.has('acknowledged') && outs[0] === undefined)
-        await assertFreed({ files, shelf, segmentBytes }, expected)
+        await assertFreed({ files, shelf, segmentBytes }, await bodiesIn(store, expected))
     }),
   )
   const last = await without(files, outs[1], () =>

@@ -7,6 +7,7 @@
 import { assert, codeOf } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
 import { copyBytes } from '../base/memory.ts'
+import { randomId } from '../base/prng.ts'
 import { createLimiter } from '../base/promises.ts'
 import { SECOND } from '../base/units.ts'
 import type { ShardPlace } from '../metadata/records.ts'
@@ -27,9 +28,6 @@ const SLAB_WAIT_MS = 30 * SECOND
 const DISK_LIMIT = { withinMs: 30 * SECOND }
 /** At a time: all that wait for a disk are one write and one sync there. */
 const WIDTH = 32
-
-const newWrite = ({ random }: Context<BucketProtocol>): WriteId =>
-  Buffer.from(random.bytes(16)).toString('hex') as WriteId
 
 export const createBodyMover = (
   context: Context<BucketProtocol>,
@@ -72,7 +70,7 @@ export const createBodyMover = (
   }
 
   const write = async (body: Uint8Array): Promise<MovedBody> => {
-    const id = newWrite(context)
+    const id = randomId(context.random) as WriteId
     const size = body.length
     const { set, k, m, disks } = placeWrite(id, size, facts.parity, diskViews(roster))
     assert(k === 1, 'a body that was in the journal is too small for two data shards')

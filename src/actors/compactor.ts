@@ -10,10 +10,9 @@ import { isSamePlace, type Relocation } from '../metadata/relocation.ts'
 import type { ShardsData } from '../metadata/stored.ts'
 import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import type { FreedEntry, VolumeUsage } from '../storage/garbage.ts'
-import type { PackedPlace } from '../storage/volumes.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
-import { type DiskProtocol, type LooseEntry, unitOf } from './disk-protocol.ts'
+import { type DiskProtocol, type LooseEntry, packedEntries, unitOf } from './disk-protocol.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
 import { bucketRefs, PATHS, type StoreFacts } from './store-facts.ts'
@@ -91,7 +90,6 @@ interface Alive {
 interface Move {
   readonly partition: number
   readonly relocation: Relocation
-  readonly to: PackedPlace
   /** What it takes of its volume. */
   readonly bytes: number
 }
@@ -203,14 +201,8 @@ class DiskCompaction {
       const to = places[i]
       if (to) {
         const from = { disk, volume, offset }
-        return [
-          {
-            partition,
-            bytes,
-            relocation: { write: data.write, shard: index, from, to: { disk, ...to } },
-            to,
-          },
-        ]
+        const relocation = { write: data.write, shard: index, from, to: { disk, ...to } }
+        return [{ partition, bytes, relocation }]
       }
       // One that is not whole is written elsewhere by its repair, which leaves this place as well.
       repairer.tell('damaged', { data, shard: index })
@@ -225,7 +217,8 @@ class DiskCompaction {
       const its = moves.filter((move) => move.partition === partition)
       const relocations = its.map(({ relocation }) => relocation)
       const isThere = await this.#relocate(partition, relocations, row)
-      refused.push(...its.filter((_, i) => !isThere[i]).map(({ bytes, to }) => ({ ...to, bytes })))
+      const unused = its.filter((_, i) => !isThere[i])
+      refused.push(...unused.flatMap(({ relocation, bytes }) => packedEntries([relocation.to], bytes)))
     }
     const partitions = new Set(moves.map(({ partition }) => partition))
     const ends = await Promise.allSettled([...partitions].map(relocateIn))

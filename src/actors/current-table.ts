@@ -9,7 +9,7 @@ import { drainingOf, type TableChange } from '../storage/table-change.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import type { RepairerProtocol } from './repairer.ts'
-import type { Roster, RosterRow } from './roster.ts'
+import type { Roster } from './roster.ts'
 import type { SlotNotes } from './slot-notes.ts'
 import { rootIn, slotOf } from './slot-roots.ts'
 import type { StoreFacts } from './store-facts.ts'
@@ -53,11 +53,6 @@ export class CurrentTable {
     return this.#table
   }
 
-  /** Disks that are not out. */
-  present(): RosterRow[] {
-    return this.#options.roster.rows().filter(({ state }) => state !== 'out')
-  }
-
   /** Rejects as a commit does; then `finish` tries again. */
   carryOut(change: TableChange): Promise<void> {
     this.#change = change
@@ -94,7 +89,7 @@ export class CurrentTable {
    */
   #forgetIfBack(): void {
     const { left = [], joined = [] } = this.#change ?? {}
-    const present = new Set<DiskNumber>(this.present().map(({ number }) => number))
+    const present = new Set<DiskNumber>(this.#options.roster.present().map(({ number }) => number))
     // Those behind them are drained, and are there.
     const back = left.slice(0, joined.length).find(({ number }) => present.has(number))
     if (!back) return

@@ -5,6 +5,7 @@
 import type { Timer } from '../base/clock.ts'
 import { codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
+import { randomId } from '../base/prng.ts'
 import { KiB, SECOND } from '../base/units.ts'
 import type { Behavior, Context } from '../runtime/actor.ts'
 import { identify, isVacant, whyOut } from '../storage/directory-role.ts'
@@ -167,7 +168,10 @@ class Keeping {
       carryOut: (next: TableChange) => this.#table.carryOut(next),
     }
     this.#draining = createDraining({ ...{ buckets, facts, roster, log }, ...changing })
-    this.#adding = createAdding({ ...{ facts, log, relock, newId: () => this.#newId() }, ...changing })
+    this.#adding = createAdding({
+      ...{ facts, log, relock, newId: () => randomId(context.random) },
+      ...changing,
+    })
     this.#olderCopies = new OlderCopies({
       sessions: createDiskSessions({ files, session: facts.session, buckets, log }),
       ...{ roster, notes, repairer, log },
@@ -323,14 +327,10 @@ class Keeping {
     if (member) await writeTable(filesOf(this.#facts), root, this.#identityOf(member))
   }
 
-  #newId(): string {
-    return Buffer.from(this.#context.random.bytes(16)).toString('hex')
-  }
-
   async #adopt(slot: number, lost: TableDisk): Promise<void> {
     const { storeId, storeKey } = this.#facts
     const root = rootIn(this.#facts, slot)!
-    const newId = (): string => this.#newId()
+    const newId = (): string => randomId(this.#context.random)
     const change = planReplacement(
       { storeId, table: this.#table.get() },
       [{ root, lost: lost.number }],
@@ -384,7 +384,7 @@ class Keeping {
 
   #whyTooFew(state: DirectoryState): string | undefined {
     if (!isVacant(state)) return undefined
-    const numbers = new Set<number>(this.#table.present().map(({ number }) => number))
+    const numbers = new Set<number>(this.#roster.present().map(({ number }) => number))
     const ids = new Set(
       this.#table
         .get()
@@ -399,7 +399,7 @@ class Keeping {
   /** By their identities and not their directories: of a disk that was unmounted just now that is a mount point. */
   async #devices(): Promise<Set<number>> {
     const stats = await Promise.all(
-      this.#table
+      this.#roster
         .present()
         .map(({ slot }) => filesOf(this.#facts).stat(`${rootIn(this.#facts, slot)!}/${IDENTITY_NAME}`)),
     )

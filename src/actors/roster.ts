@@ -44,6 +44,8 @@ export interface Roster {
   readonly slots: number
   row(slot: number): RosterRow
   rows(): RosterRow[]
+  /** Of the disks that are there. */
+  present(): RosterRow[]
   /** Whether every disk of the table is `up`: most often so, and asked by every small write. */
   areAllUp(): boolean
   /** The row of the disk with this number, if it is configured here. */
@@ -87,11 +89,13 @@ const view = (shared: SharedArrayBuffer): Roster => {
     totalMiB: cell(slot, TOTAL_MIB),
     paceMs: cell(slot, PACE_MS),
   })
+  const rows = (): RosterRow[] => Array.from({ length: slots }, (_, slot) => row(slot))
   return {
     shared,
     slots,
     row,
-    rows: () => Array.from({ length: slots }, (_, slot) => row(slot)),
+    rows,
+    present: () => rows().filter(({ state }) => state !== 'out'),
     areAllUp() {
       for (let slot = 0; slot < slots; slot++) {
         if (cell(slot, NUMBER) !== 0 && cell(slot, STATE) !== UP) return false

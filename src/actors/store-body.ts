@@ -6,6 +6,7 @@
 import { assert } from '../base/errors.ts'
 import type { WriteId } from '../base/ids.ts'
 import { copyBytes } from '../base/memory.ts'
+import { randomId } from '../base/prng.ts'
 import { KiB, MiB, SECOND } from '../base/units.ts'
 import type { NewData, ShardsData } from '../metadata/stored.ts'
 import { type ActorRef, child } from '../runtime/actor.ts'
@@ -89,7 +90,7 @@ const gatherInline = async ({ body, reader, parts }: Intake): Promise<Uint8Array
 
 const storeShards = async (intake: Intake): Promise<StoredBody> => {
   const { body, digests, reader, parts } = intake
-  const write = Buffer.from(parts.random.bytes(16)).toString('hex') as WriteId
+  const write = randomId(parts.random) as WriteId
   const { set, k, m, targets, sessions, isReduced } = parts.chooseTargets(write, body.size)
   const plan = planStripes(body.size, k)
   const writer = parts.spawn(

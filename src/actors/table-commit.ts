@@ -65,8 +65,7 @@ export const createTableCommit = (
         to.disks.find((member) => member.number === number)
       const write = (root: string, disk: TableDisk): Promise<void> =>
         writeTable(files, root, memberIdentity(storeId, to, disk))
-      const present = roster.rows().filter(({ state }) => state !== 'out')
-      const writing = present.flatMap(({ slot, number }) => {
+      const writing = roster.present().flatMap(({ slot, number }) => {
         const disk = find(number)
         return disk ? [write(rootIn(facts, slot)!, disk)] : []
       })

@@ -9,6 +9,9 @@ export interface Random {
   bytes(count: number): Uint8Array
 }
 
+/** Sixteen random bytes in hexadecimal: what stores, disks and writes are told apart by. */
+export const randomId = (random: Random): string => Buffer.from(random.bytes(16)).toString('hex')
+
 /** Cryptographically strong, from the operating system. */
 export const systemRandom: Random = {
   below(bound) {

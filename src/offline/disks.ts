@@ -4,10 +4,10 @@ import { systemClock } from '../base/clock.ts'
 import { codeOf, fault } from '../base/errors.ts'
 import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
-import { systemRandom } from '../base/prng.ts'
+import { randomId, systemRandom } from '../base/prng.ts'
+import { formatMiB } from '../base/units.ts'
 import { peekDiskCounts } from '../metadata/peek.ts'
 import { whyOut } from '../storage/directory-role.ts'
-import { formatMiB } from '../storage/drain.ts'
 import { nodeFiles } from '../storage/files-node.ts'
 import { applyJoin } from '../storage/forming.ts'
 import { whyNotAdoptable, whyNotGiven } from '../storage/identity.ts'
@@ -123,7 +123,7 @@ export const replaceDisk = async (
   // The operator's word stands for what the store would have to see itself: that this is no unmounted disk.
   const reason = whyNotAdoptable(state, lost, new Set([state.device]), { storeId, table })
   if (reason !== undefined) throw fault('CONFIG_INVALID', reason)
-  const newId = (): string => Buffer.from(systemRandom.bytes(16)).toString('hex')
+  const newId = (): string => randomId(systemRandom)
   const { joined } = planReplacement({ storeId, table }, [{ root: state.root, lost: lost.number }], newId)
   for (const { root, identity } of joined) await applyJoin(files, root, identity, key)
   return lost.position + 1

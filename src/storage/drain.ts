@@ -1,7 +1,7 @@
 // Whether a disk may be drained, from what is known of it and of the others of its set: a pure function. What it refuses it refuses
 // with the numbers.
 import type { DiskNumber } from '../base/ids.ts'
-import { KiB, MiB } from '../base/units.ts'
+import { formatMiB, KiB } from '../base/units.ts'
 
 /** A disk of the set that is to become smaller. */
 export interface SetDisk {
@@ -22,8 +22,6 @@ export interface DrainRequest {
   readonly bytes: number
   readonly segmentBytes: number
 }
-
-export const formatMiB = (bytes: number): string => `${(bytes / MiB).toFixed(1)} MiB`
 
 /** Header and padding of a shard's units, at most, for most shards. */
 const SHARD_OVERHEAD_BYTES = 8 * KiB

@@ -14,11 +14,9 @@ import type { FileSystem } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
 import { createScalarCrc } from '../codec/crc.ts'
 import { readBeginning } from './identity-file.ts'
-import { tablesInManifest } from './level-manifest.ts'
+import { BLOCK_BYTES, HEADER_BYTES, manifestOf, numberOfTable, tablesInManifest } from './level-manifest.ts'
 import { checkLevelTable, levelChecksumOf, levelMaskOf } from './level-table.ts'
 
-const BLOCK_BYTES = 32_768
-const HEADER_BYTES = 7
 const TYPE_AT = 6
 /** A log is turned into a table at 4 MiB, and a batch is as long at most; a manifest is begun anew at each start. */
 export const FILE_BYTES_MAX = 64 * MiB
@@ -101,7 +99,7 @@ export const findLevelDamage = async (files: FileSystem, directory: string): Pro
   const current = await readBeginning(files, `${directory}/CURRENT`, FILE_BYTES_MAX)
   // One that was never made whole.
   if (current === undefined) return []
-  const manifest = /^(MANIFEST-\d+)\n$/.exec(current.toString('latin1'))?.[1]
+  const manifest = manifestOf(current)
   if (manifest === undefined || !names.includes(manifest)) return [{ file: 'CURRENT', isFatal: true }]
   const damage: LevelDamage[] = []
   let tables: ReadonlySet<number> = new Set()
@@ -112,8 +110,7 @@ export const findLevelDamage = async (files: FileSystem, directory: string): Pro
     if (bytes && file === manifest && !found) tables = tablesInManifest(bytes)
   }
   for (const file of names) {
-    const number = /^(\d+)\.(ldb|sst)$/.exec(file)?.[1]
-    if (number === undefined || !tables.has(Number(number))) continue
+    if (!tables.has(numberOfTable(file))) continue
     const bytes = await readBeginning(files, `${directory}/${file}`, FILE_BYTES_MAX)
     const offset = bytes && checkLevelTable(bytes)
     if (offset !== undefined) damage.push({ file, offset, isFatal: true })

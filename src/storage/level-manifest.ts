@@ -3,11 +3,19 @@
 // A manifest is a log (level-files.ts) of edits, each a list of fields: varint tag · what the tag says.
 import { LevelCursor } from './level-table.ts'
 
-const BLOCK_BYTES = 32_768
-const HEADER_BYTES = 7
+/** Of a log: see level-files.ts. */
+export const BLOCK_BYTES = 32_768
+export const HEADER_BYTES = 7
 const [FULL, LAST] = [1, 4]
 /** Tags of fields. */
 const [COMPARATOR, POINTER, REMOVED, ADDED] = [1, 5, 6, 7]
+
+/** The manifest that counts, as CURRENT says; undefined when it says nothing of the kind. */
+export const manifestOf = (current: Buffer | undefined): string | undefined =>
+  /^(MANIFEST-\d+)\n$/.exec(current?.toString('latin1') ?? '')?.[1]
+
+/** The number of the table that the file is; -1 for other files. */
+export const numberOfTable = (name: string): number => Number(/^(\d+)\.(ldb|sst)$/.exec(name)?.[1] ?? -1)
 
 /** The records of a log that verified, each in one piece. */
 const recordsOf = (log: Buffer): Buffer[] => {

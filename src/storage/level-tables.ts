@@ -4,7 +4,7 @@ import type { FileSystem } from '../base/files.ts'
 import type { VerifiedFile } from '../metadata/index-slot.ts'
 import { readBeginning } from './identity-file.ts'
 import { checkLevelLog, FILE_BYTES_MAX } from './level-files.ts'
-import { tablesInManifest } from './level-manifest.ts'
+import { manifestOf, numberOfTable, tablesInManifest } from './level-manifest.ts'
 import { checkLevelTable } from './level-table.ts'
 import { createMedium, type Medium } from './medium.ts'
 import { isNotThere } from './shard-files.ts'
@@ -13,14 +13,12 @@ import { UNREADABLE } from './shard-reader.ts'
 /** What a database that is open is made of; undefined when it does not say. */
 const tablesNow = async (files: FileSystem, directory: string): Promise<ReadonlySet<number> | undefined> => {
   const current = await readBeginning(files, `${directory}/CURRENT`, FILE_BYTES_MAX)
-  const manifest = /^(MANIFEST-\d+)\n$/.exec(current?.toString('latin1') ?? '')?.[1]
+  const manifest = manifestOf(current)
   const bytes = manifest && (await readBeginning(files, `${directory}/${manifest}`, FILE_BYTES_MAX))
   // It is appended to meanwhile.
   if (!bytes || checkLevelLog(bytes, true)) return undefined
   return tablesInManifest(bytes)
 }
-
-const numberOfTable = (name: string): number => Number(/^(\d+)\.(ldb|sst)$/.exec(name)?.[1] ?? -1)
 
 /**
  * Looks at the tables of a database that is open, one after another, as the medium has them. A table that is removed meanwhile is no

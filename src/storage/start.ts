@@ -2,7 +2,7 @@
 // been faster), carry out. Whatever is refused leaves every directory as it was found.
 import { FileError } from '../base/files.ts'
 import type { Log } from '../base/log.ts'
-import type { Random } from '../base/prng.ts'
+import { type Random, randomId } from '../base/prng.ts'
 import {
   applyJoin,
   applyOpen,
@@ -66,8 +66,6 @@ export interface StartedStore {
   release(): Promise<void>
 }
 
-const hex = (random: Random): string => Buffer.from(random.bytes(16)).toString('hex')
-
 const inspectAll = (request: StartRequest): Promise<DirectoryState[]> =>
   Promise.all(request.roots.map((root) => inspectDirectory(request.filesOf(root), root)))
 
@@ -76,7 +74,7 @@ const planFrom = (request: StartRequest, directories: readonly DirectoryState[])
     directories,
     partitions: request.partitions,
     ...(request.parity === undefined ? {} : { parity: request.parity }),
-    newId: () => hex(request.random),
+    newId: () => randomId(request.random),
     newKey: () => request.random.bytes(KEY_BYTES),
   })
 

@@ -1,5 +1,6 @@
 // Whether and how directories can be added to a store as new disks: pure functions of the table and of what lies in the directories. What
 // they refuse they refuse in one sentence.
+import { whyNotFormable } from './directory-role.ts'
 import { DISKS_MAX, SET_DISKS_MAX } from './geometry.ts'
 import type { DiskTable } from './identity-file.ts'
 import type { DirectoryState } from './inspect.ts'
@@ -38,11 +39,9 @@ export const whyNotEmpty = (state: DirectoryState, storeId: string, table: DiskT
     case 'absent':
       return `${root} does not exist: make it first`
     case 'foreign':
-      return `${root} is not empty: it holds ${content.name}`
     case 'unusable':
-      return `${root} cannot be used: ${content.reason}`
     case 'unwritable':
-      return content.message
+      return whyNotFormable(state)
     case 'newer':
       return `${root} was written by a newer release (format ${content.format})`
     case 'disk': {

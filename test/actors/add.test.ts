@@ -2,12 +2,13 @@
 // them says so.
 import { Buffer } from 'node:buffer'
 import type { AddAnswer } from '../../src/actors/adding.ts'
-import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
+import type { Redundancy } from '../../src/actors/inspector.ts'
 import type { KeeperProtocol } from '../../src/actors/keeper.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { HOUR, KiB, MiB, SECOND } from '../../src/base/units.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { redundancyOf } from '../support/crashed-store.ts'
 import { writeFile } from '../support/disks.ts'
 import { createLogLines } from '../support/log-lines.ts'
 import { createSimulation, openSimulatedStore, type SimulatedStore } from '../support/simulated-store.ts'
@@ -46,8 +47,7 @@ const checkAll = async ({ store: { run, engine } }: Stage, names: readonly strin
 }
 const add = ({ store: { run, system } }: Stage, ...directories: string[]): Promise<AddAnswer> =>
   run(system.ref<KeeperProtocol>(PATHS.keeper).ask('add', { directories }, LIMIT))
-const redundancy = ({ store: { run, system } }: Stage): Promise<Redundancy> =>
-  run(system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, LIMIT))
+const redundancy = ({ store }: Stage): Promise<Redundancy> => redundancyOf(store)
 const refusedWith = async (stage: Stage, directory: string, what: RegExp): Promise<void> => {
   const answer = await add(stage, directory)
   assert.match(answer.kind === 'refused' ? answer.message : answer.kind, what)

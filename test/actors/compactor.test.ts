@@ -1,63 +1,30 @@
 // Volumes of which much was freed: what is alive in them moves, what is being read is read to its end, and what they take
 // comes down to what is alive.
 import { pays } from '../../src/actors/compactor.ts'
-import type { ScrubberProtocol } from '../../src/actors/scrubber.ts'
-import { PATHS } from '../../src/actors/store-facts.ts'
 import type { Random } from '../../src/base/prng.ts'
-import { HOUR, KiB, MINUTE, MiB, SECOND } from '../../src/base/units.ts'
-import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
+import { KiB, MINUTE, MiB, SECOND } from '../../src/base/units.ts'
+import type { MemoryFiles } from '../../src/storage/files-memory.ts'
 import { planStripes } from '../../src/storage/stripes.ts'
-import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { flipByte } from '../support/disks.ts'
 import { filesBelow } from '../support/memory-tree.ts'
 import {
-  createSimulation,
-  openSimulatedStore,
-  type SimulatedStore,
-  type Simulation,
-} from '../support/simulated-store.ts'
+  address,
+  beginStage,
+  check,
+  put,
+  ROOTS,
+  remove,
+  reopen,
+  type Stage,
+  scrub,
+  WELL,
+} from '../support/stage.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('compactor')
 const LIMIT_MS = 120_000
-const OWNER = 'a'.repeat(64)
-const ROOTS = ['/d1', '/d2', '/d3', '/d4', '/d5', '/d6']
 const [K, M] = [4, 2]
-const LIMIT = { withinMs: HOUR }
-const address = (key: string) => ({ bucket: 'bucket', key })
-
-interface Stage {
-  readonly simulation: Simulation
-  readonly files: MemoryFiles
-  readonly store: SimulatedStore
-  /** What should be there. */
-  readonly bodies: Map<string, Buffer>
-}
-
-const open = async (seed: number, files = createMemoryFiles(), simulation = createSimulation(seed)) => {
-  const store = await openSimulatedStore(simulation, { files, roots: ROOTS, partitions: 2 })
-  return { simulation, files, store }
-}
-const begin = async (seed: number): Promise<Stage> => {
-  const stage = { ...(await open(seed)), bodies: new Map<string, Buffer>() }
-  const { run, engine } = stage.store
-  await run(engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
-  return stage
-}
-const put = async ({ store: { run, engine }, bodies }: Stage, key: string, body: Buffer): Promise<void> => {
-  bodies.set(key, body)
-  const request = { ...address(key), owner: OWNER, headers: [], metadata: [] }
-  await run(engine.objects.put(request, bodyOf(body)))
-}
-const remove = async ({ store: { run, engine }, bodies }: Stage, key: string): Promise<void> => {
-  bodies.delete(key)
-  await run(engine.objects.delete(address(key)))
-}
-const check = async ({ store: { run, engine }, bodies }: Stage): Promise<void> => {
-  for (const [key, body] of bodies) {
-    assert.ok(Buffer.compare(await run(readBytes(engine, address(key))), body) === 0, key)
-  }
-}
+const begin = (seed: number): Promise<Stage> => beginStage(seed, { partitions: 2 })
 const volumeBytes = async (files: MemoryFiles): Promise<number> => {
   let sum = 0
   for (const root of ROOTS) {
@@ -94,16 +61,9 @@ test(
     assert.ok(left < full / 2, `${left} of ${full} bytes`)
     await check(stage)
     await stage.store.close()
-    const again = { ...stage, ...(await open(seed, stage.files, stage.simulation)) }
+    const again = await reopen(stage)
     await check(again)
-    const scrubber = again.store.system.ref<ScrubberProtocol>(PATHS.scrubber)
-    await again.store.run(scrubber.ask('begin', {}, LIMIT))
-    await again.store.pass(HOUR)
-    const { last } = await again.store.run(scrubber.ask('status', {}, LIMIT))
-    assert.equal(
-      { ...last!.findings, bytes: 0 },
-      { bytes: 0, missing: 0, corrupt: 0, segments: 0, indexes: 0, orphans: 0, skipped: 0 },
-    )
+    assert.equal(await scrub(again), WELL)
     for (const root of ['/d2', '/d5']) again.files.removeTree(root)
     await again.store.pass(10 * SECOND)
     await check(again)

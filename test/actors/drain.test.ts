@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer'
 import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import type { DrainAnswer, DrainTarget } from '../../src/actors/draining.ts'
-import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
+import type { Redundancy } from '../../src/actors/inspector.ts'
 import type { KeeperProtocol } from '../../src/actors/keeper.ts'
 import { createRoster } from '../../src/actors/roster.ts'
 import type { ScrubberProtocol } from '../../src/actors/scrubber.ts'
@@ -13,6 +13,7 @@ import { HOUR, KiB, MINUTE, MiB, SECOND } from '../../src/base/units.ts'
 import type { ShardsData } from '../../src/metadata/stored.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { redundancyOf } from '../support/crashed-store.ts'
 import {
   createSimulation,
   openSimulatedStore,
@@ -98,8 +99,7 @@ const checkAll = async ({ store: { run, engine }, expected }: Stage): Promise<vo
 }
 const drain = ({ store: { run, system } }: Stage, target: DrainTarget): Promise<DrainAnswer> =>
   run(system.ref<KeeperProtocol>(PATHS.keeper).ask('drain', target, LIMIT))
-const redundancy = ({ store: { run, system } }: Stage): Promise<Redundancy> =>
-  run(system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, LIMIT))
+const redundancy = ({ store }: Stage): Promise<Redundancy> => redundancyOf(store)
 const heldIn = async ({ store: { run, system } }: Stage): Promise<readonly ShardsData[]> => {
   const request = { scope: { kind: 'all' }, cursor: '', limit: 1000 } as const
   const pages = Array.from({ length: PARTITIONS }, (_, partition) =>

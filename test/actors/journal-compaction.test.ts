@@ -4,78 +4,41 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
-import type { ScrubberProtocol } from '../../src/actors/scrubber.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import type { FileSystem } from '../../src/base/files.ts'
 import type { Random } from '../../src/base/prng.ts'
-import { HOUR, KiB, MINUTE, SECOND } from '../../src/base/units.ts'
+import { KiB, MINUTE, SECOND } from '../../src/base/units.ts'
 import { inspectObject } from '../../src/offline/inspect.ts'
-import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
-import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import type { MemoryFiles } from '../../src/storage/files-memory.ts'
 import { flipByte, readFile } from '../support/disks.ts'
 import { filesBelow } from '../support/memory-tree.ts'
 import {
-  createSimulation,
-  openSimulatedStore,
-  type SimulatedStore,
-  type Simulation,
-} from '../support/simulated-store.ts'
+  address,
+  beginStage,
+  check,
+  LIMIT,
+  put,
+  ROOTS,
+  remove,
+  reopen,
+  type Stage,
+  scrub,
+  WELL,
+} from '../support/stage.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
 import { verify } from '../support/verifying.ts'
 
 const test = suite('journal compaction')
 const LIMIT_MS = 240_000
-const OWNER = 'a'.repeat(64)
-const ROOTS = ['/d1', '/d2', '/d3', '/d4', '/d5', '/d6']
 const M = 2
 const SEGMENT_BYTES = 128 * KiB
-const LIMIT = { withinMs: HOUR }
 /** What a record takes: its JSON, its key, its place in a frame. */
 const RECORD_BYTES = 450
 /** Places of its shards, and the entry that finds them. */
 const MOVED_RECORD_BYTES = 900
-const address = (key: string) => ({ bucket: 'bucket', key })
-
-interface Stage {
-  readonly simulation: Simulation
-  readonly files: MemoryFiles
-  readonly store: SimulatedStore
-  /** What should be there. */
-  readonly bodies: Map<string, Buffer>
-}
-
-const open = async (
-  seed: number,
-  files = createMemoryFiles(),
-  simulation = createSimulation(seed),
-): Promise<Omit<Stage, 'bodies'>> => {
-  const options = { files, roots: ROOTS, segmentBytes: SEGMENT_BYTES }
-  return { simulation, files, store: await openSimulatedStore(simulation, options) }
-}
-const begin = async (seed: number): Promise<Stage> => {
-  const stage = { ...(await open(seed)), bodies: new Map<string, Buffer>() }
-  const { run, engine } = stage.store
-  await run(engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
-  return stage
-}
-const put = async ({ store: { run, engine }, bodies }: Stage, key: string, size: number): Promise<void> => {
-  const body = Buffer.alloc(size, `${key}/${size}/${bodies.size} `)
-  bodies.set(key, body)
-  const request = { ...address(key), owner: OWNER, headers: [], metadata: [] }
-  await run(engine.objects.put(request, bodyOf(body)))
-}
-const remove = async ({ store: { run, engine }, bodies }: Stage, key: string): Promise<void> => {
-  bodies.delete(key)
-  await run(engine.objects.delete(address(key)))
-}
-const check = async ({ store: { run, engine }, bodies }: Stage): Promise<void> => {
-  const page = { bucket: 'bucket', prefix: '', delimiter: '', after: '', limit: 1000 }
-  const { versions } = await run(engine.objects.list(page))
-  assert.equal(versions.map(({ key }) => key).sort(), [...bodies.keys()].sort())
-  for (const [key, body] of bodies) {
-    assert.ok(Buffer.compare(await run(readBytes(engine, address(key))), body) === 0, key)
-  }
-}
+const begin = (seed: number): Promise<Stage> => beginStage(seed, { segmentBytes: SEGMENT_BYTES })
+const putSome = (stage: Stage, key: string, size: number): Promise<void> =>
+  put(stage, key, Buffer.alloc(size, `${key}/${size}/${stage.bodies.size} `))
 /** One copy of the sealed segments. (Their files are longer: a segment is extended far ahead of what is written.) */
 const sealedBytes = async ({ store: { run, system } }: Stage): Promise<number> => {
   const sealed = await run(system.ref<BucketProtocol>(PATHS.bucket(0)).ask('segments', {}, LIMIT))
@@ -103,26 +66,16 @@ const boundOf = async (stage: Stage): Promise<number> => {
 }
 
 const fill = async (stage: Stage, random: Random, count: number): Promise<void> => {
-  for (let i = 0; i < count; i++) await put(stage, `key-${i}`, 1 + random.below(16 * KiB))
+  for (let i = 0; i < count; i++) await putSome(stage, `key-${i}`, 1 + random.below(16 * KiB))
 }
 /** Two of three go, or are replaced, in no order: every segment keeps something. */
 const thin = async (stage: Stage, random: Random): Promise<void> => {
   for (const key of [...stage.bodies.keys()]) {
     const fate = random.below(3)
     if (fate === 0) await remove(stage, key)
-    else if (fate === 1) await put(stage, key, 1 + random.below(4 * KiB))
+    else if (fate === 1) await putSome(stage, key, 1 + random.below(4 * KiB))
   }
 }
-const WELL = { bytes: 0, missing: 0, corrupt: 0, segments: 0, indexes: 0, orphans: 0, skipped: 0 }
-/** What a tour of the scrub finds. */
-const scrub = async ({ store: { run, pass, system } }: Stage): Promise<typeof WELL> => {
-  const scrubber = system.ref<ScrubberProtocol>(PATHS.scrubber)
-  await run(scrubber.ask('begin', {}, LIMIT))
-  await pass(HOUR)
-  const { last } = await run(scrubber.ask('status', {}, LIMIT))
-  return { ...last!.findings, bytes: 0 }
-}
-
 test(
   'a minute after the last DELETE the journal is within its bound, and all of it is read, also without two disks',
   seeded(LIMIT_MS, async (random, seed) => {
@@ -142,7 +95,7 @@ test(
     assert.is(await bytesBelow(stage.files, '/d1'), before)
     await stage.store.close()
     // Its indexes are in memory: the next store makes them anew from the journal.
-    const again = { ...stage, ...(await open(seed, stage.files, stage.simulation)) }
+    const again = await reopen(stage)
     await check(again)
     assert.equal(await scrub(again), WELL)
     for (const root of ['/d2', '/d5']) again.files.removeTree(root)

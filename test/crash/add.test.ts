@@ -1,28 +1,15 @@
 // A disk is added, with the power cut at every step, on the whole store: a start after it finds the old table of disks or the new one and
 // never goes back, with another disk away, with and without the new directory; and what was cut off can be said again.
 import type { AddAnswer } from '../../src/actors/adding.ts'
-import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import type { KeeperProtocol } from '../../src/actors/keeper.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
-import type { FileSystem } from '../../src/base/files.ts'
 import { KiB, SECOND } from '../../src/base/units.ts'
 import type { DiskTable } from '../../src/storage/identity-file.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { redundancyOf, withCrashedStore } from '../support/crashed-store.ts'
 import { roundsOf } from '../support/rounds.ts'
-import {
-  createSimulation,
-  openSimulatedStore,
-  type SimulatedStore,
-  type Simulation,
-} from '../support/simulated-store.ts'
-import {
-  type IndexShelf,
-  type Life,
-  prepareGround,
-  recordLife,
-  type StoreState,
-  storeStates,
-} from '../support/store-crash.ts'
+import { createSimulation, type SimulatedStore, type Simulation } from '../support/simulated-store.ts'
+import { type Life, prepareGround, recordLife, type StoreState, storeStates } from '../support/store-crash.ts'
 import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('an added disk and power cuts')
@@ -31,6 +18,7 @@ const LIMIT_MS = 240_000
 const ROOTS = ['/d1', '/d2', '/d3', '/d4']
 const ADDED = '/d5'
 const PARTITIONS = 2
+const WHERE = { partitions: PARTITIONS, spareSlots: 1 }
 const OWNER = 'a'.repeat(64)
 const LIMIT = { withinMs: 60 * SECOND }
 const OBJECTS = [3, 100].map((size) => ({ bucket: 'bucket', key: `${size}`, size: size * KiB }))
@@ -53,43 +41,15 @@ const readAll = async ({ run, engine }: SimulatedStore): Promise<void> => {
 }
 const add = ({ run, system }: SimulatedStore): Promise<AddAnswer> =>
   run(system.ref<KeeperProtocol>(PATHS.keeper).ask('add', { directories: [ADDED] }, LIMIT))
-const redundancy = ({ run, system }: SimulatedStore): Promise<Redundancy> =>
-  run(system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, LIMIT))
 const untilAllAreThere = async (store: SimulatedStore): Promise<void> => {
   for (let i = 0; i < 30; i++) {
-    const { disks, waiting } = await redundancy(store)
+    const { disks, waiting } = await redundancyOf(store)
     if (waiting.shards === 0 && disks.length === 5 && disks.every(({ state }) => state === 'present')) return
     await store.pass(2 * SECOND)
   }
-  throw new Error(JSON.stringify(await redundancy(store)))
+  throw new Error(JSON.stringify(await redundancyOf(store)))
 }
 const hasAdded = ({ disks }: DiskTable): boolean => disks.length > ROOTS.length
-
-interface Opening {
-  readonly roots: readonly string[]
-  readonly out?: string | undefined
-}
-
-/** What a power cut left. */
-interface Crashed {
-  readonly files: FileSystem
-  readonly shelf: IndexShelf
-}
-
-const withStore = async <T>(
-  simulation: Simulation,
-  { files, shelf }: Crashed,
-  { roots, out }: Opening,
-  action: (store: SimulatedStore) => Promise<T>,
-): Promise<T> => {
-  if (out !== undefined) await files.rename(out, '/away')
-  const options = { files, roots, partitions: PARTITIONS, memoryIndexes: shelf.again().give }
-  const store = await openSimulatedStore(simulation, { ...options, spareSlots: 1 })
-  const result = await action(store)
-  await store.close()
-  if (out !== undefined) await files.rename('/away', out)
-  return result
-}
 
 const checkState = async (simulation: Simulation, state: StoreState, turn: number): Promise<boolean> => {
   const [old, all] = [ROOTS, [...ROOTS, ADDED]]
@@ -98,13 +58,13 @@ const checkState = async (simulation: Simulation, state: StoreState, turn: numbe
   const isAcknowledged = state.marks.has('disk-added')
   try {
     // An empty directory that is given while a disk is missing takes that one's place, as ever.
-    const opening = { roots: out === undefined ? all : old, out }
-    const first = await withStore(simulation, crashed, opening, async (store) => {
+    const opening = { ...WHERE, roots: out === undefined ? all : old, outs: [out] }
+    const first = await withCrashedStore(simulation, crashed, opening, async (store) => {
       await readAll(store)
       await store.pass(SECOND)
       return store.started.table
     })
-    const second = await withStore(simulation, crashed, { roots: all }, async (store) => {
+    const second = await withCrashedStore(simulation, crashed, { ...WHERE, roots: all }, async (store) => {
       const { table } = store.started
       assert.ok(table.version >= first.version, 'no way back')
       assert.ok(hasAdded(table) || !isAcknowledged, 'what was acknowledged is there')
@@ -116,7 +76,7 @@ const checkState = async (simulation: Simulation, state: StoreState, turn: numbe
       await readAll(store)
       return table
     })
-    await withStore(simulation, crashed, { roots: old }, async (store) => {
+    await withCrashedStore(simulation, crashed, { ...WHERE, roots: old }, async (store) => {
       assert.is(hasAdded(store.started.table), true)
       await readAll(store)
     })

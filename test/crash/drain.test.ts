@@ -1,27 +1,16 @@
-// A drain with the power cut at its steps, on the whole store: the change of the table that begins it, the moves, the one that ends it.
-// A start after it finds one of the three tables and never goes back, whatever was acknowledged is there with a disk away, the drain
-// goes on by itself once it was begun, and in the end nothing of the disk is needed. The states are those of support/store-crash.ts.
-import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import type { DrainAnswer } from '../../src/actors/draining.ts'
-import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import type { KeeperProtocol } from '../../src/actors/keeper.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
-import type { FileSystem } from '../../src/base/files.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import { KiB, SECOND } from '../../src/base/units.ts'
 import type { DiskTable } from '../../src/storage/identity-file.ts'
 import { inspectDirectory } from '../../src/storage/inspect.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import { committedTables, redundancyOf, withCrashedStore } from '../support/crashed-store.ts'
 import type { LogRecord } from '../support/faulty-files.ts'
 import { roundsOf } from '../support/rounds.ts'
+import { createSimulation, type SimulatedStore, type Simulation } from '../support/simulated-store.ts'
 import {
-  createSimulation,
-  openSimulatedStore,
-  type SimulatedStore,
-  type Simulation,
-} from '../support/simulated-store.ts'
-import {
-  type IndexShelf,
   prepareGround,
   type Recording,
   recordLife,
@@ -37,6 +26,7 @@ const ROOTS = ['/d1', '/d2', '/d3', '/d4', '/d5']
 const DRAINED = 2 as DiskNumber
 const OTHERS = ROOTS.filter((root) => root !== '/d2')
 const PARTITIONS = 2
+const WHERE = { roots: ROOTS, partitions: PARTITIONS }
 const OWNER = 'a'.repeat(64)
 const LIMIT = { withinMs: 60 * SECOND }
 const OBJECTS = ['bucket-a', 'bucket-b'].flatMap((bucket) =>
@@ -66,25 +56,14 @@ const readAll = async ({ run, engine }: SimulatedStore): Promise<void> => {
 }
 const drain = ({ run, system }: SimulatedStore): Promise<DrainAnswer> =>
   run(system.ref<KeeperProtocol>(PATHS.keeper).ask('drain', { disk: DRAINED }, LIMIT))
-const redundancy = ({ run, system }: SimulatedStore): Promise<Redundancy> =>
-  run(system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, LIMIT))
 const untilItLeft = async (store: SimulatedStore): Promise<void> => {
   for (let i = 0; i < 60; i++) {
-    const { disks, draining, waiting } = await redundancy(store)
+    const { disks, draining, waiting } = await redundancyOf(store)
     if (disks.length === OTHERS.length && !draining && waiting.shards === 0) return
     await store.pass(3 * SECOND)
   }
-  throw new Error(`it does not leave: ${JSON.stringify(await redundancy(store))}`)
+  throw new Error(`it does not leave: ${JSON.stringify(await redundancyOf(store))}`)
 }
-const committed = ({ run, system }: SimulatedStore): Promise<unknown[]> =>
-  run(
-    Promise.all(
-      Array.from({ length: PARTITIONS }, (_, partition) =>
-        system.ref<BucketProtocol>(PATHS.bucket(partition)).ask('config', { name: 'disks' }, LIMIT),
-      ),
-    ),
-  )
-
 type StageOf = 'whole' | 'draining' | 'left'
 const stageOf = ({ disks }: DiskTable): StageOf =>
   disks.length < ROOTS.length
@@ -94,36 +73,15 @@ const stageOf = ({ disks }: DiskTable): StageOf =>
       : 'whole'
 const STAGES: readonly StageOf[] = ['whole', 'draining', 'left']
 
-/** What a power cut left. */
-interface Crashed {
-  readonly files: FileSystem
-  readonly shelf: IndexShelf
-}
-
-const withStore = async <T>(
-  simulation: Simulation,
-  { files, shelf }: Crashed,
-  outs: readonly string[],
-  action: (store: SimulatedStore) => Promise<T>,
-): Promise<T> => {
-  for (const out of outs) await files.rename(out, `/away-${out.slice(1)}`)
-  const options = { roots: ROOTS, partitions: PARTITIONS, memoryIndexes: shelf.again().give }
-  const store = await openSimulatedStore(simulation, { ...options, files })
-  const result = await action(store)
-  await store.close()
-  for (const out of outs) await files.rename(`/away-${out.slice(1)}`, out)
-  return result
-}
-
 const checkState = async (simulation: Simulation, state: StoreState, turn: number): Promise<StageOf> => {
   const { marks } = state
   const crashed = { files: state.image(), shelf: state.shelf() }
   const out = [undefined, ...OTHERS][turn % 5]
   try {
-    const first = await withStore(simulation, crashed, out === undefined ? [] : [out], async (store) => {
+    const first = await withCrashedStore(simulation, crashed, { ...WHERE, outs: [out] }, async (store) => {
       await readAll(store)
       const { table } = store.started
-      for (const known of await committed(store)) {
+      for (const known of await committedTables(store)) {
         const { version } = (known ?? { version: 1 }) as Pick<DiskTable, 'version'>
         assert.ok(version >= table.version, 'what counts is committed')
       }
@@ -133,7 +91,7 @@ const checkState = async (simulation: Simulation, state: StoreState, turn: numbe
     const before = STAGES.indexOf(stageOf(first))
     const acknowledged = marks.has('disk-drained') ? 2 : marks.has('disk-draining') ? 1 : 0
     assert.ok(out !== undefined || before >= acknowledged, `${stageOf(first)} after ${[...marks]}`)
-    const isAgain = await withStore(simulation, crashed, [], async (store) => {
+    const isAgain = await withCrashedStore(simulation, crashed, WHERE, async (store) => {
       const { table } = store.started
       assert.ok(table.version >= first.version, 'no way back')
       const stage = stageOf(table)
@@ -152,7 +110,8 @@ const checkState = async (simulation: Simulation, state: StoreState, turn: numbe
     for (const table of tables) assert.equal(table, tables[0])
     // Neither the disk nor two others are needed.
     const two = [turn, turn + 1].map((i) => OTHERS[i % 4]!)
-    if (turn % 3 === 0) await withStore(simulation, crashed, ['/d2', ...two], readAll)
+    if (turn % 3 === 0)
+      await withCrashedStore(simulation, crashed, { ...WHERE, outs: ['/d2', ...two] }, readAll)
     return isAgain ? 'whole' : stageOf(first)
   } catch (error) {
     const told = `${state.description}; without ${out ?? 'none'}`

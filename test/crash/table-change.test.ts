@@ -1,10 +1,4 @@
-// History 8: an adoption and a replacement of a disk, with the power cut at every step, on the whole store. A start after
-// it finds the old table of disks or the new one, never a third, also when a disk that was told of the new one is away;
-// every later start agrees; and the change is completed once the disks are there. The states are those of
-// support/store-crash.ts: each is looked at by a start, see table-check.ts, and some by the whole store.
-import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
-import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
-import { PATHS } from '../../src/actors/store-facts.ts'
+import type { Redundancy } from '../../src/actors/inspector.ts'
 import type { FileSystem } from '../../src/base/files.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { replaceDisk } from '../../src/offline/disks.ts'
@@ -12,6 +6,12 @@ import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import type { DiskTable } from '../../src/storage/identity-file.ts'
 import { inspectDirectory } from '../../src/storage/inspect.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
+import {
+  type CrashedDisks,
+  committedTables,
+  redundancyOf,
+  withCrashedStore,
+} from '../support/crashed-store.ts'
 import { contentOf } from '../support/disk-images.ts'
 import { readFile, writeFile } from '../support/disks.ts'
 import type { LogRecord } from '../support/faulty-files.ts'
@@ -26,7 +26,6 @@ import {
 import {
   findCommit,
   type Ground,
-  type IndexShelf,
   prepareGround,
   type Recording,
   recordLife,
@@ -52,7 +51,7 @@ const test = suite('a change of the table of disks')
 const LIMIT_MS = 240_000
 
 const OWNER = 'a'.repeat(64)
-const LIMIT = { withinMs: 10_000 }
+const WHERE = { roots: ROOTS, partitions: PARTITIONS }
 /** Enough to commit and publish a change, and for the first of the repair. */
 const WHILE_MS = 3_000
 
@@ -83,90 +82,59 @@ const tablesOn = async (files: FileSystem): Promise<Map<string, DiskTable>> => {
   return found
 }
 
-/** What each partition says of the table of disks. */
-const committed = (store: SimulatedStore): Promise<unknown[]> =>
-  store.run(
-    Promise.all(
-      Array.from({ length: PARTITIONS }, (_, partition) =>
-        store.system.ref<BucketProtocol>(PATHS.bucket(partition)).ask('config', { name: 'disks' }, LIMIT),
-      ),
-    ),
-  )
-
-const redundancy = (store: SimulatedStore): Promise<Redundancy> =>
-  store.run(store.system.ref<InspectorProtocol>(PATHS.inspector).ask('redundancy', {}, LIMIT))
-
-interface Disks {
-  readonly files: FileSystem
-  readonly shelf: IndexShelf
-  /** How the store sees its disks. */
-  readonly through?: (files: FileSystem) => FileSystem
-}
-const awayOf = (root: string): string => root.replace('/', '/away-')
-
-/** A store on the disks, without `outs`. */
-const withStore = async <T>(
-  simulation: Simulation,
-  { files, shelf, through = (same) => same }: Disks,
-  outs: readonly (string | undefined)[],
-  action: (store: SimulatedStore) => Promise<T>,
-): Promise<T> => {
-  for (const out of outs) if (out !== undefined) await files.rename(out, awayOf(out))
-  const options = { roots: ROOTS, partitions: PARTITIONS, memoryIndexes: shelf.again().give }
-  const store = await openSimulatedStore(simulation, { ...options, files: through(files) })
-  const result = await action(store)
-  await store.close()
-  for (const out of outs) if (out !== undefined) await files.rename(awayOf(out), out)
-  return result
-}
-
 const checkState = async (
   simulation: Simulation,
   { old, made, askAgain }: Change,
-  state: Disks & Pick<StoreState, 'marks' | 'description'>,
+  state: CrashedDisks & Pick<StoreState, 'marks' | 'description'>,
   turn: number,
 ): Promise<void> => {
   const { files, marks } = state
   const outs = [0, 1].map((i) => [undefined, ...OTHERS][(turn + i) % 5])
   try {
     // The old table or the new one; if the new one, every partition has committed it.
-    const first = await withStore(simulation, state, outs.slice(0, 1), async (store) => {
-      const { table } = store.started
-      assert.ok(same(table, old) || same(table, made), 'the old table or the new one')
-      if (marks.has('disk-adopted')) assert.equal(table, made, 'the change counted before the cut')
-      if (same(table, made)) assert.equal(await committed(store), [made, made], 'what counts is committed')
-      await readAll(store)
-      await store.pass(WHILE_MS)
-      return table
-    })
+    const first = await withCrashedStore(
+      simulation,
+      state,
+      { ...WHERE, outs: outs.slice(0, 1) },
+      async (store) => {
+        const { table } = store.started
+        assert.ok(same(table, old) || same(table, made), 'the old table or the new one')
+        if (marks.has('disk-adopted')) assert.equal(table, made, 'the change counted before the cut')
+        if (same(table, made))
+          assert.equal(await committedTables(store), [made, made], 'what counts is committed')
+        await readAll(store)
+        await store.pass(WHILE_MS)
+        return table
+      },
+    )
     // The disk that was away is back, with whatever it was told; another one is away.
-    const second = await withStore(simulation, state, outs.slice(1), async (store) => {
-      const { table } = store.started
-      assert.ok(table.version >= first.version, 'no way back')
-      await readAll(store)
-      await store.pass(WHILE_MS)
-      return table
-    })
+    const second = await withCrashedStore(
+      simulation,
+      state,
+      { ...WHERE, outs: outs.slice(1) },
+      async (store) => {
+        const { table } = store.started
+        assert.ok(table.version >= first.version, 'no way back')
+        await readAll(store)
+        await store.pass(WHILE_MS)
+        return table
+      },
+    )
     if (askAgain && same(second, old)) await askAgain(files)
-    const last = await withStore(simulation, state, [], async (store) => {
+    const last = await withCrashedStore(simulation, state, WHERE, async (store) => {
       assert.ok(store.started.table.version >= second.version, 'no way back')
-      for (let i = 0; i < 60 && !isFull(await redundancy(store)); i++) await store.pass(2_000)
-      assert.ok(isFull(await redundancy(store)), JSON.stringify(await redundancy(store)))
+      for (let i = 0; i < 60 && !isFull(await redundancyOf(store)); i++) await store.pass(2_000)
+      assert.ok(isFull(await redundancyOf(store)), JSON.stringify(await redundancyOf(store)))
       await readAll(store)
-      return committed(store)
+      return committedTables(store)
     })
     const tables = await tablesOn(files)
     assert.is(tables.size, ROOTS.length)
     for (const [root, table] of tables) assert.equal(table, tables.get('/d1'), `${root} knows`)
     assert.equal(last, [tables.get('/d1'), tables.get('/d1')])
     // Redundancy is what it was: any two may be lost.
-    if (turn % 3 === 0)
-      await withStore(
-        simulation,
-        state,
-        [turn, turn + 1].map((i) => OTHERS[i % 4]),
-        readAll,
-      )
+    const two = [turn, turn + 1].map((i) => OTHERS[i % 4])
+    if (turn % 3 === 0) await withCrashedStore(simulation, state, { ...WHERE, outs: two }, readAll)
   } catch (error) {
     const told = `${state.description}; without ${outs.map((out) => out ?? 'none').join(' and then ')}`
     throw new Error(`${told}: ${(error as Error).message}`, { cause: error })
@@ -175,7 +143,7 @@ const checkState = async (
 const isFull = ({ waiting, disks }: Redundancy): boolean =>
   waiting.shards === 0 && waiting.bytes === 0 && disks.every(({ state }) => state === 'present')
 
-interface CheckOptions extends Pick<Change, 'askAgain'>, Pick<Disks, 'through'> {
+interface CheckOptions extends Pick<Change, 'askAgain'>, Pick<CrashedDisks, 'through'> {
   /** The last cut; how a change goes on was cut off elsewhere. */
   readonly until?: number
 }

@@ -116,14 +116,19 @@ export interface CampaignRun {
   readonly startMs: number
   /** Whether there is to be another after so many. */
   isMore(done: number): boolean
-  has(name: string): boolean
+  has(name: keyof typeof SWITCHES): boolean
 }
 
-/** Without a count and `--for` it is that one seed, or so many from a random one on. */
-export const parseCampaign = (
-  usage: Omit<CampaignUsage, 'counted' | 'isOneSeed' | 'hasTime'>,
-): CampaignRun => {
-  const { seed, count, forMs, has } = campaignFlags({ ...usage, counted: 'seeds', isOneSeed: true })
+const SWITCHES = {
+  'no-shrink': 'what fails is not made shorter',
+  'until-failure': 'ends at the first that fails',
+  verbose: 'tells of each',
+}
+
+/** Of seeds whose failures are made shorter. Without a count and `--for` it is that one seed, or so many from a random one on. */
+export const parseCampaign = (usage: Pick<CampaignUsage, 'name' | 'countByDefault'>): CampaignRun => {
+  const options = { counted: 'seeds', isOneSeed: true, switches: SWITCHES }
+  const { seed, count, forMs, has } = campaignFlags({ ...usage, ...options })
   const startMs = performance.now()
   return {
     first: seed ?? Math.floor(Math.random() * 2 ** 30),

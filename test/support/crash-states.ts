@@ -37,13 +37,23 @@ const inodesOf = async (start: MakeFiles | undefined): Promise<Inodes> => {
   return readInodes(before)
 }
 
-/** Every crash state of a recorded log, from point `first` on; those of equal bytes, with the same marks before them, once. */
-export async function* crashStates(
-  { log }: FaultyFiles,
-  random: Random,
-  start?: MakeFiles,
-  first = 0,
-): AsyncGenerator<CrashState> {
+interface Cut {
+  readonly point: number
+  readonly inodes: Inodes
+  readonly digest: string
+  /** Which of the choices at this point it comes from, from 1 on. */
+  readonly turn: number
+  readonly marks: ReadonlySet<string>
+  readonly description: string
+}
+
+/** Cuts at each point from `first` on, as `choicesOf` chooses among what is volatile there; those of equal bytes, with the same marks before them, once. */
+async function* cutsOf(
+  log: readonly LogRecord[],
+  start: MakeFiles | undefined,
+  first: number,
+  choicesOf: (records: readonly number[]) => Iterable<Choices>,
+): AsyncGenerator<Cut> {
   const images = new CutImages(log, await inodesOf(start))
   const marks = new Set<string>()
   const seen = new Set<string>()
@@ -53,17 +63,32 @@ export async function* crashStates(
     if (record?.kind === 'mark') marks.add(record.label)
     if (record?.kind === 'mark') marked++
     const { point } = images
-    for (const choices of point < first ? [] : choicesFor(log, images.volatile(), random)) {
+    let turn = 0
+    for (const choices of point < first ? [] : choicesOf(images.volatile())) {
+      turn++
       const inodes = images.image(choices)
       const digest = inodes.digest()
       if (seen.has(`${marked} ${digest}`)) continue
       seen.add(`${marked} ${digest}`)
-      countState(digest)
       const description = `power cut after record ${point} (${record?.kind}) with ${tell(choices)}`
-      yield { files: createImageFiles(inodes), point, marks: new Set(marks), description }
+      yield { point, inodes, digest, turn, marks: new Set(marks), description }
     }
     if (point === log.length) return
     images.next()
+  }
+}
+
+/** Every crash state of a recorded log, from point `first` on. Equal ones once. */
+export async function* crashStates(
+  { log }: FaultyFiles,
+  random: Random,
+  start?: MakeFiles,
+  first = 0,
+): AsyncGenerator<CrashState> {
+  const choicesOf = (records: readonly number[]) => choicesFor(log, records, random)
+  for await (const { inodes, digest, point, marks, description } of cutsOf(log, start, first, choicesOf)) {
+    countState(digest)
+    yield { files: createImageFiles(inodes), point, marks, description }
   }
 }
 
@@ -114,31 +139,12 @@ export async function* boundedCrashStates(
   start: MakeFiles | undefined,
   bounds: Bounds = {},
 ): AsyncGenerator<BoundedState> {
-  const images = new CutImages(log, await inodesOf(start))
-  const seen = new Set<string>()
-  const marks = new Set<string>()
-  let marked = 0
-  for (;;) {
-    const record = log[images.point - 1]
-    if (record?.kind === 'mark') marks.add(record.label)
-    if (record?.kind === 'mark') marked++
-    const { point } = images
-    let turn = 0
-    for (const choices of point < (bounds.first ?? 0) ? [] : boundedChoices(log, images.volatile(), bounds)) {
-      turn++
-      const inodes = images.image(choices)
-      const digest = inodes.digest()
-      if (seen.has(`${marked} ${digest}`)) continue
-      seen.add(`${marked} ${digest}`)
-      yield {
-        image: () => createImageFiles(inodes),
-        ...{ digest, point, inodes },
-        marks: new Set(marks),
-        extent: turn === 1 ? 'whole' : turn === 2 ? 'bare' : 'partial',
-        description: `power cut after record ${point} (${record?.kind}) with ${tell(choices)}`,
-      }
+  const choicesOf = (records: readonly number[]) => boundedChoices(log, records, bounds)
+  for await (const { turn, ...cut } of cutsOf(log, start, bounds.first ?? 0, choicesOf)) {
+    yield {
+      ...cut,
+      image: () => createImageFiles(cut.inodes),
+      extent: turn === 1 ? 'whole' : turn === 2 ? 'bare' : 'partial',
     }
-    if (point === log.length) return
-    images.next()
   }
 }

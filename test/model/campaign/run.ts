@@ -9,16 +9,7 @@ import { tellFailure } from './telling.ts'
 const SEQUENCES = 20
 const LOSSES: readonly Loss[] = ['gone', 'not mounted', 'old content', 'emptied', 'bit flip']
 const SHRINK_MS = 120_000
-const SWITCHES = {
-  'no-shrink': 'what fails is not made shorter',
-  'until-failure': 'ends at the first that fails',
-  verbose: 'tells of each',
-}
-const { first, startMs, isMore, has } = parseCampaign({
-  name: 'model',
-  countByDefault: SEQUENCES,
-  switches: SWITCHES,
-})
+const { first, startMs, isMore, has } = parseCampaign({ name: 'model', countByDefault: SEQUENCES })
 
 let hasFailed = false
 const { sequences, failed, operations, tally, never } = await runModelCampaign({

@@ -1,10 +1,9 @@
 // One part of the seeds that the test run does: a suite, and so a process, of its own. The seeds are the same each time, so that
 // what lands does not depend on luck; `npm run sim` draws others. SIM_SEEDS says how many a part does, SEED where the first begins.
-import { HOUR } from '../../../src/base/units.ts'
 import { roundsOf } from '../../support/rounds.ts'
 import { assert, deadline, suite } from '../../support/uvu.ts'
 import { runCampaign } from './campaign.ts'
-import { shrink, tellStory } from './shrink.ts'
+import { formatRates, tellFailure } from './telling.ts'
 
 /** Of four parts. */
 const SEEDS_OF_PART = 50
@@ -12,7 +11,6 @@ const SEEDS = Number(process.env['SIM_SEEDS'] ?? roundsOf(1, SEEDS_OF_PART))
 /** From here on everything there is to meet is expected to have been met. */
 const SEEDS_OF_ALL = 100
 const LIMIT_MS = 10 * 60_000 + SEEDS * 20_000
-const TOLD_LINES = 60
 
 export const campaignPart = (part: number): void => {
   const test = suite(`simulation, part ${part}`)
@@ -24,15 +22,11 @@ export const campaignPart = (part: number): void => {
       const { seeds, failed, simulatedMs, tally, never } = await runCampaign({
         first,
         isMore: (done) => done < SEEDS,
-        async onSeed(story, { failure, told }) {
-          if (!failure) return
-          console.log(`seed=${story.seed} ${failure.stack}\n${told.slice(-TOLD_LINES).join('\n')}`)
-          const shrunk = await shrink(story, failure)
-          console.log([shrunk.failure.message, ...tellStory(shrunk.story)].join('\n'))
+        async onSeed(story, result) {
+          if (result.failure) await tellFailure(story, result, result.failure, true)
         },
       })
-      const seconds = (performance.now() - startMs) / 1000
-      const rates = `${(seeds / seconds).toFixed(2)} seeds/s, ${(simulatedMs / HOUR / seconds).toFixed(2)} simulated hours per second`
+      const rates = formatRates(seeds, simulatedMs, performance.now() - startMs)
       console.log(`${tally.lines().join('\n')}\n${rates}\n${seeds} seeds, ${failed.length} failed`)
       assert.equal(failed, [], `seed=${failed[0]}`)
       if (seeds >= SEEDS_OF_ALL) assert.equal(never, [], `seed=${first}`)

@@ -126,12 +126,17 @@ export const readFreed = async (files: FileSystem, root: string, volume: number)
   }
 }
 
-/** Bytes of distinct entries. */
-const distinctBytes = (notes: readonly Note[]): number => {
-  const byOffset = new Map(notes.map((note) => [note.offset, note.bytes]))
-  let total = 0
-  for (const bytes of byOffset.values()) total += bytes
-  return total
+/**
+ * Whether every byte from the header to `end` belongs to a freed entry. What was freed is compared by its place, not added up:
+ * the same entry may be noted twice, and an entry that was noted may have been lost behind the end by a power cut.
+ */
+const isCovered = (notes: readonly Note[], end: number): boolean => {
+  let covered = VOLUME_HEADER_BYTES
+  for (const { offset, bytes } of notes.toSorted((a, b) => a.offset - b.offset)) {
+    if (offset > covered) return false
+    covered = Math.max(covered, offset + bytes)
+  }
+  return covered >= end
 }
 
 export const createGarbage = (
@@ -198,11 +203,12 @@ export const createGarbage = (
     }
   }
 
-  const isAllGarbage = async (volume: number, bytes: number): Promise<boolean> => {
+  /** `size`: of the file of the volume. */
+  const isAllGarbage = async (volume: number, size: number): Promise<boolean> => {
     const { file } = await openNotes(volume)
     try {
-      if ((await sumOf(volume, file)) < bytes) return false
-      return distinctBytes(await notesOf(volume, file, Number.MAX_SAFE_INTEGER)) >= bytes
+      if ((await sumOf(volume, file)) < size - VOLUME_HEADER_BYTES) return false
+      return isCovered(await notesOf(volume, file, Number.MAX_SAFE_INTEGER), size)
     } finally {
       await file.close()
     }
@@ -230,7 +236,7 @@ export const createGarbage = (
       files.stat(freePath(root, volume)),
     ])
     if (stat === undefined || notes === undefined) return
-    if (await isAllGarbage(volume, stat.size - VOLUME_HEADER_BYTES)) await drop(volume)
+    if (await isAllGarbage(volume, stat.size)) await drop(volume)
   }
 
   const freeIn = async (volume: number, entries: readonly FreedEntry[]): Promise<void> => {
@@ -246,8 +252,8 @@ export const createGarbage = (
 
   /** A full disk is not written to, so the last volume on it would never have a successor and keep what it holds for good. */
   const succeedIfGarbage = async (volume: number): Promise<void> => {
-    const bytes = ((await files.stat(volumePath(root, volume)))?.size ?? 0) - VOLUME_HEADER_BYTES
-    if (bytes >= SUCCEED_BYTES_MIN && (await isAllGarbage(volume, bytes))) await volumes.succeed(volume)
+    const size = (await files.stat(volumePath(root, volume)))?.size ?? 0
+    if (size >= SUCCEED_BYTES_MIN && (await isAllGarbage(volume, size))) await volumes.succeed(volume)
   }
 
   /** One after another: notes have positions, and what is looked at may be dropped. */

@@ -235,6 +235,32 @@ test(
 )
 
 test(
+  'what was freed behind the end that a power cut left says nothing of what lies before it',
+  deadline(LIMIT_MS, async () => {
+    const { files, disk } = await makeTestDisk({ volumeBytesMax: 100 * KiB })
+    const [alive, lost] = [makeBody(4 * KiB), makeBody(60 * KiB)]
+    const [first, second] = [(await writeShard(disk, alive, 0))!, (await writeShard(disk, lost, 0))!]
+    const [ofAlive, ofLost] = [entryBytesOf(2 * KiB), entryBytesOf(30 * KiB)]
+    await writeShard(disk, makeBody(160 * KiB), 0)
+    await disk.freePacked([{ ...second, bytes: ofLost }])
+    await disk.close()
+    // What was never synced was freed; then the power went.
+    const volume = await files.open(volumePath(TEST_ROOT, 1), 'update')
+    await volume.truncate(second.offset)
+    await volume.close()
+    const again = await openTestDisk(files, { volumeBytesMax: 100 * KiB })
+    await again.freePacked([{ ...second, bytes: ofLost }])
+    assert.ok(await readsBack(again, alive, 0, first))
+    await again.freePacked([{ ...first, bytes: ofAlive }])
+    assert.equal(
+      (await again.listVolumes()).map(({ volume }) => volume),
+      [2],
+    )
+    await again.close()
+  }),
+)
+
+test(
   'a walk through a volume finds every entry, and passes over damage',
   deadline(LIMIT_MS, async () => {
     const { files, disk } = await makeTestDisk()

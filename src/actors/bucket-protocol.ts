@@ -125,7 +125,7 @@ export interface BucketProtocol {
   putConfig(m: { name: string; value: unknown; onDisks?: readonly DiskNumber[] }): Promise<void>
 
   /** `isAfresh`: the reclaimer knows nothing of what it was handed out before, and is given it again. */
-  nextFrees(m: { limit: number; after: string; isAfresh?: boolean }): Promise<FreeWork[]>
+  nextFrees(m: { shardsMax: number; after: string; isAfresh?: boolean }): Promise<FreeWork[]>
   confirmFrees(m: { ids: readonly string[] }): Promise<void>
   giveBackFrees(m: { ids: readonly string[] }): void
   /** Drops what it pays to drop; `isIndexing`: asked again in a while it may find more, `isCompacting`: asked again at once. */

@@ -270,10 +270,10 @@ const upkeep = (
       const changed = partition.setMembers(opener.members()).then(() => opener.loseMovedIndexes())
       return deferReply(changed.finally(work.announce))
     },
-    nextFrees({ limit, after, isAfresh = false }) {
+    nextFrees({ shardsMax, after, isAfresh = false }) {
       work.noteLook()
       if (isAfresh) partition.giveBackFrees()
-      return deferReply(partition.nextFrees(limit, after))
+      return deferReply(partition.nextFrees(shardsMax, after))
     },
     confirmFrees: ({ ids }) => deferReply(partition.confirmFrees(ids)),
     giveBackFrees: ({ ids }) => partition.giveBackFrees(ids),

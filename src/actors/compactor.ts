@@ -29,8 +29,9 @@ export interface CompactorArgs {
   readonly bytesPerSecond: number
 }
 
-/** A burst of frees is one look. */
+/** A burst of frees is one look: what is copied before its end may be freed by the rest of it. It is not waited for for ever. */
 const GATHER_MS = 2 * SECOND
+const GATHER_MAX_MS = 20 * SECOND
 const RETRY_MS = 10 * SECOND
 /** Physical bytes are at most 1 / (1 − this) of what is alive. */
 const GARBAGE_SHARE = 0.2
@@ -41,7 +42,7 @@ const BATCH_BYTES_MAX = 4 * MiB
 const LIMIT = { withinMs: 60 * SECOND }
 const COMMIT_WITHIN_MS = 30 * SECOND
 
-/** Whether it pays, given what was garbage when the volume was last gone through. Pure. */
+/** Whether it pays, given what was to be garbage when the volume was last gone through. Pure. */
 export const pays = ({ bytes, garbageBytes }: VolumeUsage, doneAtBytes = 0): boolean =>
   bytes >= VOLUME_BYTES_MIN &&
   garbageBytes >= GARBAGE_SHARE * bytes &&
@@ -98,10 +99,15 @@ interface Move {
 class DiskCompaction {
   readonly #options: CompactionOptions
   readonly #disk: ActorRef<DiskProtocol>
-  /** Volumes that were gone through, and what was garbage in them then. */
+  /** Volumes that were gone through, and what is garbage in them when all that was copied is freed. */
   readonly #done = new Map<number, number>()
   #volume: OpenVolume | undefined
   readonly #alarm: Alarm
+  #isAtWork = false
+  /** Found no volume that pays when it last looked. */
+  #isIdle = true
+  /** When something was freed since it last looked. */
+  #freed: { readonly firstMs: number; lastMs: number } | undefined
 
   constructor(options: CompactionOptions) {
     const { context, slot } = options
@@ -112,19 +118,40 @@ class DiskCompaction {
   }
 
   wake(): void {
+    const nowMs = this.#options.context.clock.monotonicMs()
+    if (this.#freed) this.#freed.lastMs = nowMs
+    else this.#freed = { firstMs: nowMs, lastMs: nowMs }
     this.#alarm.set(GATHER_MS)
   }
 
+  /** One at a time: a wish that comes meanwhile is heard at the end. */
   async step(): Promise<void> {
+    if (this.#isAtWork) return
+    this.#isAtWork = true
+    try {
+      await this.#step()
+    } finally {
+      this.#isAtWork = false
+      if (this.#freed) this.#alarm.set(GATHER_MS)
+    }
+  }
+
+  async #step(): Promise<void> {
     const { context, roster, slot } = this.#options
     const row = roster.row(slot)
     // It is woken by what is freed when it is back. From one that leaves the store all is moved anyway.
     if (row.state === 'out' || row.isDraining) {
       this.#volume = undefined
+      this.#freed = undefined
       return
     }
     try {
-      if (this.#volume?.session !== row.session) this.#volume = await this.#choose(row)
+      if (this.#volume?.session !== row.session) {
+        if (this.#isIdle && !this.#isGathered()) return
+        this.#freed = undefined
+        this.#volume = await this.#choose(row)
+        this.#isIdle = this.#volume === undefined
+      }
       if (!this.#volume) return
       const startMs = context.clock.monotonicMs()
       const copiedBytes = await this.#compact(row, this.#volume)
@@ -135,6 +162,12 @@ class DiskCompaction {
       this.#volume = undefined
       this.#alarm.set(RETRY_MS)
     }
+  }
+
+  #isGathered(): boolean {
+    if (!this.#freed) return true
+    const nowMs = this.#options.context.clock.monotonicMs()
+    return nowMs - this.#freed.lastMs >= GATHER_MS || nowMs - this.#freed.firstMs >= GATHER_MAX_MS
   }
 
   /** Of those that pay the one with the most to gain for the least that is to be copied. */
@@ -161,12 +194,12 @@ class DiskCompaction {
     const moves: Move[] = []
     for (const batch of inBatches(alive)) moves.push(...(await this.#copy(row, usage.volume, batch)))
     await this.#relocateAll(row, moves)
-    const copiedBytes = alive.reduce((sum, { entry }) => sum + entry.bytes, 0)
+    const copiedBytes = moves.reduce((sum, { bytes }) => sum + bytes, 0)
     volume.copiedBytes += copiedBytes
     if (next === undefined) {
       const { log } = this.#options.context
       log.debug('volume-compacted', { disk: row.number, volume: usage.volume, bytes: volume.copiedBytes })
-      this.#done.set(usage.volume, Math.max(1, usage.garbageBytes))
+      this.#done.set(usage.volume, usage.garbageBytes + volume.copiedBytes)
       this.#volume = undefined
     } else volume.offset = next
     return copiedBytes

@@ -34,8 +34,8 @@ const GATHER_MS = 100
 const RETRY_MS = 5 * SECOND
 /** Dropping segments begins a new one: not after every commit. */
 const DROP_EVERY_MS = 2 * SECOND
-/** Each may be 256 parts. */
-const WORKS_PER_STEP = 64
+/** About: what is handed out last may be 256 parts. */
+const SHARDS_PER_STEP = 1024
 const SHARDS_PER_ASK = 512
 const BUCKET_LIMIT = { withinMs: 30 * SECOND }
 const DROP_LIMIT = { withinMs: 120 * SECOND }
@@ -134,7 +134,7 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
         if (isRetryDue || present !== seen) cursor = ''
         seen = present
         try {
-          const request = { limit: WORKS_PER_STEP, after: cursor, isAfresh }
+          const request = { shardsMax: SHARDS_PER_STEP, after: cursor, isAfresh }
           const works = await bucket.ask('nextFrees', request, BUCKET_LIMIT)
           isAfresh = false
           if (works.length === 0) return await dropSegments()

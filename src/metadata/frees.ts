@@ -43,6 +43,10 @@ interface Outstanding {
 /** Parts of an upload that one piece of work covers. */
 const PARTS_PER_WORK = 256
 const FREES_PER_SCAN = 1000
+const WORKS_PER_SCAN = 64
+
+/** Of work without any the confirmation remains. */
+const shardsOf = ({ shards }: FreeWork): number => shards.reduce((sum, { places }) => sum + places.length, 1)
 
 export class Frees {
   readonly #room: Room
@@ -59,25 +63,31 @@ export class Frees {
   }
 
   /**
-   * Work that no reader holds back, oldest first, `limit` pieces at most, none twice before it is confirmed or given
+   * Work that no reader holds back, oldest first, until it is `shardsMax` shards or more, none twice before it is confirmed or given
    * back; with `after`, the id of a piece, only what comes behind it. Idempotent for who does it: a shard that is not there any more is removed.
    */
-  async next(limit: number, after = ''): Promise<FreeWork[]> {
+  async next(shardsMax: number, after = ''): Promise<FreeWork[]> {
     const { ledger, leases } = this.#room
     const through = leases.releasedThrough()
     const found: FreeWork[] = []
+    let shards = 0
     if (this.count === 0) return found
     const behind = after === '' ? SPACE.free : `${Buffer.from(after, 'hex').toString('latin1')}\x00`
     const scan = ledger.scan(behind, afterPrefix(SPACE.free))
     try {
-      for (let rows = await scan.next(limit); rows.length > 0; rows = await scan.next(limit)) {
+      for (
+        let rows = await scan.next(WORKS_PER_SCAN);
+        rows.length > 0;
+        rows = await scan.next(WORKS_PER_SCAN)
+      ) {
         for (const { key, record } of rows) {
-          if (sequenceOfFreeKey(key) > through || found.length === limit) return found
+          if (sequenceOfFreeKey(key) > through || shards >= shardsMax) return found
           const id = keyBytes(key).toString('hex')
           if (this.#outstanding.has(id) || this.#mustWait(record as FreeRecord)) continue
           const outstanding = await this.#workOf(id, key, record as FreeRecord)
           this.#outstanding.set(id, outstanding)
           found.push(outstanding.work)
+          shards += shardsOf(outstanding.work)
         }
       }
       return found
@@ -123,7 +133,7 @@ export class Frees {
    * reclaimed holds nothing, although its record is there until that is done: of some its other shards went first.
    */
   async dataOfWrite(write: WriteId): Promise<ShardsData | undefined> {
-    const holder = heldByWrite(this.#room, write)
+    const holder = heldByWrite(this.#room.ledger, write)
     const part = holder && partOfKey(holder.key)
     return part && (await this.#isFreed(part.upload, part.partNumber)) ? undefined : holder?.shards
   }

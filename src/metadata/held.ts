@@ -10,7 +10,7 @@ import {
   UPLOAD_ID_BYTES,
   uploadPrefix,
 } from './keys.ts'
-import { heldByWrite, isKnownWrite } from './relocation.ts'
+import { heldByWrite, isKnown } from './relocation.ts'
 import { bucketIn, type Room } from './room.ts'
 import type { ShardsData, StoredPart, StoredVersion } from './stored.ts'
 
@@ -123,12 +123,13 @@ export type WriteFate =
  * The fate of each write. `unknown` is said only when both indexes agree; with it from every partition, and no commit
  * under way that could name the write, its shards are orphans.
  */
-export const fatesOf = (room: Room, writes: readonly WriteId[]): Promise<WriteFate[]> =>
-  Promise.all(
-    writes.map(async (write): Promise<WriteFate> => {
-      const isKnown = await isKnownWrite(room, write)
-      const holder = heldByWrite(room, write)
+export const fatesOf = ({ ledger }: Room, writes: readonly WriteId[]): Promise<WriteFate[]> =>
+  ledger.decide((decision) =>
+    writes.map((write): WriteFate => {
+      const holder = heldByWrite(decision, write)
       if (holder) return { kind: 'held', data: holder.shards }
-      return isKnown ? { kind: 'freed' } : { kind: 'unknown' }
+      if (isKnown(decision, write)) return { kind: 'freed' }
+      ledger.indexes.assertAgreement()
+      return { kind: 'unknown' }
     }),
   )

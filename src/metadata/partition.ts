@@ -271,8 +271,8 @@ export class Partition {
 
   // Reclaiming, repair and compaction
 
-  nextFrees(limit: number, after?: string): Promise<FreeWork[]> {
-    return this.#frees.next(limit, after)
+  nextFrees(shardsMax: number, after?: string): Promise<FreeWork[]> {
+    return this.#frees.next(shardsMax, after)
   }
 
   confirmFrees(ids: readonly string[], limits?: CommitLimits): Promise<void> {

@@ -30,7 +30,7 @@ export const isSamePlace = (a: ShardPlace | undefined, b: ShardPlace): boolean =
   a !== undefined && a.disk === b.disk && a.volume === b.volume && a.offset === b.offset
 
 /** The entry whose record holds the shards of `write` now; undefined when they wait to be reclaimed, or never were. */
-const holderOf = (from: Lookup, write: WriteId): (Entry & { shards: ShardsData }) | undefined => {
+export const heldByWrite = (from: Lookup, write: WriteId): (Entry & { shards: ShardsData }) | undefined => {
   const at = from.get(writeKey(write))?.record as { key: string } | undefined
   const entry = at && from.get(at.key)
   const data = (entry?.record as Holder | undefined)?.data
@@ -49,7 +49,7 @@ export const relocate = (
   ledger.decide(
     (decision) =>
       relocations.map(({ write, shard, from, to }) => {
-        const holder = holderOf(decision, write)
+        const holder = heldByWrite(decision, write)
         if (!holder) ledger.indexes.assertAgreement()
         if (!holder || !isSamePlace(holder.shards.places[shard], from)) return false
         const places = holder.shards.places.map((place, i) => (i === shard ? to : place))
@@ -76,7 +76,7 @@ export const recode = (
   limits?: CommitLimits,
 ): Promise<boolean> =>
   ledger.decide((decision) => {
-    const holder = holderOf(decision, write)
+    const holder = heldByWrite(decision, write)
     if (!holder) {
       ledger.indexes.assertAgreement()
       return false
@@ -101,13 +101,9 @@ const sequenceOf = (entry: Entry): number => (entry.record as StoredVersion).seq
  */
 export const isKnownWrite = async ({ ledger }: Room, write: WriteId): Promise<boolean> =>
   ledger.decide((decision) => {
-    const isKnown = decision.get(writeKey(write)) !== undefined
-    if (!isKnown) ledger.indexes.assertAgreement()
-    return isKnown
+    if (isKnown(decision, write)) return true
+    ledger.indexes.assertAgreement()
+    return false
   })
 
-/** The data of a write and the key of its record, for who found its shard on a disk; undefined when no version or part holds it. */
-export const heldByWrite = (
-  { ledger }: Room,
-  write: WriteId,
-): { readonly key: string; readonly shards: ShardsData } | undefined => holderOf(ledger, write)
+export const isKnown = (from: Lookup, write: WriteId): boolean => from.get(writeKey(write)) !== undefined

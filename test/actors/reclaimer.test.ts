@@ -52,7 +52,7 @@ const shardFiles = async ({ files, roots }: ProbedStore): Promise<string[]> => {
 const freesLeft = async ({ system }: ProbedStore): Promise<boolean> => {
   for (const partition of [0, 1]) {
     const bucket = system.ref<BucketProtocol>(PATHS.bucket(partition))
-    const works = await bucket.ask('nextFrees', { limit: 1, after: '' }, { withinMs: 5_000 })
+    const works = await bucket.ask('nextFrees', { shardsMax: 1, after: '' }, { withinMs: 5_000 })
     bucket.tell('giveBackFrees', { ids: works.map(({ id }) => id) })
     if (works.length > 0) return true
   }
@@ -194,7 +194,7 @@ test(
     await pause()
     reading.close()
     // In its place, and then never heard of again.
-    const taken = await bucket.ask('nextFrees', { limit: 9, after: '' }, { withinMs: 5_000 })
+    const taken = await bucket.ask('nextFrees', { shardsMax: 99, after: '' }, { withinMs: 5_000 })
     assert.is(taken.length, 1)
     await pause()
     assert.is((await shardFiles(store)).length, 6)

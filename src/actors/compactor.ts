@@ -177,11 +177,13 @@ class DiskCompaction {
       if (!usages.some((usage) => usage.volume === volume)) this.#done.delete(volume)
     }
     const shareOf = ({ garbageBytes, bytes }: VolumeUsage): number => garbageBytes / bytes
-    const usage = usages
+    const paying = usages
       .filter((candidate) => pays(candidate, this.#done.get(candidate.volume)))
-      .sort((a, b) => shareOf(b) - shareOf(a))[0]
+      .sort((a, b) => shareOf(b) - shareOf(a))
+    const [usage] = paying
     if (!usage) return undefined
-    await this.#disk.ask('closeVolume', { volume: usage.volume }, LIMIT)
+    // All of them, and not only the one that is gone through: what is copied would else be copied again from the open one.
+    for (const { volume } of paying) await this.#disk.ask('closeVolume', { volume }, LIMIT)
     return { usage, session, offset: 0, copiedBytes: 0 }
   }
 

@@ -1,6 +1,6 @@
 // The reclaimer of one partition: removes from the disks what commits left to be freed, then has the free entries
-// confirmed, and asks for the oldest journal segments to be dropped. It is told when there may be work and otherwise
-// sleeps. What it does may be repeated: a crash between the removal and the confirmation costs a second attempt.
+// confirmed, and asks for the oldest journal segments to be dropped, which may take a compaction: that goes on beside the
+// removal. It is told when there may be work and otherwise sleeps. What it does may be repeated: a crash between the removal and the confirmation costs a second attempt.
 //
 // An entry one of whose disks is out waits for that disk and holds up nobody: the tour goes on behind it, and begins
 // again when a disk has come back. A number that the roster does not know was retired: nothing of it is anywhere.
@@ -21,8 +21,10 @@ import { PATHS, type StoreFacts } from './store-facts.ts'
 export interface ReclaimerProtocol {
   /** A commit left something, a reading ended, or a disk is back. */
   wake(m: Record<string, never>): void
-  /** One bounded piece of work. */
+  /** One bounded piece of removal. */
   step(m: Record<string, never>): Promise<void>
+  /** Drops segments, one compaction at most. */
+  drop(m: Record<string, never>): Promise<void>
 }
 
 export interface ReclaimerArgs {
@@ -75,10 +77,12 @@ const cursorAfter = (works: readonly FreeWork[], done: readonly FreeWork[], befo
 
 export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.url, 'reclaimer', {
   mailbox: { messagesMax: 16, bytesMax: 64 * KiB },
+  interleave: { wake: 16, step: 1, drop: 2 },
   setup(context, { partition }) {
     const roster = attachRoster((context.workerData as StoreFacts).roster)
     const bucket = context.ref<BucketProtocol>(PATHS.bucket(partition))
     const alarm = createAlarm(context, () => void context.self.tell('step', {}))
+    const dropAlarm = createAlarm(context, () => void context.self.tell('drop', {}))
     let cursor = ''
     /** Disks and their sessions when the tour began. */
     let seen = ''
@@ -88,6 +92,7 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
     let retryAtMs = Number.POSITIVE_INFINITY
     let lastDropMs = Number.NEGATIVE_INFINITY
     let isDropWanted = true
+    let isDropping = false
 
     const reclaim = async (works: readonly FreeWork[]): Promise<void> => {
       const { done, hasFailed } = await removeAll(context, roster, planRemovals(works))
@@ -106,19 +111,19 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
       alarm.set(RETRY_MS)
     }
 
+    const setDropAlarm = (): void => {
+      if (isDropWanted && !isDropping) {
+        dropAlarm.set(Math.max(0, lastDropMs + DROP_EVERY_MS - context.clock.monotonicMs()))
+      }
+    }
+
     const dropSegments = async (): Promise<void> => {
-      if (!isDropWanted) return
-      const waitMs = lastDropMs + DROP_EVERY_MS - context.clock.monotonicMs()
-      if (waitMs > 0) return alarm.set(waitMs)
+      isDropWanted = false
       lastDropMs = context.clock.monotonicMs()
       const { isIndexing, isCompacting } = await bucket.ask('dropSegments', {}, DROP_LIMIT)
-      isDropWanted = isIndexing || isCompacting
-      if (isCompacting) {
-        lastDropMs = Number.NEGATIVE_INFINITY
-        return alarm.set(0)
-      }
       // What is alive in a segment is known when the indexes have followed: within a second of the last commit.
-      if (isIndexing) alarm.set(DROP_EVERY_MS)
+      if (isIndexing || isCompacting) isDropWanted = true
+      if (isCompacting) lastDropMs = Number.NEGATIVE_INFINITY
     }
 
     context.self.tell('wake', {})
@@ -137,13 +142,27 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
           const request = { shardsMax: SHARDS_PER_STEP, after: cursor, isAfresh }
           const works = await bucket.ask('nextFrees', request, BUCKET_LIMIT)
           isAfresh = false
-          if (works.length === 0) return await dropSegments()
+          if (works.length === 0) return setDropAlarm()
           await reclaim(works)
           context.self.tell('step', {})
         } catch (error) {
           context.log.info('reclaim-postponed', { partition, code: codeOf(error) })
           isAfresh = true
           retryLater()
+        }
+      },
+      async drop() {
+        if (isDropping) return
+        isDropping = true
+        try {
+          await dropSegments()
+        } catch (error) {
+          context.log.info('reclaim-postponed', { partition, code: codeOf(error) })
+          isDropWanted = true
+          lastDropMs = context.clock.monotonicMs() + RETRY_MS
+        } finally {
+          isDropping = false
+          setDropAlarm()
         }
       },
     }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { run } from 'uvu/run'
+import { compileLate } from './compile-late.ts'
 
 const TICKS_PER_SECOND = 100
 /** Fields 14 to 17 of proc(5)'s stat, counted from behind the name: of this process and of children that have ended. */
@@ -18,6 +19,7 @@ process.on('exit', () => {
   }
 })
 
+compileLate()
 await run(
   process.argv.slice(2).map((file) => ({ file, name: `${basename(dirname(file))}/${basename(file)}` })),
 )

@@ -1,12 +1,14 @@
 // `npm run sim [-- --seeds N] [--for 1h] [--seed S]`: simulations of the whole store, one seed after another; with --seed alone
 // that one; with --until-failure it ends at the first that fails. A seed that fails is told with how to run it again, and made shorter. Ends with `N seeds, N failed`.
 import { parseCampaign } from '../../support/campaign-options.ts'
+import { compileLate } from '../../support/compile-late.ts'
 import { runCampaign } from './campaign.ts'
 import type { SimulationResult } from './simulate.ts'
 import type { Story } from './story.ts'
 import { formatRates, tellFailure } from './telling.ts'
 
 const SEEDS = 10
+compileLate()
 const { first, startMs, isMore, has } = parseCampaign({ name: 'sim', countByDefault: SEEDS })
 
 let hasFailed = false

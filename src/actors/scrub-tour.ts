@@ -18,7 +18,7 @@ import type { DiskProtocol, UnitOutcome } from './disk-protocol.ts'
 import type { RunningWritesProtocol } from './gateway-parts.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import type { Roster, RosterRow } from './roster.ts'
-import { findEntries, findFiles, GRACE_MS, Orphans } from './scrub-orphans.ts'
+import { findEntries, findFiles, Orphans } from './scrub-orphans.ts'
 import { type Findings, type Position, START } from './scrub-state.ts'
 import { batchesOf, type ScrubBatch, type UnitCheck } from './scrub-units.ts'
 
@@ -46,6 +46,8 @@ export interface TourDependencies {
   readonly repairer: ActorRef<RepairerProtocol>
   /** What may be read of each disk. */
   readonly bytesPerSecond: number
+  /** Between two looks at what is nobody's. */
+  readonly graceMs: number
   disk(slot: number): ActorRef<DiskProtocol>
 }
 
@@ -295,7 +297,7 @@ export class ScrubTour {
   }
 
   async *#strays(): AsyncGenerator<Work> {
-    const { roster, buckets, gateways, disk, context } = this.#parts
+    const { roster, buckets, gateways, disk, context, graceMs } = this.#parts
     const search = { buckets, gateways, disk, log: context.log }
     const orphans = new Orphans(search)
     /** What cannot be looked at now, as a disk or a partition is away, is left to the next tour. */
@@ -335,7 +337,7 @@ export class ScrubTour {
         }
       }
     }
-    const notBeforeMs = context.clock.monotonicMs() + GRACE_MS
+    const notBeforeMs = context.clock.monotonicMs() + graceMs
     const sessionIn = (slot: number): number | undefined => {
       const { state, session } = roster.row(slot)
       return state === 'out' ? undefined : session

@@ -11,6 +11,7 @@ import type { DiskProtocol } from './disk-protocol.ts'
 import type { RunningWritesProtocol } from './gateway-parts.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster } from './roster.ts'
+import { GRACE_MS } from './scrub-orphans.ts'
 import {
   beginTour,
   endTour,
@@ -46,6 +47,8 @@ export interface ScrubberArgs {
   readonly bytesPerSecond: number
   /** Paths of the actors that writes begin with. */
   readonly gateways: readonly string[]
+  /** How long what is nobody's is left alone before it is looked at again; GRACE_MS unless a test has no time for that. */
+  readonly graceMs?: number
 }
 
 export interface DemandStatus {
@@ -149,6 +152,7 @@ class Scrubbing {
       buckets,
       repairer: this.#repairer,
       bytesPerSecond: args.bytesPerSecond,
+      graceMs: args.graceMs ?? GRACE_MS,
       gateways: args.gateways.map((path) => context.ref<RunningWritesProtocol>(path)),
       disk: (slot) => context.ref<DiskProtocol>(PATHS.disk(slot)),
     })

@@ -5,7 +5,7 @@ import { createOwnClock, type OwnClock, sleep } from '../../../src/base/clock.ts
 import { asMoraineError, codeOf } from '../../../src/base/errors.ts'
 import type { Log } from '../../../src/base/log.ts'
 import { createPrng, type Random } from '../../../src/base/prng.ts'
-import { GiB, MiB, SECOND } from '../../../src/base/units.ts'
+import { GiB, MINUTE, MiB, SECOND } from '../../../src/base/units.ts'
 import type { Arena } from '../../../src/runtime/arena.ts'
 import {
   createSeededScheduler,
@@ -24,7 +24,9 @@ import type { Tally } from './tally.ts'
 const ARENA_BYTES = 24 * MiB
 /** While disks are missing or broken a start may have to be tried again, as a process manager does. */
 const STARTS_MAX = 60
-const SCRUB = { periodMs: 0, bytesPerSecond: GiB }
+/** Longer than any commit waits, and not so long that most of a story is disks that look whether they are still there. */
+const GRACE_MS = 2 * MINUTE
+const SCRUB = { periodMs: 0, bytesPerSecond: GiB, graceMs: GRACE_MS }
 
 /** One process, from its start to its end. */
 export interface Life {

@@ -41,6 +41,8 @@ export interface Segments extends SegmentDisk {
 }
 
 const PART_SUFFIX = '.part'
+/** Most segments end within the window that a start reads them through: what was set aside for the rest serves the next read. */
+const SPARE_BYTES_MAX = 256 * KiB
 
 /** Only the segment that was made last, and here, is appended to: who made this one has not heard that the disk came anew. */
 const openedAnew = (segment: number): Error =>
@@ -53,6 +55,8 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
   const open = new Map<number, OpenSegment>()
   /** Copies being restored, by their path. */
   const parts = new Map<string, OpenFile>()
+  /** What a read that ended early was read into; the next one takes it. */
+  let spare: Uint8Array | undefined
   /** What was asked for before, on a disk that hung, may come to its end behind it. */
   let isClosed = false
 
@@ -216,12 +220,15 @@ export const createSegments = (context: DiskContext, readers: OpenFiles): Segmen
 
     read: (partition, segment, offset, length) =>
       context.guarded(async () => {
-        const into = new Uint8Array(length)
+        const into = spare && spare.length >= length ? spare : new Uint8Array(length)
+        spare = undefined
         const path = segmentPath(root, partition, segment)
-        const count = await readers.use(path, (file) => file.read(into, offset))
+        const count = await readers.use(path, (file) => file.read(into.subarray(0, length), offset))
         context.counters.reads += 1
         context.counters.readBytes += count
-        return into.subarray(0, count)
+        if (count === into.length) return into
+        if (into.length <= SPARE_BYTES_MAX) spare = into
+        return into.slice(0, count)
       }),
 
     readMedium: (partition, segment, offset, length) =>

@@ -4,6 +4,7 @@
 import { assert, deadline, suite } from '../support/uvu.ts'
 import { linearTests } from './campaign/linear-tests.ts'
 import { simulate } from './campaign/simulate.ts'
+import { sparseTests } from './campaign/sparse-tests.ts'
 import { drawStory } from './campaign/story.ts'
 
 const test = suite('simulation')
@@ -11,6 +12,7 @@ const LIMIT_MS = 10 * 60_000
 const FIRST = Number(process.env['SEED'] ?? 500)
 
 linearTests(test)
+sparseTests(test)
 
 test(
   'the same seed gives the same run',

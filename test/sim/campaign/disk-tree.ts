@@ -4,6 +4,7 @@
 // The rules are those at the top of test/support/faulty-files.ts: a sync makes durable what was done to that file before it
 // began; of all else a power cut keeps any subset, a write also in part.
 import type { Random } from '../../../src/base/prng.ts'
+import { SparseBytes } from './sparse-bytes.ts'
 
 /** `lost`: a sync failed on it; no later one makes it durable. */
 type EditState = 'volatile' | 'durable' | 'lost'
@@ -21,8 +22,7 @@ export interface FileNode {
   readonly kind: 'file'
   readonly inode: number
   links: number
-  size: number
-  buffer: Uint8Array
+  readonly bytes: SparseBytes
   edits: FileEdit[]
 }
 
@@ -60,42 +60,24 @@ export const createDirectoryNode = (): DirectoryNode => ({
   ...{ kind: 'directory', inode: inodes++, links: 2, entries: new Map() },
 })
 export const createFileNode = (): FileNode => ({
-  ...{ kind: 'file', inode: inodes++, links: 1, size: 0, buffer: new Uint8Array(0), edits: [] },
+  ...{ kind: 'file', inode: inodes++, links: 1, bytes: new SparseBytes(), edits: [] },
 })
 
-const grow = (file: FileNode, size: number): void => {
-  if (size <= file.buffer.length) return
-  const buffer = new Uint8Array(Math.max(size, file.buffer.length * 2))
-  buffer.set(file.buffer.subarray(0, file.size))
-  file.buffer = buffer
-}
-
-const putBytes = (file: FileNode, position: number, bytes: Uint8Array): void => {
-  grow(file, position + bytes.length)
-  file.buffer.set(bytes, position)
-  file.size = Math.max(file.size, position + bytes.length)
-}
-
-const setSize = (file: FileNode, size: number): void => {
-  grow(file, size)
-  if (size < file.size) file.buffer.fill(0, size, file.size)
-  file.size = size
-}
-
 const noteEdit = (file: FileNode, kind: FileEdit['kind'], position: number, bytes: Uint8Array): void => {
-  const end = kind === 'write' ? Math.min(file.size, position + bytes.length) : file.size
-  const before = file.buffer.slice(Math.min(position, end), end)
-  file.edits.push({ kind, position, bytes, before, sizeBefore: file.size, state: 'volatile' })
+  const { size } = file.bytes
+  const end = kind === 'write' ? Math.min(size, position + bytes.length) : size
+  const before = file.bytes.slice(Math.min(position, end), end)
+  file.edits.push({ kind, position, bytes, before, sizeBefore: size, state: 'volatile' })
 }
 
 export const writeFileNode = (file: FileNode, position: number, bytes: Uint8Array): void => {
   noteEdit(file, 'write', position, bytes)
-  putBytes(file, position, bytes)
+  file.bytes.write(position, bytes)
 }
 
 export const truncateFileNode = (file: FileNode, size: number): void => {
   noteEdit(file, 'truncate', size, new Uint8Array(0))
-  setSize(file, size)
+  file.bytes.resize(size)
 }
 
 /** What a sync that begins now makes durable when it ends. */
@@ -109,8 +91,8 @@ export const settleEdits = (file: FileNode, edits: readonly FileEdit[], hasFaile
 }
 
 const undoEdit = (file: FileNode, { position, before, sizeBefore }: FileEdit): void => {
-  setSize(file, sizeBefore)
-  if (before.length > 0) putBytes(file, position, before)
+  file.bytes.resize(sizeBefore)
+  if (before.length > 0) file.bytes.write(position, before)
 }
 
 const redoTorn = (file: FileNode, { position, bytes }: FileEdit, random: Random): void => {
@@ -119,7 +101,7 @@ const redoTorn = (file: FileNode, { position, bytes }: FileEdit, random: Random)
   for (let sector = Math.floor(position / unit); sector * unit < end; sector++) {
     if (random.below(2) === 0) continue
     const start = Math.max(position, sector * unit)
-    putBytes(file, start, bytes.subarray(start - position, Math.min(end, (sector + 1) * unit) - position))
+    file.bytes.write(start, bytes.subarray(start - position, Math.min(end, (sector + 1) * unit) - position))
   }
 }
 
@@ -136,13 +118,13 @@ const cutFile = (file: FileNode, style: CutStyle, random: Random, counts: CutCou
   for (const edit of edits) {
     const choice = edit.state === 'durable' ? 100 : random.below(100)
     if (choice < style.dropped) counts.dropped++
-    else if (edit.kind === 'truncate') setSize(file, edit.position)
+    else if (edit.kind === 'truncate') file.bytes.resize(edit.position)
     else if (choice < style.dropped + style.torn && edit.bytes.length > 1) {
       counts.torn++
       redoTorn(file, edit, random)
     } else {
       counts.kept++
-      putBytes(file, edit.position, edit.bytes)
+      file.bytes.write(edit.position, edit.bytes)
     }
   }
 }
@@ -225,7 +207,7 @@ export class DiskTree {
   copy(): DiskTree {
     const copyOf = (node: Node): Node => {
       if (node.kind === 'file') {
-        return { ...createFileNode(), size: node.size, buffer: node.buffer.slice(0, node.size) }
+        return { ...createFileNode(), bytes: node.bytes.copy() }
       }
       const made = createDirectoryNode()
       for (const [name, child] of node.entries) made.entries.set(name, copyOf(child))

@@ -217,14 +217,14 @@ const IDENTITY_PATHS: ReadonlySet<string> = new Set([`/${IDENTITY_NAME}`, `/${KE
  * lost, which would be one more than there may be between two quiet points.
  */
 const flipBits = (disk: SimulatedDisk, random: Random): boolean => {
-  const files = disk.tree.files().filter(({ node }) => node.size > 0)
+  const files = disk.tree.files().filter(({ node }) => node.bytes.size > 0)
   for (let left = 1 + random.below(FLIPS_MAX); left > 0 && files.length > 0; left--) {
     const { path, node } = files[random.below(files.length)]!
     if (IDENTITY_PATHS.has(path)) {
       if ((disk.hurtIdentity ?? path) !== path) continue
       disk.hurtIdentity = path
     }
-    node.buffer[random.below(node.size)]! ^= 1 << random.below(8)
+    node.bytes.flip(random.below(node.bytes.size), random.below(8))
   }
   return files.length > 0
 }

@@ -1,6 +1,7 @@
 // The machine of a simulation: its disks, what is wrong with each of them, and the file systems of one process after
 // another. Every operation takes simulated time, so that a kill or a power cut finds writes on their way; a process that has
 // ended is answered nothing any more, and nothing of it lands.
+import { Buffer } from 'node:buffer'
 import { type Clock, sleep } from '../../../src/base/clock.ts'
 import { FileError, type FileSystem, type OpenFile, type OpenMode } from '../../../src/base/files.ts'
 import { createMemo } from '../../../src/base/memo.ts'
@@ -68,7 +69,7 @@ export class SimulatedDisk {
   get number(): number | undefined {
     const node = this.tree.find(IDENTITY_PATH)
     if (node?.kind !== 'file') return undefined
-    const identity = decodeIdentity(node.buffer.subarray(0, node.size))
+    const identity = decodeIdentity(node.bytes.slice(0, node.bytes.size))
     return identity.kind === 'ok' ? identity.value.number : undefined
   }
 }
@@ -163,17 +164,6 @@ const placeOf = createMemo(
 /** In place of a slot: the directory that the disks are in. */
 const ROOT = -1
 
-/** One copy of all of them. */
-const joined = (pieces: readonly Uint8Array[]): Uint8Array => {
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return bytes
-}
-
 class ProcessFiles {
   readonly #machine: Machine
   readonly #clock: Clock
@@ -260,14 +250,13 @@ class ProcessFiles {
       ...{ path, isDirect: false },
       read: async (into, position) => {
         const what = await meet('read')
-        const count = Math.max(0, Math.min(into.length, node.size - position))
-        into.set(node.buffer.subarray(position, position + count))
+        const count = node.bytes.read(into, position)
         if (what === 'flipped read' && count > 0)
           into[this.#random.below(count)]! ^= 1 << this.#random.below(8)
         return count
       },
       write: async (from, position) => {
-        const bytes = joined(from)
+        const bytes = Buffer.concat(from)
         // What is on its way may be on the disk before its writer hears of it.
         const isEarly = disk.isMounted && isPlain(disk) && !this.#hasEnded && this.#random.below(2) === 0
         if (isEarly) writeFileNode(node, position, bytes)
@@ -398,6 +387,6 @@ const isPlain = ({ condition }: SimulatedDisk): boolean =>
   !condition.isFull && !condition.isReadOnly && !condition.hang && condition.oneShots.length === 0
 
 const statOf = (node: Node, { tree }: SimulatedDisk) => ({
-  size: node.kind === 'file' ? node.size : 0,
+  size: node.kind === 'file' ? node.bytes.size : 0,
   ...{ links: node.links, inode: node.inode, device: tree.device, kind: node.kind },
 })

@@ -30,9 +30,10 @@ export const outcomeOf = async (step: Step, store: Store, side: Side): Promise<O
   try {
     return { value: await step.run(store, side) }
   } catch (error) {
+    const code = codeOf(error)
     // A programming error has no place in either.
-    assert.is.not(codeOf(error), 'UNEXPECTED', String((error as Error).stack))
-    return { code: codeOf(error) }
+    if (code === 'UNEXPECTED') assert.unreachable(String((error as Error).stack))
+    return { code }
   }
 }
 

@@ -5,6 +5,7 @@
 import { fault, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB } from '../base/units.ts'
+import { isZero } from '../base/zeros.ts'
 import type { Members } from './members.ts'
 import {
   decodeSegmentHeader,
@@ -111,7 +112,7 @@ const readHeader = async (
   const headerLength = segmentHeaderLength(first)
   if (headerLength === undefined || headerLength > SEGMENT_HEADER_BYTES_MAX) {
     // The header is synced before the first frame: garbage with more behind it was once a header.
-    const isTorn = length <= 4 * KiB || first.subarray(0, SEGMENT_FIXED_BYTES).every((byte) => byte === 0)
+    const isTorn = length <= 4 * KiB || isZero(first.subarray(0, SEGMENT_FIXED_BYTES))
     return { isDamaged: !isTorn, isRead }
   }
   const bytes = headerLength <= first.length ? first : await readPiece(disk, place, 0, headerLength)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { fault, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, MiB } from '../base/units.ts'
+import { isZero } from '../base/zeros.ts'
 import {
   decodeFrame,
   decodeFrameHeader,
@@ -324,7 +325,7 @@ export const findStale = async (
   const hasFrames = await Promise.all(
     copies.map(async (disk) => {
       const tail = await readPiece(disk, header, length - TAIL_BYTES, TAIL_BYTES)
-      return tail.some((byte) => byte !== 0)
+      return !isZero(tail)
     }),
   )
   const stale = copies.filter((_, i) => !hasFrames[i]).map(({ disk }) => disk)

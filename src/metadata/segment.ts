@@ -24,6 +24,7 @@ import { crc32 } from 'node:zlib'
 import { fault } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { MiB } from '../base/units.ts'
+import { isZero } from '../base/zeros.ts'
 
 const MAGIC = 0x4745534d // 'MSEG', first byte first
 const FORMAT = 1
@@ -126,7 +127,7 @@ export const decodeSegmentHeader = (bytes: Buffer): SegmentHeader | undefined =>
   const list = bytes.subarray(SEGMENT_FIXED_BYTES, SEGMENT_FIXED_BYTES + listLength)
   if (list.length !== listLength || crc32(list) !== bytes.readUInt32LE(52)) return undefined
   const rest = bytes.subarray(SEGMENT_FIXED_BYTES + listLength, length)
-  if (rest.some((byte) => byte !== 0)) return undefined
+  if (!isZero(rest)) return undefined
   let at = 0
   const readDisks = (count: number): DiskNumber[] =>
     Array.from({ length: count }, () => {

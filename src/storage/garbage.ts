@@ -9,6 +9,7 @@ import { crc32 } from 'node:zlib'
 import { assert } from '../base/errors.ts'
 import type { FileSystem, OpenFile } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
+import { isZero } from '../base/zeros.ts'
 import type { DiskContext } from './disk-context.ts'
 import { isTooManyOpen } from './disk-errors.ts'
 import { freePath, numberOf, volumePath, volumesPath } from './layout.ts'
@@ -84,7 +85,7 @@ const decodeNotes = (bytes: Uint8Array, volume: number, start: number): ReadNote
     // A torn or damaged note is only a place in the volume that is freed later or never.
     if (view.readUInt32LE(at + 12) !== crc32(view.subarray(at, at + 12), volume)) {
       // What a power cut left unwritten is zeros.
-      if (bytesOfNote.every((byte) => byte === 0)) continue
+      if (isZero(bytesOfNote)) continue
       first ??= start + at
       damaged++
       continue

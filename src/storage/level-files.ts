@@ -12,6 +12,7 @@
 
 import type { FileSystem } from '../base/files.ts'
 import { MiB } from '../base/units.ts'
+import { isZero } from '../base/zeros.ts'
 import { createScalarCrc } from '../codec/crc.ts'
 import { readBeginning } from './identity-file.ts'
 import { BLOCK_BYTES, HEADER_BYTES, manifestOf, numberOfTable, tablesInManifest } from './level-manifest.ts'
@@ -41,8 +42,6 @@ const hasOtherLength = (rest: Buffer): boolean => {
   }
   return false
 }
-
-const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
 /** What a record at the start of `rest`, which ends with its block or with the file, comes to. */
 const checkRecord = (rest: Buffer, isEnd: boolean): number | 'damaged' | 'end' => {

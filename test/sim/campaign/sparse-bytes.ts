@@ -1,13 +1,9 @@
 // What a file of a simulated disk holds, in pages. A page that was never written to, or with zeros alone, is not there: the store
 // writes zeros ahead of its journal, half a mebibyte at a time, and files that grow in one piece are copied each time.
-import { Buffer } from 'node:buffer'
 import { KiB } from '../../../src/base/units.ts'
+import { isZero } from '../../../src/base/zeros.ts'
 
 const PAGE_BYTES = 16 * KiB
-const ZEROS = Buffer.alloc(PAGE_BYTES)
-
-const isZero = (bytes: Uint8Array): boolean =>
-  bytes[0] === 0 && Buffer.compare(bytes, ZEROS.subarray(0, bytes.length)) === 0
 
 export class SparseBytes {
   #size = 0

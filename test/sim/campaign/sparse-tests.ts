@@ -17,7 +17,7 @@ export const sparseTests = (test: Test): void => {
       let sparse = new SparseBytes()
       let size = 0
       for (let i = 0; i < CHANGES; i++) {
-        const position = random.below(random.below(2) === 0 ? BYTES_MAX : size + 1)
+        const position = random.below(random.below(2) === 0 ? BYTES_MAX : Math.min(size, BYTES_MAX) + 1)
         const what = random.below(8)
         if (what < 4) {
           const length = random.below(random.below(2) === 0 ? 100 : BYTES_MAX)

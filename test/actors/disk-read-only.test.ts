@@ -4,19 +4,21 @@ import { Buffer } from 'node:buffer'
 import type { InspectorProtocol } from '../../src/actors/inspector.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { FileError, type FileSystem } from '../../src/base/files.ts'
-import { KiB, MiB } from '../../src/base/units.ts'
+import { KiB, MINUTE, MiB } from '../../src/base/units.ts'
 import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
-import { openProbedStore } from '../support/engine-probe.ts'
 import { createLogLines } from '../support/log-lines.ts'
-import { eventually, filesBelow } from '../support/memory-tree.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { filesBelow } from '../support/memory-tree.ts'
+import { createSimulation, openSimulatedStore } from '../support/simulated-store.ts'
+import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('a read-only disk')
 const LIMIT_MS = 120_000
-const PATIENCE_MS = 60_000
+/** Of simulated time. */
+const PATIENCE_MS = 1 * MINUTE
 const OWNER = 'a'.repeat(64)
-const ROOT = '/store/d2'
+const ROOTS = Array.from({ length: 6 }, (_, slot) => `/store/d${slot + 1}`)
+const ROOT = ROOTS[1]!
 
 /** Below these directories nothing can be written while `refusal` says why not. */
 const withReadOnly = (
@@ -62,7 +64,7 @@ for (const [cause, directories] of [
 ] as const) {
   test(
     `it is out for ${cause} as long as that lasts, and in use afterwards`,
-    deadline(LIMIT_MS, async () => {
+    seeded(LIMIT_MS, async (_, seed) => {
       const memory = createMemoryFiles()
       const { log, of, told } = createLogLines()
       let refusal: string | undefined
@@ -73,43 +75,55 @@ for (const [cause, directories] of [
         if (path.startsWith(ROOT) && path.endsWith('/probe')) probes++
         return readOnly.open(path, ...rest)
       }
-      const store = await openProbedStore({ ...memory, ...readOnly, open }, 6, undefined, log)
+      const files = { ...memory, ...readOnly, open }
+      const store = await openSimulatedStore(createSimulation(seed), {
+        files,
+        roots: ROOTS,
+        partitions: 2,
+        log,
+      })
+      const eventually = async (what: string, isSo: () => Promise<boolean>): Promise<void> => {
+        for (let leftMs = PATIENCE_MS; !(await isSo()); leftMs -= 100) {
+          assert.ok(leftMs > 0, `not within ${PATIENCE_MS} ms: ${what}`)
+          await store.pass(100)
+        }
+      }
       const second = async () => {
         const inspector = store.system.ref<InspectorProtocol>(PATHS.inspector)
-        return (await inspector.ask('redundancy', {}, { withinMs: 10_000 })).disks[1]
+        return (await store.run(inspector.ask('redundancy', {}, { withinMs: 10_000 }))).disks[1]
       }
-      await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+      await store.run(store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' }))
       const sizes = [9 * MiB, 300 * KiB]
       const put = async (key: string) => {
         for (const size of sizes) {
           const address = { bucket: 'bucket', key: `${key}-${size}` }
           const request = { ...address, owner: OWNER, headers: [], metadata: [] }
           const bytes = Buffer.alloc(size, key)
-          await store.engine.objects.put(request, bodyOf(bytes))
-          assert.ok(Buffer.compare(await readBytes(store.engine, address), bytes) === 0)
+          await store.run(store.engine.objects.put(request, bodyOf(bytes)))
+          assert.ok(Buffer.compare(await store.run(readBytes(store.engine, address)), bytes) === 0)
         }
       }
       await put('before')
       refusal = cause
       let tries = 0
-      await eventually('a write meets it', PATIENCE_MS, async () => {
+      await eventually('a write meets it', async () => {
         // The one that meets it is tried again by its client.
         await put(`met-${tries++}`).catch(() => undefined)
         return of('disk-read-only').length > 0
       })
       const message = `${ROOT} cannot be written to (${cause}): its disk is out`
-      await eventually('it is out, and said why', PATIENCE_MS, async () => {
+      await eventually('it is out, and said why', async () => {
         const disk = await second()
         return disk?.state === 'out' && disk.message === message
       })
       // None of these meets it, nor those after it was tried again in vain.
       for (const key of ['during-1', 'during-2']) await put(key)
-      await eventually('it was tried again in vain', PATIENCE_MS, () => probes > 0)
+      await eventually('it was tried again in vain', async () => probes > 0)
       for (const key of ['during-3', 'during-4']) await put(key)
       assert.is((await second())?.message, message)
 
       refusal = undefined
-      await eventually('it is in use again', PATIENCE_MS, async () => {
+      await eventually('it is in use again', async () => {
         const disk = await second()
         return disk?.state === 'present' && disk.message === undefined
       })

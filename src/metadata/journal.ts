@@ -31,7 +31,7 @@ export interface JournalOptions {
   readonly log: Log
   /** 64 MiB unless a test says otherwise. */
   readonly segmentBytes?: number
-  /** A copy of a sealed segment turned out to be damaged. */
+  /** A copy of a sealed segment turned out to be damaged, or not to be there. */
   readonly onSegmentDamaged?: () => void
 }
 
@@ -407,8 +407,9 @@ export class Journal {
 
   /** A disk is there that was not: its copies of living segments count again, everything else on it is void. */
   async adoptCopies(disk: SegmentDisk): Promise<void> {
-    const { partition, log } = this.#options
+    const { partition, log, onSegmentDamaged } = this.#options
     try {
+      let hasLost = false
       const files = await disk.list(partition)
       const lengths = new Map(files.map(({ segment, length }) => [segment, length]))
       for (const segment of lengths.keys()) {
@@ -424,8 +425,10 @@ export class Journal {
         const stale = isLong && (await findStale({ header, copies: [disk, ...peers] }, sealed.length))
         const isWhole = stale && !stale.has(disk.disk) && !this.damaged.has(sealed.segment, disk.disk)
         if (isWhole) copies.add(disk.disk)
-        else copies.delete(disk.disk)
+        else if (copies.delete(disk.disk)) hasLost = true
       }
+      // Whoever repairs was told of the disk before, and may have looked when these copies still counted.
+      if (hasLost) onSegmentDamaged?.()
     } catch (error) {
       log.warn('journal-disk-failed', { partition, disk: disk.disk, code: codeOf(error) })
       this.#options.members.passOver(disk.disk, 'failing')

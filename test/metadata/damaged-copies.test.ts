@@ -121,6 +121,36 @@ test(
 )
 
 test(
+  'of a disk that comes back without a copy that counted, whoever repairs hears',
+  deadline(LIMIT_MS, async () => {
+    const place = store()
+    let asked = 0
+    const onSegmentDamaged = (): void => void asked++
+    const partition = await openPartition(place, { segmentBytes: 16_000, onSegmentDamaged })
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    for (let i = 0; partition.segments.list().length < 2; i++) {
+      await putText(partition, 'b', `k${i}`, 'x'.repeat(2_000))
+    }
+    const { segment, disks } = partition.segments.list()[0]!
+    const disk = disks[0]!
+    const io = place.disks[disk - 1]!
+    await partition.setDisk(disk, undefined)
+    await partition.setDisk(disk, io)
+    assert.is(asked, 0, 'all is there')
+    await partition.setDisk(disk, undefined)
+    io.files.delete(segment)
+    await partition.setDisk(disk, io)
+    assert.is(asked, 1)
+    assert.equal(
+      partition.segments.damaged().map((damage) => [damage.segment, damage.missing]),
+      [[segment, 1]],
+    )
+    await repairAll(partition)
+    await partition.close()
+  }),
+)
+
+test(
   'a copy without its header, and one that is not there, are told and made anew',
   deadline(LIMIT_MS, async () => {
     const place = await filled()

@@ -20,7 +20,6 @@ import { checkWholeStore } from './store-check.ts'
 
 /** Fewer would be a log that was not recorded. */
 const STATES_MIN = 20
-/** One state in so many is started twice; prime to the number of disks that may be out. */
 const SECOND_EVERY = 23
 
 export interface CheckOptions {
@@ -28,6 +27,8 @@ export interface CheckOptions {
   readonly samples?: number
   /** One state in so many is looked at by the whole store; one in three of these beyond its first start. */
   readonly wholeEvery?: number
+  /** One state in so many is started twice, which costs as much as two hundred others; prime to the number of disks that may be out. */
+  readonly secondEvery?: number
   /** The store sees its disks through something that has a fault. */
   readonly through?: (files: FaultyFiles) => FileSystem
 }
@@ -74,10 +75,11 @@ interface Checks {
   readonly scenario: Scenario
   readonly quick: QuickChecks
   readonly wholeEvery: number
+  readonly secondEvery: number
 }
 
 const checkState = async (
-  { simulation, scenario, quick, wholeEvery }: Checks,
+  { simulation, scenario, quick, wholeEvery, secondEvery }: Checks,
   state: StoreState,
   turn: number,
 ): Promise<void> => {
@@ -86,7 +88,7 @@ const checkState = async (
   // Neighbouring states lack the same disk: they have more in common then.
   const outs = [0, 1, 2].map((i) => mayBeOut[(state.point + i) % mayBeOut.length])
   try {
-    await quick.check(state, { outs, isSecond: turn % SECOND_EVERY === 0 })
+    await quick.check(state, { outs, isSecond: turn % secondEvery === 0 })
     if (turn % wholeEvery !== 0) return
     const isFuture = scenario.damaged === undefined && turn % (3 * wholeEvery) === 0
     await checkWholeStore(simulation, scenario, state, { outs, isFuture })
@@ -100,14 +102,19 @@ const checkState = async (
 export const checkScenario = async (
   seed: number,
   scenario: Scenario,
-  { samples = 0, wholeEvery = Number.POSITIVE_INFINITY, through }: CheckOptions = {},
+  {
+    samples = 0,
+    wholeEvery = Number.POSITIVE_INFINITY,
+    secondEvery = SECOND_EVERY,
+    through,
+  }: CheckOptions = {},
 ): Promise<number> => {
   const recording = await record(seed, scenario, through)
   const checks = {
     simulation: createSimulation(seed),
     scenario,
     quick: new QuickChecks(scenario),
-    wholeEvery,
+    ...{ wholeEvery, secondEvery },
   }
   const random = createPrng(seed + 2)
   let turn = 0

@@ -25,6 +25,7 @@ import { factsOf } from '../../src/server.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
 import { noLock, type TakeLock } from '../../src/storage/lock.ts'
 import { type StartedStore, startStore } from '../../src/storage/start.ts'
+import { createHurriedClock } from './hurried-clock.ts'
 
 export type ScrubRates = Omit<ScrubberArgs, 'gateways'>
 
@@ -157,7 +158,7 @@ export interface ProbedStore {
   close(): Promise<void>
 }
 
-/** Opens a store on `files`; the same files open the same store again. */
+/** Opens a store on `files`, whose time is hurried; the same files open the same store again. */
 export const openProbedStore = async (
   files = createMemoryFiles(),
   disks = 6,
@@ -165,8 +166,10 @@ export const openProbedStore = async (
   log: Log = silentLog,
 ): Promise<ProbedStore> => {
   const roots = Array.from({ length: disks }, (_, slot) => `/store/d${slot + 1}`)
-  const arena = createProbeArena(64 * MiB)
-  const opened = await openEngine({ files, roots, arena, partitions: 2, makeCoder, log })
+  const { clock, stop } = createHurriedClock()
+  const arena = createProbeArena(64 * MiB, clock)
+  const opened = await openEngine({ files, roots, arena, partitions: 2, makeCoder, log, clock })
   const { engine, system, restartGateway } = opened
-  return { engine, system, arena, files, roots, restartGateway, close: () => system.close() }
+  const close = (): Promise<void> => system.close().finally(stop)
+  return { engine, system, arena, files, roots, restartGateway, close }
 }

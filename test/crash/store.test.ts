@@ -10,7 +10,7 @@ const test = suite('the store after a power cut')
 const LIMIT_MS = 600_000
 /** By their bytes. */
 const STATES_MIN = 20_000
-const OPTIONS: CheckOptions = { samples: roundsOf(10, 40), wholeEvery: 150, secondEvery: roundsOf(67, 23) }
+const OPTIONS: CheckOptions = { samples: roundsOf(6, 40), wholeEvery: 150, secondEvery: roundsOf(67, 23) }
 
 for (const { name, make } of SCENARIOS) {
   test(

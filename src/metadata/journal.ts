@@ -89,6 +89,8 @@ export class Journal {
   #nextNumber = 1
   #lastDisks: readonly DiskNumber[] = []
   #wanted: { only?: ReadonlySet<DiskNumber> } | undefined
+  /** Of the open segment's. */
+  readonly #openedAnew = new Set<DiskNumber>()
   /** Files that are void as soon as the open segment counts. */
   #void: { disk: DiskNumber; segment: number }[] = []
 
@@ -175,7 +177,9 @@ export class Journal {
 
   /** These disks were opened anew: what they had open is never appended to again. */
   reopened(disks: ReadonlySet<DiskNumber>): void {
-    if (this.#open?.header.disks.some((disk) => disks.has(disk))) this.#wanted ??= {}
+    const here = this.#open?.header.disks.filter((disk) => disks.has(disk)) ?? []
+    if (here.length > 0) this.#wanted ??= {}
+    for (const disk of here) this.#openedAnew.add(disk)
   }
 
   /** The next frame begins a new segment, on `only` these disks when given. */
@@ -249,8 +253,20 @@ export class Journal {
       header: withoutList(open.header),
       copies: new Set(open.header.disks.filter((disk) => !this.damaged.has(open.header.segment, disk))),
     })
+    const again = [...this.#openedAnew]
+    this.#openedAnew.clear()
+    if (again.length > 0) void this.#lookAgain(again)
     // While it was written to nothing could be made anew.
     if (this.damaged.of(open.header.segment).length > 0) this.#options.onSegmentDamaged?.()
+  }
+
+  /** What came back may be older than what was open on it: only what is sealed can be compared. */
+  async #lookAgain(disks: readonly DiskNumber[]): Promise<void> {
+    for (const disk of disks) {
+      const io = this.#options.members.io(disk)
+      if (io) await this.adoptCopies(io)
+    }
+    this.#options.onSegmentDamaged?.()
   }
 
   async #openNext(firstSequence: number): Promise<void> {

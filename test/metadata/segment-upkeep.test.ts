@@ -147,6 +147,30 @@ test(
 )
 
 test(
+  'a disk that comes back without what was open on it holds no copy of that',
+  deadline(5_000, async () => {
+    const place = store()
+    const partition = await open(place)
+    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    await putText(partition, 'b', 'k', 'one')
+    const segment = Math.max(...place.disks.flatMap(({ files }) => [...files.keys()]))
+    const disk = place.disks.find(({ files }) => files.has(segment))!
+    disk.files.delete(segment)
+    await partition.setMembers(inSession(place, 1))
+    // Seals it.
+    await putText(partition, 'b', 'k', 'two')
+    const missing = (): number =>
+      partition.segments.damaged().find((damage) => damage.segment === segment)?.missing ?? 0
+    while (missing() === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    assert.is(missing(), 1)
+    assert.is(await partition.segments.repair(segment, disk.disk), disk.disk)
+    assert.is(missing(), 0)
+    assert.ok(disk.files.has(segment))
+    await partition.close()
+  }),
+)
+
+test(
   'a copy on a disk that is a member no more is not among those that can be verified',
   deadline(5_000, async () => {
     const place = store()

@@ -1,6 +1,7 @@
-// Finds disks that are older copies of themselves. Each start is a session with a number; the number of the last session a
-// disk was known to be whole in is in a file on the disk and in the metadata, and is written there before anything is served,
-// on the disk first. A disk whose file says less than the metadata do has lost what was written since.
+// Finds disks that are older copies of themselves. Each start is a session with a number, and each disk that comes back while the store
+// runs gets a higher one; the number a disk was last known to be whole in is in a file on it and in the metadata, and is written
+// there before anything is served, on the disk first. A disk whose file says less than the metadata do has lost what was written
+// since. One whose file says the same, but is not the file that was written then, is a copy, and may have.
 //
 // Such a disk keeps its old number until all that should be on it was looked at: an end of the process in between is a new
 // beginning of that.
@@ -9,9 +10,15 @@ import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { SECOND } from '../base/units.ts'
-import { SESSIONS_ENTRY } from '../metadata/configuration.ts'
+import { SESSION_FILES_ENTRY, SESSIONS_ENTRY } from '../metadata/configuration.ts'
 import type { ActorRef } from '../runtime/actor.ts'
-import { inspectSession, writeSession } from '../storage/session-file.ts'
+import {
+  type CopyKind,
+  copyKindOf,
+  inspectSession,
+  type SessionFile,
+  writeSession,
+} from '../storage/session-file.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 
 export interface SeenDisk {
@@ -19,14 +26,21 @@ export interface SeenDisk {
   readonly number: DiskNumber
   readonly id: string
   readonly root: string
+  /** Goes up each time a disk is opened in this slot. */
+  readonly opening: number
+}
+
+export interface FoundCopy {
+  readonly disk: SeenDisk
+  readonly kind: CopyKind
 }
 
 export interface DiskSessions {
   /**
-   * Resolves to those of the disks that are older copies. All others are of the running session then, on disk and in the
+   * Resolves to those of the disks that are copies of themselves. All others are of the running session then, on disk and in the
    * metadata. Undefined when no partition says what it has recorded: nothing is judged then, and nothing written.
    */
-  record(disks: readonly SeenDisk[]): Promise<SeenDisk[] | undefined>
+  record(disks: readonly SeenDisk[]): Promise<FoundCopy[] | undefined>
   /** All that should be on the disk is there again. False when no partition can be told; then it has to be said again. */
   confirm(disk: SeenDisk): Promise<boolean>
 }
@@ -42,12 +56,21 @@ export interface DiskSessionsOptions {
 const LIMIT = { withinMs: 10 * SECOND }
 
 /** Session by disk number. */
-type Recorded = Readonly<Record<string, number>>
+type Sessions = Readonly<Record<string, number>>
+/** The file that says so, by disk number. */
+type SessionFiles = Readonly<Record<string, SessionFile>>
+
+interface Recorded {
+  readonly sessions: Sessions
+  readonly files: SessionFiles
+}
 
 export const createDiskSessions = ({ files, buckets, session, log }: DiskSessionsOptions): DiskSessions => {
   let current: number | undefined
-  /** Of disks that are older copies, the session they say: one that is seen again is told once. */
+  /** Of disks that are copies, the session they say: one that is seen again is told once. */
   const told = new Map<DiskNumber, number>()
+  /** How each disk was opened when it was recorded: one that was opened anew since was away. */
+  const met = new Map<DiskNumber, string>()
 
   /** What each partition has recorded; none of those that do not answer, which are not told anything either. */
   const recall = async (): Promise<Map<ActorRef<BucketProtocol>, Recorded>> => {
@@ -55,8 +78,14 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
     await Promise.all(
       buckets.map(async (bucket) => {
         try {
-          const recorded = await bucket.ask('config', { name: SESSIONS_ENTRY }, LIMIT)
-          said.set(bucket, (recorded as Recorded | undefined) ?? {})
+          const [sessions, written] = await Promise.all([
+            bucket.ask('config', { name: SESSIONS_ENTRY }, LIMIT),
+            bucket.ask('config', { name: SESSION_FILES_ENTRY }, LIMIT),
+          ])
+          said.set(bucket, {
+            sessions: (sessions as Sessions | undefined) ?? {},
+            files: (written as SessionFiles | undefined) ?? {},
+          })
         } catch (error) {
           log.info('sessions-not-recalled', { bucket: bucket.path, code: codeOf(error) })
         }
@@ -71,21 +100,24 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
   ): Promise<void> => {
     await Promise.all(
       [...said].map(async ([bucket, recorded]) => {
+        const { sessions, files: written } = newestOf([recorded, news])
         try {
-          await bucket.ask('putConfig', { name: SESSIONS_ENTRY, value: newestOf([recorded, news]) }, LIMIT)
+          await Promise.all([
+            bucket.ask('putConfig', { name: SESSIONS_ENTRY, value: sessions }, LIMIT),
+            bucket.ask('putConfig', { name: SESSION_FILES_ENTRY, value: written }, LIMIT),
+          ])
         } catch (error) {
           log.info('sessions-not-recorded', { bucket: bucket.path, code: codeOf(error) })
         }
       }),
     )
   }
-  /** Which of the disks say so now. */
-  const write = async (disks: readonly SeenDisk[], at: number): Promise<SeenDisk[]> => {
+  /** Which of the disks say so now, and when their files were made. */
+  const write = async (disks: readonly SeenDisk[], at: number): Promise<[SeenDisk, number][]> => {
     const written = await Promise.all(
-      disks.map(async (disk) => {
+      disks.map(async (disk): Promise<[SeenDisk, number][]> => {
         try {
-          await writeSession(files, disk.root, disk.id, at)
-          return [disk]
+          return [[disk, await writeSession(files, disk.root, disk.id, at)]]
         } catch (error) {
           // Full, or gone: it stays of the session that it says.
           log.info('session-not-written', { disk: disk.number, code: codeOf(error) })
@@ -102,8 +134,24 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
   ): Promise<void> => {
     const at = current!
     const written = await write(disks, at)
-    const news = Object.fromEntries(written.map(({ number }) => [number, at]))
-    if (written.length > 0) await commit(said, news)
+    if (written.length === 0) return
+    await commit(said, {
+      sessions: Object.fromEntries(written.map(([{ number }]) => [number, at])),
+      files: Object.fromEntries(written.map(([{ number }, bornMs]) => [number, { session: at, bornMs }])),
+    })
+  }
+  const tellCopy = (disk: SeenDisk, kind: CopyKind, at: number, recorded: number): void => {
+    if (told.get(disk.number) === at) return
+    told.set(disk.number, at)
+    const of = { slot: disk.slot, disk: disk.number }
+    if (kind === 'copy') log.warn('disk-copied', { ...of, root: disk.root, session: at })
+    else log.warn('disk-rolled-back', { ...of, session: at, recorded })
+  }
+  /** True when it was away since it was last recorded. */
+  const wasAway = ({ number, slot, opening }: SeenDisk): boolean => {
+    const before = met.get(number)
+    met.set(number, `${slot}/${opening}`)
+    return before !== undefined && before !== met.get(number)
   }
 
   return {
@@ -111,41 +159,51 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
       const said = await recall()
       if (said.size === 0) return undefined
       const recorded = newestOf([...said.values()])
-      current ??= Math.max(session, 1 + Math.max(0, ...Object.values(recorded)))
-      const older: SeenDisk[] = []
+      current ??= Math.max(session, 1 + Math.max(0, ...Object.values(recorded.sessions)))
+      const copies: FoundCopy[] = []
       const behind: SeenDisk[] = []
       for (const disk of disks) {
-        const { session: at, isDamaged } = await inspectSession(files, disk.root, disk.id)
-        const last = recorded[disk.number] ?? 0
-        const isNews = told.get(disk.number) !== at
-        if (isDamaged && isNews)
+        const seen = await inspectSession(files, disk.root, disk.id)
+        const last = recorded.sessions[disk.number] ?? 0
+        const isBack = wasAway(disk)
+        if (seen.isDamaged && told.get(disk.number) !== seen.session)
           log.warn('session-damaged', { slot: disk.slot, disk: disk.number, root: disk.root })
-        if (at < last) {
-          older.push(disk)
-          if (isNews)
-            log.warn('disk-rolled-back', { slot: disk.slot, disk: disk.number, session: at, recorded: last })
-          told.set(disk.number, at)
-        } else if (at !== current || last !== current) behind.push(disk)
+        const kind = copyKindOf(seen, { session: last, file: recorded.files[disk.number] })
+        if (kind !== undefined) {
+          copies.push({ disk, kind })
+          tellCopy(disk, kind, seen.session, last)
+          continue
+        }
+        // A copy that was made before it went, of its file system as a whole, has the file that was written then.
+        if (isBack && seen.session === current) current += 1
+        if (seen.session !== current || last !== current) behind.push(disk)
       }
       await advance(behind, said)
-      return older
+      return copies
     },
     async confirm(disk) {
       const said = await recall()
       if (said.size === 0 || current === undefined) return false
       told.delete(disk.number)
-      // Its file is old even where the metadata know it in this session.
+      // Its file is not the one that the metadata know, even where they know it in this session.
+      current += 1
       await advance([disk], said)
       return true
     },
   }
 }
 
-/** Of each disk the highest number. */
+/** Of each disk the highest number, and the file that says the newest. */
 const newestOf = (all: readonly Recorded[]): Recorded => {
-  const newest: Record<string, number> = {}
-  for (const recorded of all) {
-    for (const [disk, at] of Object.entries(recorded)) newest[disk] = Math.max(at, newest[disk] ?? 0)
+  const newest: { sessions: Record<string, number>; files: Record<string, SessionFile> } = {
+    ...{ sessions: {}, files: {} },
+  }
+  for (const { sessions, files } of all) {
+    for (const [disk, at] of Object.entries(sessions))
+      newest.sessions[disk] = Math.max(at, newest.sessions[disk] ?? 0)
+    for (const [disk, file] of Object.entries(files)) {
+      if (file.session >= (newest.files[disk]?.session ?? 0)) newest.files[disk] = file
+    }
   }
   return newest
 }

@@ -214,10 +214,11 @@ class Keeping {
     this.#retry = this.#context.clock.setTimer(RETRY_MS, () => this.begin())
   }
 
-  #seen({ slot, number, state }: RosterRow): SeenDisk[] {
+  #seen({ slot, number, state, session: opening }: RosterRow): SeenDisk[] {
     const root = rootIn(this.#facts, slot)
     const member = this.#table.get().disks.find((disk) => disk.number === number)
-    return state === 'out' || !member || root === undefined ? [] : [{ slot, number, id: member.id, root }]
+    const isThere = state !== 'out' && member !== undefined && root !== undefined
+    return isThere ? [{ slot, number, id: member.id, root, opening }] : []
   }
 
   begin(): void {

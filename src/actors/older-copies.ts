@@ -1,4 +1,4 @@
-// Disks that are older copies of themselves (see disk-sessions.ts), as long as they are looked over: the operator sees a note, the
+// Disks that are copies of themselves, and older (see disk-sessions.ts), as long as they are looked over: the operator sees a note, the
 // repairer looks through what they should have, and then they are of the running session.
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
@@ -35,16 +35,17 @@ export class OlderCopies {
 
   /** Before anything is served, and for each disk that comes. An older copy of a disk is looked over, and says so until then. */
   async record(rows: readonly RosterRow[]): Promise<void> {
-    const older = await this.#sessions.record(rows.flatMap((row) => this.#options.seen(row)))
-    if (older === undefined) {
+    const copies = await this.#sessions.record(rows.flatMap((row) => this.#options.seen(row)))
+    if (copies === undefined) {
       this.#isToRecord = true
       this.#options.again()
       return
     }
-    for (const disk of older) {
+    for (const { disk, kind } of copies) {
+      const what = kind === 'older' ? 'an older copy' : 'a copy'
       this.#options.notes.set(
         disk.slot,
-        `${disk.root} holds an older copy of its disk: what it lacks is being made anew`,
+        `${disk.root} holds ${what} of its disk: what it lacks is being made anew`,
       )
       this.#suspects.add(disk.number)
     }

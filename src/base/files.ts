@@ -12,6 +12,11 @@ export interface FileStat {
   readonly links: number
   readonly inode: number
   readonly device: number
+  /**
+   * When it was made, by the clock of the system: neither its name nor its bytes nor its owner change that, and a copy has its own. 0
+   * where the file system does not say.
+   */
+  readonly bornMs: number
   readonly kind: 'file' | 'directory' | 'other'
 }
 

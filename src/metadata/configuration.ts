@@ -10,6 +10,9 @@ export const DISKS_ENTRY = 'disks'
 /** Name of the entry with the session each disk was last whole in, by its number: see actors/disk-sessions.ts. */
 export const SESSIONS_ENTRY = 'sessions'
 
+/** Name of the entry with when the file that says so was made, and for which session, by the number of the disk. */
+export const SESSION_FILES_ENTRY = 'session-files'
+
 export interface PutConfig extends CommitLimits {
   readonly name: string
   /** Anything JSON can say; undefined removes the entry. */

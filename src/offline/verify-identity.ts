@@ -69,7 +69,10 @@ export const reportMissing = (verification: Verification): void => {
   for (const finding of found) findings.add(finding)
 }
 
-/** Whether the disks are the ones that the metadata saw last, and no older copies of them. */
+/**
+ * Whether the disks are the ones that the metadata saw last, and no older copies of them. That a disk was copied is nothing wrong by
+ * itself: what it lacks is found here as a start would find it.
+ */
 export const verifySessions = async (verification: Verification): Promise<void> => {
   const { store, files, findings, sessions } = verification
   for (const { root, identity } of store.plan.disks) {
@@ -81,7 +84,10 @@ export const verifySessions = async (verification: Verification): Promise<void> 
       what: 'identity',
       ...ofDisk(verification, identity.number),
       file: SESSION_NAME,
-      reason: `it says session ${session}, the metadata ${seen}: the disk is an older copy of itself`,
+      reason:
+        session === 0
+          ? 'it is missing; a start looks over all that is on the disk'
+          : `it says session ${session}, the metadata ${seen}: the disk is an older copy of itself`,
     })
   }
 }

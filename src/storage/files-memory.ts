@@ -151,6 +151,8 @@ export const createMemoryFiles = (options: MemoryFilesOptions = {}): MemoryFiles
     links: node.links,
     inode: node.inode,
     device,
+    // No number is given twice, so it tells a copy from what it was made of.
+    bornMs: node.inode,
     kind: node.kind,
   })
   const resizeNode = (operation: string, path: string, node: FileNode, size: number): void => {

@@ -56,6 +56,7 @@ const toStat = (stats: fs.Stats): FileStat => ({
   links: stats.nlink,
   inode: stats.ino,
   device: stats.dev,
+  bornMs: Math.max(0, Math.floor(stats.birthtimeMs)),
   kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other',
 })
 

@@ -18,6 +18,33 @@ const SESSION_MAX = 2 ** 32 / VOLUMES_PER_SESSION - 1
 export const firstVolumeOf = (session: number): number =>
   Math.min(session, SESSION_MAX) * VOLUMES_PER_SESSION + 1
 
+/** The file that was written to a disk last, as the metadata remember it. */
+export interface SessionFile {
+  readonly session: number
+  readonly bornMs: number
+}
+
+/** What the metadata remember of a disk. `file`: not what a release wrote that did not look at it. */
+export interface RecordedSession {
+  readonly session: number
+  readonly file: SessionFile | undefined
+}
+
+/** `older`: its number says so. `copy`: it has the number, in another file: it may lack what was written since it was made. */
+export type CopyKind = 'older' | 'copy'
+
+/** What a disk is when it is not the one that was recorded. */
+export const copyKindOf = (
+  { session, bornMs }: SeenSession,
+  recorded: RecordedSession | undefined,
+): CopyKind | undefined => {
+  if (recorded === undefined) return undefined
+  if (session < recorded.session) return 'older'
+  const { file } = recorded
+  const isKnown = file !== undefined && file.session === session && file.bornMs !== 0 && bornMs !== 0
+  return isKnown && file.bornMs !== bornMs ? 'copy' : undefined
+}
+
 const encode = (diskId: string, session: number): Uint8Array => {
   const file = Buffer.alloc(BYTES)
   file.writeUInt32LE(MAGIC, 0)
@@ -34,11 +61,14 @@ export interface SeenSession {
   readonly session: number
   /** There is a file, and it is not this disk's, or not whole. */
   readonly isDamaged: boolean
+  /** When the file was made; 0 where its file system does not say. A copy of it, which says the same session, has its own. */
+  readonly bornMs: number
 }
 
-const DAMAGED: SeenSession = { session: 0, isDamaged: true }
+const NONE: SeenSession = { session: 0, isDamaged: false, bornMs: 0 }
+const DAMAGED: SeenSession = { ...NONE, isDamaged: true }
 
-const decode = (bytes: Uint8Array, diskId: string): SeenSession => {
+const decode = (bytes: Uint8Array, diskId: string, bornMs: number): SeenSession => {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (file.length < BYTES || file.readUInt32LE(0) !== MAGIC) return DAMAGED
   const end = file.length - 4
@@ -49,7 +79,7 @@ const decode = (bytes: Uint8Array, diskId: string): SeenSession => {
     throw fault('RECORD_VERSION', `the file ${SESSION_NAME} has format ${version}: use a newer release`)
   }
   return file.toString('hex', 8, 24) === diskId
-    ? { session: file.readUInt32LE(24), isDamaged: false }
+    ? { session: file.readUInt32LE(24), isDamaged: false, bornMs }
     : DAMAGED
 }
 
@@ -59,23 +89,32 @@ export const inspectSession = async (
   root: string,
   diskId: string,
 ): Promise<SeenSession> => {
+  const path = `${root}/${SESSION_NAME}`
   let bytes: Uint8Array | undefined
+  let bornMs: number
   try {
-    bytes = await readSmallFile(files, `${root}/${SESSION_NAME}`)
+    bytes = await readSmallFile(files, path)
+    bornMs = await birthOf(files, path)
   } catch {
     return DAMAGED
   }
-  return bytes === undefined ? { session: 0, isDamaged: false } : decode(bytes, diskId)
+  return bytes === undefined ? NONE : decode(bytes, diskId, bornMs)
 }
+
+const birthOf = async (files: FileSystem, path: string): Promise<number> =>
+  (await files.stat(path))?.bornMs ?? 0
 
 /** As `inspectSession`, where only the number matters. */
 export const readSession = async (files: FileSystem, root: string, diskId: string): Promise<number> =>
   (await inspectSession(files, root, diskId)).session
 
-/** Whole or not at all; durable when it resolves. */
-export const writeSession = (
+/** Whole or not at all; durable when it resolves, to when the file was made. */
+export const writeSession = async (
   files: FileSystem,
   root: string,
   diskId: string,
   session: number,
-): Promise<void> => replaceFile(files, root, SESSION_NAME, encode(diskId, session))
+): Promise<number> => {
+  await replaceFile(files, root, SESSION_NAME, encode(diskId, session))
+  return birthOf(files, `${root}/${SESSION_NAME}`)
+}

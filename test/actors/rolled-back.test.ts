@@ -1,16 +1,19 @@
-// A disk that was replaced by an older copy of itself while the store was stopped: what it lacks is found at the start, not by
+// A disk that was replaced by an older copy of itself, while the store was stopped or ran: what it lacks is found at the start, not by
 // readers, redundancy is not full until it is there again, and no volume's number is given twice.
 import { Buffer } from 'node:buffer'
 import type { InspectorProtocol, Redundancy } from '../../src/actors/inspector.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import type { FileSystem } from '../../src/base/files.ts'
+import { type Log, silentLog } from '../../src/base/log.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import type { ShardPlace } from '../../src/metadata/records.ts'
+import { createMemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { readFile, writeFile } from '../support/disks.ts'
 import { openProbedStore, type ProbedStore } from '../support/engine-probe.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import { emptyTree, eventually } from '../support/memory-tree.ts'
-import { assert, deadline, suite } from '../support/uvu.ts'
+import { assert, deadline, rejectsWith, suite } from '../support/uvu.ts'
 
 const test = suite('a disk rolled back')
 const LIMIT_MS = 60_000
@@ -174,6 +177,98 @@ test(
     const poor = await openProbedStore(files)
     await checkAll(poor, ['first', 'second', 'third', 'fourth'])
     await poor.close()
+  }),
+)
+
+const removeAll = async ({ engine }: ProbedStore, name: string): Promise<void> => {
+  for (const size of SIZES) await engine.objects.delete(address(`${name}-${size}`))
+}
+const checkAllGone = async ({ engine }: ProbedStore, name: string): Promise<void> => {
+  for (const size of SIZES)
+    await rejectsWith('NoSuchKey', () => engine.objects.head(address(`${name}-${size}`)))
+}
+/** A store with a copy of one disk that was made while it ran; something was written and something deleted since. */
+const prepareRunning = async (log: Log) => {
+  const store = await openProbedStore(createMemoryFiles(), 6, undefined, log)
+  const { files, roots } = store
+  await store.engine.buckets.create('bucket', { owner: OWNER, region: 'us-east-1' })
+  await putAll(store, 'first')
+  await files.makeDirectory('/copy')
+  await copyTree(files, roots[ROLLED]!, '/copy')
+  await putAll(store, 'second')
+  await removeAll(store, 'first')
+  return { store, files, root: roots[ROLLED]! }
+}
+const checkMended = async (store: ProbedStore): Promise<void> => {
+  await eventually('full redundancy', LIMIT_MS / 2, async () => {
+    const { waiting, disks } = await redundancy(store)
+    const isPresent = disks.every(({ state, message }) => state === 'present' && message === undefined)
+    return isPresent && waiting.shards === 0
+  })
+  await store.close()
+  const { files, roots } = store
+  for (const slot of [3, 4]) await files.rename(roots[slot]!, `/away-${slot}`)
+  const poor = await openProbedStore(files)
+  await checkAll(poor, ['second', 'third'])
+  await checkAllGone(poor, 'first')
+  await poor.close()
+}
+
+test(
+  'a copy that was made while the store runs is looked over when it takes the place of the disk, before two others are lost',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const { store, files, root } = await prepareRunning(log)
+    await files.rename(root, '/gone')
+    await eventually(
+      'the disk is out',
+      LIMIT_MS / 4,
+      async () => (await redundancy(store)).disks[ROLLED]!.state === 'out',
+    )
+    await putAll(store, 'third')
+    await files.rename('/copy', root)
+    await eventually('the copy is told', LIMIT_MS / 4, () => of('disk-copied').length === 1)
+    await checkAll(store, ['second', 'third'])
+    await checkAllGone(store, 'first')
+    await eventually('it was looked over', LIMIT_MS / 2, () => of('disk-verified').length === 1)
+    await checkMended(store)
+  }),
+)
+
+test(
+  'a copy that was made while the store ran is looked over at the next start',
+  deadline(LIMIT_MS, async () => {
+    const { store, files, root } = await prepareRunning(silentLog)
+    await putAll(store, 'third')
+    await store.close()
+    await files.rename(root, '/gone')
+    await files.rename('/copy', root)
+    const next = await openProbedStore(files)
+    const { waiting, disks } = await redundancy(next)
+    assert.ok(waiting.shards > 0, 'it is known from the start')
+    assert.match(disks[ROLLED]!.message ?? '', 'holds a copy')
+    await checkMended(next)
+  }),
+)
+
+test(
+  'a disk that was away and comes back as it went is taken for itself',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const { store, files, root } = await prepareRunning(log)
+    for (let i = 0; i < 2; i++) {
+      await files.rename(root, '/gone')
+      await eventually('it is out', LIMIT_MS / 4, async () => {
+        return (await redundancy(store)).disks[ROLLED]!.state === 'out'
+      })
+      await files.rename('/gone', root)
+      await eventually('it is back', LIMIT_MS / 4, async () => {
+        return (await redundancy(store)).disks[ROLLED]!.state === 'present'
+      })
+    }
+    await putAll(store, 'third')
+    assert.equal([of('disk-copied'), of('disk-rolled-back')], [[], []])
+    await checkMended(store)
   }),
 )
 

@@ -155,6 +155,27 @@ export const fileSystemContract = (
     assert.is(await files.stat(`${root}/a/below`), undefined)
   })
 
+  check('a file keeps when it was made, where that is known, and a copy has its own', async (subject) => {
+    const { files, root } = subject
+    await write(subject, `${root}/a`, 'abc')
+    await files.makeDirectory(`${root}/d`)
+    const bornOf = async (name: string) => (await files.stat(`${root}/${name}`))?.bornMs
+    const born = await bornOf('a')
+    assert.ok(Number.isSafeInteger(born) && born! >= 0)
+    await files.rename(`${root}/a`, `${root}/d/b`)
+    assert.is(await bornOf('d/b'), born)
+    const file = await files.open(`${root}/d/b`, 'update')
+    await file.write([bytes('xyz!')], 0)
+    await file.close()
+    assert.is(await bornOf('d/b'), born)
+    if (born === 0) return
+    // The clock of a file system may stand still for some milliseconds.
+    for (let made = born; made === born; made = await bornOf('a')) {
+      await files.remove(`${root}/a`).catch(() => undefined)
+      await write(subject, `${root}/a`, 'abc')
+    }
+  })
+
   check('a removed file has no links but can be read while it is open', async (subject) => {
     const { files, root } = subject
     await write(subject, `${root}/a`, 'abc')

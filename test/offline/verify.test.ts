@@ -200,7 +200,7 @@ test(
       `damaged identity  disk 3  ${store.disks[2]}/store.key  it is missing or damaged; a start writes it anew`,
       `damaged identity  disk 4  ${store.disks[3]}/session  it is damaged; a start looks over all that is on the disk`,
       `damaged identity  disk 6  ${store.disks[5]}/shards  the directory is missing`,
-      `damaged identity  disk 5  ${store.disks[4]}/session  it says session 0, the metadata 2: the disk is an older copy of itself`,
+      `damaged identity  disk 5  ${store.disks[4]}/session  it is missing; a start looks over all that is on the disk`,
     ])
     const others = findings.filter(({ what }) => what !== 'identity')
     assert.equal([...new Set(others.map(({ what, disk }) => `${what} ${disk}`))], ['shard 6'])

@@ -53,11 +53,11 @@ test(
     for (let position = 0; position < whole.length; position++) {
       await flipByte(files, PATH, position)
       const seen = await inspectSession(files, TEST_ROOT, ID)
-      assert.equal(seen, { session: 0, isDamaged: true }, `byte ${position}`)
+      assert.equal(seen, { session: 0, isDamaged: true, bornMs: 0 }, `byte ${position}`)
       await flipByte(files, PATH, position)
     }
     await files.remove(PATH)
-    assert.equal(await inspectSession(files, TEST_ROOT, ID), { session: 0, isDamaged: false })
+    assert.equal(await inspectSession(files, TEST_ROOT, ID), { session: 0, isDamaged: false, bornMs: 0 })
     whole.writeUInt16LE(2, 4)
     whole.writeUInt32LE(crc32(whole.subarray(0, 28)), 28)
     await writeFile(files, PATH, whole)

@@ -137,7 +137,7 @@ class Names {
   stat(inode: number): FileStat {
     const value = this.inodes.get(inode)!
     const isGone = this.unlinked.has(inode)
-    const shared = { inode, device: 1 }
+    const shared = { inode, device: 1, bornMs: inode }
     if (isDirectory(value)) return { ...shared, size: 0, links: isGone ? 0 : 2, kind: 'directory' }
     return { ...shared, size: value.size, links: isGone ? 0 : 1, kind: 'file' }
   }

@@ -21,6 +21,7 @@ interface FileEdit {
 export interface FileNode {
   readonly kind: 'file'
   readonly inode: number
+  readonly bornMs: number
   links: number
   readonly bytes: SparseBytes
   edits: FileEdit[]
@@ -59,8 +60,8 @@ let inodes = 1
 export const createDirectoryNode = (): DirectoryNode => ({
   ...{ kind: 'directory', inode: inodes++, links: 2, entries: new Map() },
 })
-export const createFileNode = (): FileNode => ({
-  ...{ kind: 'file', inode: inodes++, links: 1, bytes: new SparseBytes(), edits: [] },
+export const createFileNode = (bornMs: number): FileNode => ({
+  ...{ kind: 'file', inode: inodes++, bornMs, links: 1, bytes: new SparseBytes(), edits: [] },
 })
 
 const noteEdit = (file: FileNode, kind: FileEdit['kind'], position: number, bytes: Uint8Array): void => {
@@ -203,11 +204,11 @@ export class DiskTree {
     return found
   }
 
-  /** The same content, durable, on the same device. */
-  copy(): DiskTree {
+  /** The same content, durable, on the same device, in files that are made now. */
+  copy(bornMs: number): DiskTree {
     const copyOf = (node: Node): Node => {
       if (node.kind === 'file') {
-        return { ...createFileNode(), bytes: node.bytes.copy() }
+        return { ...createFileNode(bornMs), bytes: node.bytes.copy() }
       }
       const made = createDirectoryNode()
       for (const [name, child] of node.entries) made.entries.set(name, copyOf(child))

@@ -122,9 +122,8 @@ export class Faults {
   /** It is away for its time, and comes back as it was or as it had been at first. */
   #takeOut({ what, forMs }: DiskItem, disk: SimulatedDisk): void {
     const { machine } = this.#world
-    const back = what === 'old content' ? new SimulatedDisk(disk.tree.copy()) : disk
-    // In the session that it was seen in last nobody can tell it from the disk that went.
-    if (what === 'old content') back.isHurtInSilence = true
+    const copy = () => new SimulatedDisk(disk.tree.copy(this.#world.clock.nowMs()))
+    const back = what === 'old content' ? copy() : disk
     back.hurtIdentity = disk.hurtIdentity
     // It may have been put into another slot meanwhile, also while it is away.
     const replace = (before: SimulatedDisk, after: SimulatedDisk): void => {

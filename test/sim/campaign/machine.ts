@@ -235,7 +235,7 @@ class ProcessFiles {
     if (mode === 'create') {
       if (found) throw new FileError('open', path, 'EEXIST')
       if (condition.isFull) throw new FileError('open', path, 'ENOSPC')
-      const node = createFileNode()
+      const node = createFileNode(this.#clock.nowMs())
       tree.make(directory, name, node)
       return this.#openNode(path, disk, node)
     }
@@ -381,7 +381,7 @@ class ProcessFiles {
   }
 }
 
-const ROOT_STAT = { size: 0, links: 2, inode: 0, device: BARE_DEVICE, kind: 'directory' } as const
+const ROOT_STAT = { size: 0, links: 2, inode: 0, bornMs: 0, device: BARE_DEVICE, kind: 'directory' } as const
 
 const isPlain = ({ condition }: SimulatedDisk): boolean =>
   !condition.isFull && !condition.isReadOnly && !condition.hang && condition.oneShots.length === 0
@@ -389,4 +389,5 @@ const isPlain = ({ condition }: SimulatedDisk): boolean =>
 const statOf = (node: Node, { tree }: SimulatedDisk) => ({
   size: node.kind === 'file' ? node.bytes.size : 0,
   ...{ links: node.links, inode: node.inode, device: tree.device, kind: node.kind },
+  bornMs: node.kind === 'file' ? node.bornMs : 0,
 })

@@ -125,6 +125,7 @@ export class Faults {
     const copy = () => new SimulatedDisk(disk.tree.copy(this.#world.clock.nowMs()))
     const back = what === 'old content' ? copy() : disk
     back.hurtIdentity = disk.hurtIdentity
+    back.isHurtInSilence = disk.isHurtInSilence
     // It may have been put into another slot meanwhile, also while it is away.
     const replace = (before: SimulatedDisk, after: SimulatedDisk): void => {
       const slot = machine.slots.indexOf(before)

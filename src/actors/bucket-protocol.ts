@@ -14,7 +14,7 @@ import type {
   VersionRecord,
 } from '../metadata/records.ts'
 import type { Relocation } from '../metadata/relocation.ts'
-import type { LeftOnDisk } from '../metadata/segment-upkeep.ts'
+import type { LeftOnDisk, VerifiedCopy } from '../metadata/segment-upkeep.ts'
 import type { NewData, ShardsData } from '../metadata/stored.ts'
 import type { Address } from '../runtime/actor.ts'
 import type {
@@ -152,8 +152,8 @@ export interface BucketProtocol {
   leftOn(m: { disk: DiskNumber }): Promise<LeftOnDisk>
   /** Sealed segments, with the disks whose copies are whole as far as is known. */
   segments(m: Record<string, never>): readonly SealedCopies[]
-  /** Reads one copy of a sealed segment whole: false when it does not hold, and then it is repaired. */
-  verifySegment(m: { segment: number; disk: DiskNumber }): Promise<boolean>
+  /** Reads one copy of a sealed segment whole; one that does not hold is repaired. */
+  verifySegment(m: { segment: number; disk: DiskNumber }): Promise<VerifiedCopy>
   /** A piece of the check of the indexes; `isNew` begins it anew. See metadata/index-check.ts. */
   checkIndexes(m: { isNew: boolean }): Promise<CheckedPiece>
   /** Makes one missing copy of a sealed segment anew; undefined when there is none to make. */

@@ -5,11 +5,13 @@
 //   segments   every copy of every sealed segment of the journal
 //   indexes    against each other and against the journal
 //   strays     what else lies on the disks: looked at, and after a while looked at again and removed
+import { sleep } from '../base/clock.ts'
 import { codeOf, refusal } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import { KiB, MINUTE, SECOND } from '../base/units.ts'
 import type { HeldPage, HeldScope } from '../metadata/held.ts'
 import { isSamePlace } from '../metadata/relocation.ts'
+import type { VerifiedCopy } from '../metadata/segment-upkeep.ts'
 import type { ShardsData } from '../metadata/stored.ts'
 import type { ActorRef, Context } from '../runtime/actor.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
@@ -54,6 +56,8 @@ export interface TourDependencies {
 const RECORDS_PER_PAGE = 64
 const VOLUME_PIECE_BYTES = 256 * KiB
 const LIMIT = { withinMs: 60 * SECOND }
+/** In which the actor of a disk notices that its disk went. */
+const SETTLE_MS = 1 * SECOND
 const SEGMENT_LIMIT = { withinMs: 5 * MINUTE }
 
 const NOTHING: ReadonlyMap<DiskNumber, number> = new Map()
@@ -249,21 +253,35 @@ export class ScrubTour {
     { segment, disk, length }: { segment: number; disk: DiskNumber; length: number },
     findings: Findings,
   ): Promise<void> {
-    const bucket = this.#bucket(partition)
-    const isThere = async (): Promise<boolean> => {
-      const segments = await bucket.ask('segments', {}, LIMIT)
-      return segments.some((other) => other.segment === segment && other.disks.includes(disk))
+    const row = this.#present(disk)
+    const copy = await this.#copyOf(partition, { segment, disk })
+    if (copy.how === 'gone') return
+    if (row && (copy.how === 'whole' || copy.how === 'corrupt')) findings.bytes += length
+    if (copy.how === 'whole') return
+    if (copy.how === 'unreadable') {
+      // Its actor may be about to say that the disk went: then that is the news, and not a copy that cannot be read.
+      await sleep(this.#parts.context.clock, SETTLE_MS)
+      if (!row || this.#present(disk)?.session !== row.session) {
+        this.#parts.context.log.info('scrub-passed-over', { partition, segment, disk, code: copy.code })
+        findings.skipped++
+        return
+      }
+      this.#parts.context.log.warn('segment-unreadable', { partition, segment, disk, code: copy.code })
     }
-    if (!this.#present(disk) || !(await isThere())) {
-      findings.skipped += (await isThere()) ? 1 : 0
-      return
-    }
-    const isWhole = await bucket.ask('verifySegment', { segment, disk }, SEGMENT_LIMIT)
-    findings.bytes += length
-    if (isWhole) return
     // The partition has heard of it, and the repairer from it.
     findings.segments++
     this.#parts.context.log.warn('scrub-found', { partition, segment, disk, how: 'corrupt' })
+  }
+
+  async #copyOf(partition: number, at: { segment: number; disk: DiskNumber }): Promise<VerifiedCopy> {
+    const bucket = this.#bucket(partition)
+    const isListed = async (): Promise<boolean> => {
+      const segments = await bucket.ask('segments', {}, LIMIT)
+      return segments.some(({ segment, disks }) => segment === at.segment && disks.includes(at.disk))
+    }
+    if (!(await isListed())) return { how: 'gone' }
+    if (!this.#present(at.disk)) return { how: 'unreadable', code: 'TOO_FEW_DISKS' }
+    return bucket.ask('verifySegment', at, SEGMENT_LIMIT)
   }
 
   async *#indexes(from: Position): AsyncGenerator<Work> {

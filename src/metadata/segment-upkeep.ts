@@ -20,6 +20,13 @@ export interface SegmentDamage {
   readonly leaving: number
 }
 
+/** `gone`: there is no such copy any more. `unreadable`: for another reason than a bad sector, and it counts as before. */
+export interface VerifiedCopy {
+  readonly how: 'whole' | 'corrupt' | 'unreadable' | 'gone'
+  /** Of what kept it from being read. */
+  readonly code?: string
+}
+
 /** What a disk that is to leave still holds of a partition, and others do not. */
 export interface LeftOnDisk {
   /** Of versions and parts, and of what waits to be reclaimed. */
@@ -276,11 +283,14 @@ export class SegmentUpkeep {
   }
 
   /** Reads a whole copy from the medium and compares its hash. A copy that does not hold no longer counts. */
-  async verify(segment: number, disk: DiskNumber): Promise<boolean> {
+  async verify(segment: number, disk: DiskNumber): Promise<VerifiedCopy> {
     const { journal, members } = this.#room.ledger
     const live = journal.live().find(({ sealed }) => sealed.segment === segment)
     const io = members.io(disk)
-    if (!live || !io || !live.copies.has(disk)) return false
+    // It may have been dropped, moved or opened anew while it was read.
+    const isStill = (): boolean =>
+      live !== undefined && journal.live().includes(live) && live.copies.has(disk) && members.io(disk) === io
+    if (!live || !io || !isStill()) return { how: 'gone' }
     const hash = createHash('sha256')
     try {
       for (let offset = 0; offset < live.sealed.length; ) {
@@ -291,12 +301,12 @@ export class SegmentUpkeep {
         offset += piece.length
       }
     } catch (error) {
-      this.#room.ledger.log.warn('segment-unreadable', { segment, disk, code: codeOf(error) })
-      return false
+      return isStill() ? { how: 'unreadable', code: codeOf(error) } : { how: 'gone' }
     }
-    if (hash.digest().equals(live.sealed.hash)) return true
+    if (hash.digest().equals(live.sealed.hash)) return { how: 'whole' }
+    if (!isStill()) return { how: 'gone' }
     journal.noteDamage(segment, { disk, reason: 'hash' })
-    return false
+    return { how: 'corrupt' }
   }
 
   /** A disk came (back) or went; what it brings counts only as far as the journal lists it. */

@@ -4,11 +4,13 @@ import type { InspectorProtocol } from '../../src/actors/inspector.ts'
 import type { ScrubberProtocol, ScrubStatus } from '../../src/actors/scrubber.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { FileError, type FileSystem } from '../../src/base/files.ts'
+import { silentLog } from '../../src/base/log.ts'
 import { DAY, HOUR, KiB, MINUTE, MiB, SECOND } from '../../src/base/units.ts'
 import type { ActorRef } from '../../src/runtime/actor.ts'
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/files-memory.ts'
 import { bodyOf, readBytes } from '../model/engine-contract.ts'
 import { flipByte, readFile, writeFile } from '../support/disks.ts'
+import { createLogLines } from '../support/log-lines.ts'
 import { filesBelow } from '../support/memory-tree.ts'
 import {
   createSimulation,
@@ -41,8 +43,9 @@ const open = async (
   files: MemoryFiles = createMemoryFiles(),
   simulation = createSimulation(1),
   scrub = SCRUB,
+  log = silentLog,
 ): Promise<Stage> => {
-  const store = await openSimulatedStore(simulation, { files, roots: ROOTS, partitions: 2, scrub })
+  const store = await openSimulatedStore(simulation, { files, roots: ROOTS, partitions: 2, scrub, log })
   return { simulation, files, store, scrubber: store.system.ref<ScrubberProtocol>(PATHS.scrubber) }
 }
 const put = ({ store: { run, engine } }: Stage, key: string, size: number) => {
@@ -200,6 +203,40 @@ test(
       await checkAll(stage)
       await stage.store.close()
     }
+  }),
+)
+
+test(
+  'a copy of a segment that cannot be read as its disk goes is passed over, and is no finding',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const first = await open(createMemoryFiles({ direct: true }))
+    await fill(first)
+    await first.store.close()
+    const stage = await open(first.files, first.simulation, SCRUB, log)
+    const { files } = stage
+    const { open: openFile } = files
+    let went = 0
+    files.open = async (path, mode, options) => {
+      const file = await openFile(path, mode, options)
+      if (!file.isDirect || !path.startsWith('/d1/journal/')) return file
+      const read = async (): Promise<number> => {
+        went++
+        files.removeTree('/d1')
+        throw new FileError('read', path, 'ENOENT')
+      }
+      return { ...file, read }
+    }
+    const { findings } = (await tour(stage)).last!
+    assert.ok(went >= 1)
+    assert.is(findings.segments, 0)
+    assert.ok(findings.skipped >= 1)
+    const told = [...of('scrub-found'), ...of('segment-unreadable')]
+    assert.equal(
+      told.filter(({ fields }) => 'segment' in fields),
+      [],
+    )
+    await stage.store.close()
   }),
 )
 

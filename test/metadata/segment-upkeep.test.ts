@@ -227,8 +227,17 @@ test(
     const bytes = Buffer.from(diskOf(whole!).files.get(sealed.segment)!).subarray(0, sealed.length)
     diskOf(lost!).files.delete(sealed.segment)
     diskOf(damaged!).files.get(sealed.segment)![9_000]! ^= 1
-    assert.is(await partition.segments.verify(sealed.segment, damaged!), false)
-    assert.is(await partition.segments.verify(sealed.segment, whole!), true)
+    assert.equal(await partition.segments.verify(sealed.segment, damaged!), { how: 'corrupt' })
+    assert.equal(await partition.segments.verify(sealed.segment, whole!), { how: 'whole' })
+    // What goes while it is read is neither damaged nor unreadable.
+    const leaving = diskOf(whole!)
+    const without = inSession(place, 0).filter(({ number }) => number !== whole)
+    leaving.readMedium = async () => {
+      await partition.setMembers(without)
+      throw new Error('gone')
+    }
+    assert.equal(await partition.segments.verify(sealed.segment, whole!), { how: 'gone' })
+    await partition.setMembers(inSession(place, 0))
     await partition.setDisk(lost!, diskOf(lost!))
     const before = partition.segments.damaged()
     assert.equal(

@@ -89,6 +89,24 @@ export class ScrubTour {
     yield* this.#strays()
   }
 
+  /** What a tour reads of shards and sealed segments; of a partition that is not served nothing. */
+  async totalBytes(): Promise<number> {
+    const counted = this.#parts.buckets.map(async (bucket) => {
+      try {
+        const [{ onDisks }, segments] = await Promise.all([
+          bucket.ask('waiting', {}, LIMIT),
+          bucket.ask('segments', {}, LIMIT),
+        ])
+        const shards = onDisks.reduce((sum, { bytes }) => sum + bytes, 0)
+        return segments.reduce((sum, { length, disks }) => sum + length * disks.length, shards)
+      } catch (error) {
+        if (codeOf(error) !== 'PARTITION_SHUT') throw error
+        return 0
+      }
+    })
+    return (await Promise.all(counted)).reduce((sum, bytes) => sum + bytes, 0)
+  }
+
   async *demanded(demand: Demand): AsyncGenerator<Work> {
     this.#reported.clear()
     if (demand.kind === 'disk') {

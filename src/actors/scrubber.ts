@@ -3,7 +3,7 @@
 // repairer, copies of segments their partition. How far it is stands in the metadata, so a restart goes on there.
 import { codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
-import { HOUR, KiB, MINUTE, SECOND } from '../base/units.ts'
+import { HOUR, KiB, SECOND } from '../base/units.ts'
 import { type ActorRef, behavior, type Context } from '../runtime/actor.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
@@ -72,6 +72,13 @@ export interface ScrubStatus {
     readonly startedMs: number
     readonly phase: Phase
     readonly findings: Readonly<Findings>
+    /**
+     * Of shards and sealed segments, on all disks, as they were when the tour began or a start went on with it: about what `bytes` of
+     * the findings come to. Undefined until it was counted.
+     */
+    readonly totalBytes?: number
+    /** What it reads in a second, of all disks, since it began, went on or was resumed; undefined until it has read something. */
+    readonly readBytesPerSecond?: number
   }
   readonly last?: FinishedTour
   /** The newest last. */
@@ -79,7 +86,7 @@ export interface ScrubStatus {
 }
 
 /** How often what a tour has done is committed. */
-const SAVE_EVERY_MS = 1 * MINUTE
+const SAVE_EVERY_MS = 10 * SECOND
 const RETRY_MS = 10 * SECOND
 /** A timer that is set for longer may not fire at all. */
 const SLEEP_MS_MAX = 1 * HOUR
@@ -116,6 +123,12 @@ interface Job {
   position?: Position
 }
 
+interface Touring extends Job {
+  readonly totalBytes: number
+  /** Since when its pace is measured, and what it had read then. */
+  paced: { readonly sinceMs: number; readonly bytes: number }
+}
+
 interface Asked extends Job {
   readonly number: number
   readonly demand: Demand
@@ -132,7 +145,7 @@ class Scrubbing {
   /** As it was last read or changed; undefined until the first partition has answered. */
   #state: ScrubState | undefined
   #savedMs = 0
-  #touring: Job | undefined
+  #touring: Touring | undefined
   readonly #asked: Asked[] = []
   #askedCount = 0
   /** When each disk may be read from again. */
@@ -183,14 +196,33 @@ class Scrubbing {
         tour: {
           ...{ number: tour.number, startedMs: tour.startedMs },
           ...{ phase: tour.position.phase, findings: tour.findings },
+          ...this.#progress(),
         },
       }),
       ...(state?.last && { last: state.last }),
     }
   }
 
+  #progress(): Pick<NonNullable<ScrubStatus['tour']>, 'totalBytes' | 'readBytesPerSecond'> {
+    const touring = this.#touring
+    if (!touring) return {}
+    const { totalBytes, paced, findings } = touring
+    const bytes = findings.bytes - paced.bytes
+    const seconds = (this.#context.clock.monotonicMs() - paced.sinceMs) / SECOND
+    return {
+      totalBytes,
+      ...(bytes > 0 && seconds > 0 && { readBytesPerSecond: Math.round(bytes / seconds) }),
+    }
+  }
+
+  #pacedFrom({ bytes }: Findings): Touring['paced'] {
+    return { sinceMs: this.#context.clock.monotonicMs(), bytes }
+  }
+
   async pause(isPaused: boolean): Promise<void> {
     const state = await this.#load()
+    if (state.isPaused && !isPaused && this.#touring)
+      this.#touring.paced = this.#pacedFrom(this.#touring.findings)
     state.isPaused = isPaused
     await this.#save(state)
     this.wake(0)
@@ -198,8 +230,7 @@ class Scrubbing {
 
   async begin(): Promise<void> {
     const state = await this.#load()
-    if (!state.tour) beginTour(state, this.#context.clock.nowMs())
-    await this.#save(state)
+    if (!state.tour) await this.#beginTour(state)
     this.wake(0)
   }
 
@@ -244,11 +275,15 @@ class Scrubbing {
       if (periodMs === 0) return SLEEP_MS_MAX
       const leftMs = state.dueMs - clock.nowMs()
       if (leftMs > 0) return leftMs
-      beginTour(state, clock.nowMs())
-      await this.#save(state)
-      this.#context.log.info('scrub-began', { tour: state.tour!.number })
+      await this.#beginTour(state)
     }
     return this.#workOnTour(state)
+  }
+
+  async #beginTour(state: ScrubState): Promise<void> {
+    const { number } = beginTour(state, this.#context.clock.nowMs())
+    await this.#save(state)
+    this.#context.log.info('scrub-began', { tour: number })
   }
 
   async #isRepairBehind(): Promise<boolean> {
@@ -279,7 +314,10 @@ class Scrubbing {
 
   async #workOnTour(state: ScrubState): Promise<number> {
     const tour = state.tour!
-    this.#touring ??= { works: this.#tour.whole(tour.position), findings: tour.findings }
+    this.#touring ??= {
+      ...{ works: this.#tour.whole(tour.position), findings: tour.findings },
+      ...{ totalBytes: await this.#tour.totalBytes(), paced: this.#pacedFrom(tour.findings) },
+    }
     const waitMs = await this.#advance(this.#touring)
     if (waitMs !== undefined) {
       tour.position = this.#touring.position ?? tour.position

@@ -1,6 +1,9 @@
 // The scrub in simulated time: it finds what nobody reads, has it mended, removes what nobody knows, keeps to its budget and
 // to its period, and goes on after a restart.
+
+import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import type { InspectorProtocol } from '../../src/actors/inspector.ts'
+import { SCRUB_ENTRY, type ScrubState } from '../../src/actors/scrub-state.ts'
 import type { ScrubberProtocol, ScrubStatus } from '../../src/actors/scrubber.ts'
 import { PATHS } from '../../src/actors/store-facts.ts'
 import { FileError, type FileSystem } from '../../src/base/files.ts'
@@ -48,6 +51,8 @@ const open = async (
   const store = await openSimulatedStore(simulation, { files, roots: ROOTS, partitions: 2, scrub, log })
   return { simulation, files, store, scrubber: store.system.ref<ScrubberProtocol>(PATHS.scrubber) }
 }
+const bucketOf = ({ store }: Stage): ActorRef<BucketProtocol> =>
+  store.system.ref<BucketProtocol>(PATHS.bucket(0))
 const put = ({ store: { run, engine } }: Stage, key: string, size: number) => {
   const request = { ...address(key), owner: OWNER, headers: [], metadata: [] }
   return run(engine.objects.put(request, bodyOf(bytesOf(key, size))))
@@ -287,13 +292,39 @@ test(
 )
 
 test(
+  'a tour that is asked for is told, and shows how much there is and how fast it reads',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const slow = { periodMs: 7 * DAY, bytesPerSecond: 64 * KiB }
+    const stage = await open(createMemoryFiles(), createSimulation(4), slow, log)
+    await fill(stage)
+    for (let i = 0; i < 2; i++) await stage.store.run(stage.scrubber.ask('begin', {}, LIMIT))
+    assert.equal(
+      of('scrub-began').map(({ fields }) => fields['tour']),
+      [1],
+    )
+    await stage.store.pass(20 * SECOND)
+    const { totalBytes, readBytesPerSecond, findings } = (await statusOf(stage)).tour!
+    // Six disks, each at its rate.
+    assert.ok(readBytesPerSecond! > 64 * KiB && readBytesPerSecond! < 8 * 64 * KiB, `${readBytesPerSecond}`)
+    assert.ok(Math.abs(readBytesPerSecond! * 20 - findings.bytes) < findings.bytes / 10)
+    const { bytes } = (await untilIdle(stage)).last!.findings
+    assert.ok(Math.abs(totalBytes! - bytes) < bytes / 20, `${totalBytes} were ${bytes}`)
+    await stage.store.close()
+  }),
+)
+
+test(
   'a tour that is paused stays so over a restart, and then goes on where it was',
   deadline(LIMIT_MS, async () => {
     const slow = { periodMs: 7 * DAY, bytesPerSecond: 64 * KiB }
     const first = await open(createMemoryFiles(), createSimulation(3), slow)
     await fill(first)
     await first.store.run(first.scrubber.ask('begin', {}, LIMIT))
-    await first.store.pass(5 * SECOND)
+    await first.store.pass(40 * SECOND)
+    // A kill would cost at most what was read since.
+    const saved = await first.store.run(bucketOf(first).ask('config', { name: SCRUB_ENTRY }, LIMIT))
+    assert.ok((saved as ScrubState).tour!.findings.bytes > 0)
     await first.store.run(first.scrubber.ask('pause', {}, LIMIT))
     const paused = await statusOf(first)
     assert.is(paused.state, 'paused')

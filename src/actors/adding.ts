@@ -3,6 +3,7 @@
 import { unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
+import { formatMiB } from '../base/units.ts'
 import { applyJoin } from '../storage/forming.ts'
 import type { DiskTable } from '../storage/identity-file.ts'
 import { type DirectoryState, inspectDirectory } from '../storage/inspect.ts'
@@ -10,6 +11,7 @@ import { createRoom } from '../storage/room.ts'
 import { describe } from '../storage/start-locks.ts'
 import { planWidening, type TableChange } from '../storage/table-change.ts'
 import { planSet, whyNotEmpty } from '../storage/widen.ts'
+import { attachRoster } from './roster.ts'
 import { countSpare, giveSlot, slotOf, slotsWithRoot } from './slot-roots.ts'
 import { filesOf, type StoreFacts } from './store-facts.ts'
 
@@ -38,6 +40,17 @@ export interface AddingOptions {
 
 export type Adding = (directories: readonly string[]) => Promise<AddAnswer>
 
+/** What the next start is to be given: disks that were added earlier, and not given at this one, are still the store's. */
+const nextDirectories = (facts: StoreFacts, table: DiskTable): string[] => {
+  const roster = attachRoster(facts.roster)
+  const isThere = (disk: DiskNumber): boolean => (roster.find(disk)?.state ?? 'out') !== 'out'
+  const known = slotsWithRoot(facts).map(({ root }) => root)
+  const left = table.disks.flatMap(({ number, directory }) =>
+    directory === undefined || known.includes(directory) || isThere(number) ? [] : [directory],
+  )
+  return [...known, ...left]
+}
+
 export const createAdding = ({ facts, log, newId, relock, ...keeper }: AddingOptions): Adding => {
   const { storeId, storeKey } = facts
   const files = filesOf(facts)
@@ -55,7 +68,7 @@ export const createAdding = ({ facts, log, newId, relock, ...keeper }: AddingOpt
     await room.refresh()
     const { freeBytes, reserveBytes, hasRoom } = room.space()
     if (hasRoom) return undefined
-    return `${root} is on a full disk: ${freeBytes} bytes are free above its reserve of ${reserveBytes}`
+    return `${root} is on a full disk: ${formatMiB(freeBytes)} are free above its reserve of ${formatMiB(reserveBytes)}`
   }
 
   const whyNot = async (root: string, others: readonly string[]): Promise<string | undefined> => {
@@ -126,7 +139,7 @@ export const createAdding = ({ facts, log, newId, relock, ...keeper }: AddingOpt
     return {
       ...{ kind: 'added', disks, set, parity: table.m },
       size: table.disks.filter((disk) => disk.set === set).length,
-      directories: slotsWithRoot(facts).map(({ root }) => root),
+      directories: nextDirectories(facts, table),
     }
   }
 }

@@ -4,7 +4,7 @@
 import { codeOf, unavailable } from '../base/errors.ts'
 import type { DiskNumber } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
-import { MINUTE, SECOND } from '../base/units.ts'
+import { formatMiB, MINUTE, SECOND } from '../base/units.ts'
 import type { LeftOnDisk } from '../metadata/segment-upkeep.ts'
 import type { ActorRef } from '../runtime/actor.ts'
 import { whyNotDrainable } from '../storage/drain.ts'
@@ -111,7 +111,7 @@ export const createDraining = ({ buckets, facts, roster, log, ...keeper }: Drain
         const { shards, bytes } = counts
         const message =
           `disk ${number} cannot be drained while disk ${other.number} is: ` +
-          `${shards} shards with ${bytes} bytes are left there, and one is drained at a time`
+          `${shards} shards with ${formatMiB(bytes)} are left there, and one is drained at a time`
         return { kind: 'refused', message }
       }
       const views = new Map(diskViews(roster).map((view) => [view.number, view]))

@@ -1,5 +1,6 @@
 // What `moraine inspect` prints for people. Scripts ask for --json.
 
+import { quoteName } from '../base/quoting.ts'
 import type { DiskPlace, InspectedData, InspectedObject, InspectedPart, InspectedVersion } from './inspect.ts'
 import type { DamagedUnit } from './shard-check.ts'
 
@@ -66,7 +67,7 @@ const RUNNING = {
 
 export const formatInspected = ({ bucket, key, isRunning, partition, versions }: InspectedObject): string =>
   [
-    `${bucket}/${key}  partition ${partition}`,
+    `${quoteName(`${bucket}/${key}`)}  partition ${partition}`,
     RUNNING[`${isRunning}`],
     ...versions.flatMap(formatVersion),
     '',

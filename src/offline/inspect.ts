@@ -8,6 +8,7 @@ import { partitionOf } from '../actors/connect-gateway.ts'
 import { codeOf, refusal } from '../base/errors.ts'
 import type { FileSystem } from '../base/files.ts'
 import type { DiskNumber } from '../base/ids.ts'
+import { quoteName } from '../base/quoting.ts'
 import { PARTS_PER_PAGE, type PartTablePage } from '../metadata/complete.ts'
 import type { Entry } from '../metadata/entry.ts'
 import type { Journal } from '../metadata/journal.ts'
@@ -225,9 +226,10 @@ const findVersion = async (
   const at = bucketKey(bucket)
   const found = await newestEntries(journal, (other) => other === at || isOfKey(other))
   const record = found.get(at)?.record as BucketRecord | undefined
-  if (!record) throw refusal('NoSuchBucket', `there is no bucket ${bucket}`)
+  if (!record) throw refusal('NoSuchBucket', `there is no bucket ${quoteName(bucket)}`)
   const entry = found.get(currentKey(record.id, key))
-  if (!entry) throw refusal('NoSuchKey', `there is no object ${key} in the bucket ${bucket}`)
+  if (!entry)
+    throw refusal('NoSuchKey', `there is no object ${quoteName(key)} in the bucket ${quoteName(bucket)}`)
   const version = toVersion(entry)
   if (version.data.kind !== 'parts') return { version, records: new Map() }
   const { upload } = version.data

@@ -2,6 +2,7 @@
 // state uploads are, then all others, each shard of each read block by block.
 import type { UploadId } from '../base/ids.ts'
 import { createLimiter } from '../base/promises.ts'
+import { quoteName } from '../base/quoting.ts'
 import { PARTS_PER_PAGE, type PartTablePage } from '../metadata/complete.ts'
 import { SESSIONS_ENTRY } from '../metadata/configuration.ts'
 import type { Counts } from '../metadata/counters.ts'
@@ -48,7 +49,7 @@ const recordAt = ({ slot }: Records, key: BinaryKey): Entry | undefined => {
 }
 
 const nameOfVersion = ({ buckets }: Records, key: BinaryKey): string =>
-  `${buckets.get(bucketOf(key)) ?? bucketOf(key)}/${fromBinary(key.slice(CURRENT_KEY_OFFSET))}`
+  quoteName(`${buckets.get(bucketOf(key)) ?? bucketOf(key)}/${fromBinary(key.slice(CURRENT_KEY_OFFSET))}`)
 
 const wrong = ({ verification }: Records, reason: string): void =>
   verification.findings.add({ severity: 'damaged', what: 'record', reason })
@@ -69,7 +70,9 @@ const readStates = async (records: Records): Promise<void> => {
     const { id } = row!.record as UploadRecord
     recount.upload(key)
     const bucket = buckets.get(bucketOf(key)) ?? bucketOf(key)
-    await references.addUpload(id, { name: `the upload of ${bucket}/${fromBinary(keyOfUploadKey(key))}` })
+    await references.addUpload(id, {
+      name: `the upload of ${quoteName(`${bucket}/${fromBinary(keyOfUploadKey(key))}`)}`,
+    })
   }
   for await (const { key, row } of rowsOf(slot, SPACE.current, afterPrefix(SPACE.current))) {
     const { data } = row!.record as StoredVersion

@@ -106,8 +106,11 @@ test(
     const { disks } = await redundancy(stage)
     assert.match(disks[7]?.message ?? '', /disk 8 was added as \/d8/)
     await checkAll(stage, ['first', 'second', 'third'])
+    // What it says of the next start has those that were added earlier as well.
+    const third = await add(stage, '/d9')
+    assert.equal(third.kind === 'added' && third.directories, [...ROOTS, '/d9', '/d7', '/d8'])
     await stage.store.close()
-    stage.store = await open([...ROOTS, '/d7', '/d8'])
+    stage.store = await open([...ROOTS, '/d7', '/d8', '/d9'])
     await stage.store.pass(10 * SECOND)
     assert.ok((await redundancy(stage)).disks.every(({ state }) => state === 'present'))
     await checkAll(stage, ['first', 'second', 'third'])

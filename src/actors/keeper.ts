@@ -22,6 +22,7 @@ import { CurrentTable } from './current-table.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import { createDiskSessions, type SeenDisk } from './disk-sessions.ts'
 import { createDraining, type DrainAnswer, type Draining, type DrainTarget } from './draining.ts'
+import { checkIdentity } from './identity-check.ts'
 import { OlderCopies } from './older-copies.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster, type Roster, type RosterRow } from './roster.ts'
@@ -48,6 +49,8 @@ export interface KeeperProtocol {
   drain(m: DrainTarget): Promise<DrainAnswer>
   /** See adding.ts. Rejects as `drain` does. */
   add(m: { directories: readonly string[] }): Promise<AddAnswer>
+  /** See identity-check.ts: the files of this slot's disk that were damaged, and are whole again. */
+  checkIdentity(m: { slot: number }): Promise<readonly string[]>
   /** Looks whether the disk that is being drained can leave. */
   endDrain(m: Record<string, never>): Promise<void>
   /** The repairer begins anew and knows of no such disk any more. */
@@ -79,7 +82,7 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
   // change may wait for it.
   interleave: {
     ...{ begin: 1, diskOut: 1, claim: 1, diskIn: 1, diskVerified: 1, overview: 4 },
-    ...{ drain: 4, add: 4, endDrain: 1 },
+    ...{ drain: 4, add: 4, endDrain: 1, checkIdentity: 4 },
   },
   async setup(context, args) {
     const facts = context.workerData as StoreFacts
@@ -97,6 +100,7 @@ export const keeper: Behavior<KeeperProtocol, KeeperArgs> = {
       diskVerified: ({ disk }) => keeping.guarded(START, () => keeping.verified(disk)),
       drain: (target) => keeping.drain(target),
       add: ({ directories }) => keeping.add(directories),
+      checkIdentity: ({ slot }) => keeping.checkIdentity(slot),
       endDrain: () => keeping.guarded(START, () => keeping.endDrain()),
       tellSuspects: () => keeping.tellSuspects(),
       overview: () => keeping.overview(),
@@ -340,6 +344,28 @@ class Keeping {
     await this.#args.relock(root)
     for (const { identity } of change.joined) await applyJoin(filesOf(this.#facts), root, identity, storeKey)
     await this.#table.carryOut(change)
+  }
+
+  /** In its turn: a change of the table writes the same files. */
+  checkIdentity(slot: number): Promise<readonly string[]> {
+    const answer = this.#last.then(() => this.#checkIdentity(slot))
+    this.#last = answer.then(
+      () => undefined,
+      () => undefined,
+    )
+    return answer
+  }
+
+  async #checkIdentity(slot: number): Promise<readonly string[]> {
+    const [seen] = this.#seen(this.#roster.row(slot))
+    const member = this.#table.get().disks.find(({ number }) => number === seen?.number)
+    if (!seen || !member) return []
+    const { root } = seen
+    const { storeKey } = this.#facts
+    const mended = await checkIdentity(filesOf(this.#facts), root, this.#identityOf(member), storeKey)
+    for (const file of mended)
+      this.#context.log.warn('disk.identity-damaged', { slot, root, file, isRestored: true })
+    return mended
   }
 
   drain(target: DrainTarget): Promise<DrainAnswer> {

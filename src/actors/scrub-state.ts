@@ -24,7 +24,7 @@ export interface Findings {
   bytes: number
   /** Shards that were not where a record says. */
   missing: number
-  /** Shards that did not verify. */
+  /** Shards that did not verify, and files that say who a disk is. */
   corrupt: number
   /** Copies of segments that did not verify. */
   segments: number

@@ -18,6 +18,7 @@ import type { BucketProtocol } from './bucket-protocol.ts'
 import { partitionOf } from './connect-gateway.ts'
 import type { DiskProtocol, UnitOutcome } from './disk-protocol.ts'
 import type { RunningWritesProtocol } from './gateway-parts.ts'
+import type { KeeperProtocol } from './keeper.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import type { Roster, RosterRow } from './roster.ts'
 import { findEntries, findFiles, Orphans } from './scrub-orphans.ts'
@@ -46,6 +47,7 @@ export interface TourDependencies {
   readonly buckets: readonly ActorRef<BucketProtocol>[]
   readonly gateways: readonly ActorRef<RunningWritesProtocol>[]
   readonly repairer: ActorRef<RepairerProtocol>
+  readonly keeper: ActorRef<KeeperProtocol>
   /** What may be read of each disk. */
   readonly bytesPerSecond: number
   /** Between two looks at what is nobody's. */
@@ -86,6 +88,7 @@ export class ScrubTour {
       at = { ...START, phase: 'indexes' }
     }
     if (at.phase === 'indexes') yield* this.#indexes(at)
+    yield* this.#identities()
     yield* this.#strays()
   }
 
@@ -115,6 +118,7 @@ export class ScrubTour {
       const isThere = (disk: DiskNumber): boolean => disk === demand.disk
       yield* this.#allShards(START, isThere)
       yield* this.#segments({ ...START, phase: 'segments' }, isThere)
+      yield* this.#identities(isThere)
       return
     }
     const { bucket, kind } = demand
@@ -329,6 +333,26 @@ export class ScrubTour {
         const notBeforeMs = this.#parts.context.clock.monotonicMs() + pauseMs
         yield { bytes: NOTHING, position, notBeforeMs, run }
       }
+    }
+  }
+
+  /** What makes a directory a disk of the store. */
+  *#identities(wanted: (disk: DiskNumber) => boolean = () => true): Generator<Work> {
+    for (const { slot, number } of this.#parts.roster.rows()) {
+      if (number === 0 || !wanted(number)) continue
+      const run = async (findings: Findings): Promise<void> => {
+        try {
+          const damaged = await this.#parts.keeper.ask('checkIdentity', { slot }, LIMIT)
+          findings.corrupt += damaged.length
+          for (const file of damaged) {
+            this.#parts.context.log.warn('scrub-found', { disk: number, file, how: 'corrupt' })
+          }
+        } catch (error) {
+          this.#parts.context.log.info('scrub-passed-over', { disk: number, code: codeOf(error) })
+          findings.skipped++
+        }
+      }
+      yield { bytes: NOTHING, position: { ...START, phase: 'strays' }, run }
     }
   }
 

@@ -9,6 +9,7 @@ import { type Alarm, createAlarm } from './alarm.ts'
 import type { BucketProtocol } from './bucket-protocol.ts'
 import type { DiskProtocol } from './disk-protocol.ts'
 import type { RunningWritesProtocol } from './gateway-parts.ts'
+import type { KeeperProtocol } from './keeper.ts'
 import type { RepairerProtocol } from './repairer.ts'
 import { attachRoster } from './roster.ts'
 import { GRACE_MS } from './scrub-orphans.ts'
@@ -164,6 +165,7 @@ class Scrubbing {
       roster: attachRoster(facts.roster),
       buckets,
       repairer: this.#repairer,
+      keeper: context.ref<KeeperProtocol>(PATHS.keeper),
       bytesPerSecond: args.bytesPerSecond,
       graceMs: args.graceMs ?? GRACE_MS,
       gateways: args.gateways.map((path) => context.ref<RunningWritesProtocol>(path)),

@@ -246,6 +246,35 @@ test(
 )
 
 test(
+  'the files that say who a disk is are read, and written anew where they are damaged',
+  deadline(LIMIT_MS, async () => {
+    const { log, of } = createLogLines()
+    const stage = await open(createMemoryFiles(), createSimulation(5), SCRUB, log)
+    const { files } = stage
+    const paths = ['/d2/store.key', '/d3/disk.json', '/d4/store.key']
+    const before = await Promise.all(paths.map((path) => readFile(files, path)))
+    assert.is((await tour(stage)).last!.findings.corrupt, 0)
+    for (const path of paths.slice(0, 2)) await flipByte(files, path, 50)
+    await files.remove(paths[2]!)
+    assert.is((await tour(stage)).last!.findings.corrupt, 3)
+    const said = (event: string, name: string) =>
+      of(event).map(({ fields }) => [fields[name], fields['file']])
+    const names = ['store.key', 'disk.json', 'store.key']
+    assert.equal(
+      said('scrub-found', 'disk'),
+      names.map((name, i) => [i + 2, name]),
+    )
+    assert.equal(
+      said('disk.identity-damaged', 'root'),
+      names.map((name, i) => [`/d${i + 2}`, name]),
+    )
+    assert.equal(await Promise.all(paths.map((path) => readFile(files, path))), before)
+    assert.is((await tour(stage)).last!.findings.corrupt, 0)
+    await stage.store.close()
+  }),
+)
+
+test(
   'one tour a period, and nothing is read between two',
   deadline(LIMIT_MS, async () => {
     const hourly = { ...SCRUB, periodMs: HOUR }

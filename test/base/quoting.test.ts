@@ -4,8 +4,7 @@ import { assert, suite } from '../support/uvu.ts'
 const test = suite('quoting')
 
 test('a plain name stands as it is, any other in quotes, on one line and unlike any other', () => {
-  for (const plain of ['a/b', 'bucket/größe-1_2.txt', 'a=b&c', '../x'])
-    assert.is(quoteName(plain), plain)
+  for (const plain of ['a/b', 'bucket/größe-1_2.txt', 'a=b&c', '../x']) assert.is(quoteName(plain), plain)
   assert.is(quoteName(''), '""')
   assert.is(quoteName('a b'), '"a b"')
   assert.is(quoteName('a\nversion null: LOST'), '"a\\nversion null: LOST"')

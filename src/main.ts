@@ -1,20 +1,16 @@
 // The command line's entry, and the only place that ends the process. It gives the real process (signals, standard output,
-// exit code) to commands that know it only as arguments.
+// exit code) to commands that know it only as arguments. What a command is made of is loaded when it is asked for: one that
+// was mistyped needs no store, and a server nothing of what verifies its disks.
 import { createRequire } from 'node:module'
 import { basename } from 'node:path'
 import { systemClock } from './base/clock.ts'
-import { asMoraineError, codeOf } from './base/errors.ts'
-import { BESIDE } from './cli/beside.ts'
+import { asMoraineError, assert, codeOf } from './base/errors.ts'
 import { checkWords, chooseCommand, commandsToExplain, isVersionAsked, takeJson } from './cli/commands.ts'
-import { DISKS } from './cli/disks.ts'
 import { formatHelp } from './cli/help.ts'
-import { createLineLog } from './cli/log.ts'
-import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve } from './cli/serve.ts'
+import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, serve, type Terminal } from './cli/serve.ts'
 import { watchSignals } from './cli/signals.ts'
-import { readCommandLine } from './config.ts'
+import { type Config, readCommandLine } from './config.ts'
 import { checkDescriptors, descriptorsMax } from './descriptors.ts'
-import { readRootKeys } from './offline/root-keys.ts'
-import { startServer } from './server.ts'
 
 /** How the operator called this program, so that what is printed can be copied. */
 const programName = (): string => {
@@ -45,26 +41,36 @@ const runCommand = async (args: readonly string[]): Promise<number> => {
   const { isJson, rest: flags } = takeJson(command, rest)
   const { config, positionals } = readCommandLine(flags)
   checkWords(command, positionals)
+  if (command.name === 'serve') return serveStore(config, terminal)
+  if (command.name === 'key show') {
+    const { readRootKeys } = await import('./offline/root-keys.ts')
+    const { accessKeyId, secretAccessKey } = await readRootKeys(config.disks)
+    terminal.write(`access key: ${accessKeyId}\nsecret key: ${secretAccessKey}\n`)
+    return EXIT_OK
+  }
+  const request = { words: positionals, output: terminal, clock: systemClock }
+  const { BESIDE } = await import('./cli/beside.ts')
   const beside = BESIDE[command.name]
   if (beside) {
     const progress = {
       isTerminal: process.stderr.isTTY === true,
       write: (text: string): void => void process.stderr.write(text),
     }
-    const request = { roots: config.disks, words: positionals, isJson, progress, clock: systemClock }
     const nextSignal = (): Promise<string> => watchSignals(process, systemClock)()
-    return beside({ ...request, nextSignal, output: terminal })
+    return beside({ ...request, roots: config.disks, isJson, progress, nextSignal })
   }
-  if (command.name === 'key show') {
-    const { accessKeyId, secretAccessKey } = await readRootKeys(config.disks)
-    terminal.write(`access key: ${accessKeyId}\nsecret key: ${secretAccessKey}\n`)
-    return EXIT_OK
-  }
+  const { DISKS } = await import('./cli/disks.ts')
   const disks = DISKS[command.name]
-  if (disks) return disks({ config, words: positionals, output: terminal, clock: systemClock })
+  assert(disks, `${command.name} is done nowhere`)
+  return disks({ ...request, config })
+}
+
+const serveStore = async (config: Config, terminal: Terminal): Promise<number> => {
   checkDescriptors(config.disks.length, descriptorsMax())
-  const log = createLineLog(config.logLevel)
+  const { createLineLog } = await import('./cli/log.ts')
+  const { startServer } = await import('./server.ts')
   const nextSignal = watchSignals(process, systemClock)
+  const log = createLineLog(config.logLevel)
   return serve(config, { startServer, log, terminal, nextSignal, program: programName() })
 }
 

@@ -5,12 +5,15 @@
 // Each unit runs in a process of its own, so that a crash or a leaked thread of one is counted there and nowhere else. What
 // it says is kept until it ends and printed in one piece; the failures are repeated at the close. A process that ends without uvu's summary counts as one
 // failure, and so does one that does not end: a leaked thread or socket keeps it alive. A test whose foreign client is not
-// installed says so in a line of its own and is counted as skipped; MORAINE_REQUIRE_CLIENTS=1 makes it fail instead.
+// installed says so in a line of its own and is counted as skipped; MORAINE_REQUIRE_CLIENTS=1 makes it fail instead. What
+// the suites write lies in memory, unless TMPDIR says where or the campaigns are run in full.
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { createMemoryDirectory } from './support/memory-directory.ts'
+import { areFull } from './support/rounds.ts'
 import { isAskedFor, laneCount, runInLanes, type Unit, unitsOf } from './support/units.ts'
 
 const SLOW_ROOMS = new Set(['e2e', 'clients', 'fixtures', 'kill'])
@@ -70,6 +73,11 @@ if (values.help) {
 }
 const lanes = Math.max(1, Number(values.lanes ?? laneCount()))
 
+/** Where the units keep what they write for the time being. */
+const temporary = process.env['TMPDIR'] ?? (areFull ? undefined : createMemoryDirectory())
+// Whoever does not wait for the end leaves nothing in memory.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 const isSlow = (suite: string): boolean => SLOW_ROOMS.has(suite.split('/')[0] ?? '') || SLOW_SUITES.has(suite)
 const suites = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.js'))
@@ -110,6 +118,7 @@ const runUnit = ({ name, suites: its }: Unit): Promise<Outcome> =>
     const files = its.map((suite) => join(here, suite))
     const child = spawn(process.execPath, [join(here, 'support', 'run-suites.js'), ...files], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(temporary !== undefined && { TMPDIR: temporary }) },
     })
     // Lines of both streams, in the order in which they come.
     let told = ''

@@ -1,6 +1,6 @@
 // Disks that lose their contents, come back, and lie on other devices: objects stay whole, writes go on, and what is
 // missing is rebuilt until any two others may go.
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { KiB, MiB } from '../../src/base/units.ts'
@@ -106,10 +106,12 @@ test(
   }),
 )
 
-const memoryDirectory = '/dev/shm'
-const hasOtherDevice =
-  existsSync(memoryDirectory) && statSync(memoryDirectory).dev !== statSync(createTemporaryDirectory()).dev
-const needsOtherDevice = needing(test, 'second file system at /dev/shm', hasOtherDevice)
+const deviceOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.dev
+/** A directory for what is temporary on another device than that of this run. */
+const otherDevice = ['/dev/shm', '/tmp'].find(
+  (path) => ![undefined, deviceOf(createTemporaryDirectory())].includes(deviceOf(path)),
+)
+const needsOtherDevice = needing(test, 'second file system at /dev/shm', otherDevice !== undefined)
 
 needsOtherDevice(
   'an empty directory on another device stays out, with a message',
@@ -121,7 +123,7 @@ needsOtherDevice(
     await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
     await inParallel(range(0, 12), 4, (index) => put(client, index))
     await first.stop()
-    const elsewhere = mkdtempSync(join(memoryDirectory, 'moraine-test-'))
+    const elsewhere = mkdtempSync(join(otherDevice!, 'moraine-test-'))
     try {
       const moved = [...disks.slice(0, 5), elsewhere]
       const second = await start({ disks: moved, credentials: first.credentials })

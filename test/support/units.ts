@@ -10,7 +10,6 @@ const SPLIT_ROOMS: ReadonlySet<string> = new Set([
   'fixtures',
   'kill',
   'model',
-  'offline',
   'sim',
 ])
 
@@ -27,6 +26,7 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['actors', 90],
   ['e2e/bit-flips', 75],
   ['e2e/kill', 110],
+  ['offline', 70],
   ['e2e/disks', 65],
   ['leveldb', 60],
   ['e2e/beside', 50],
@@ -45,19 +45,13 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/unwritable', 35],
   ['runtime', 30],
   ['e2e/exchanged', 28],
-  ['offline/verify-index', 27],
   ['e2e/gave-up', 25],
   ['e2e/drain', 20],
   ['fixtures/newer', 25],
   ['fixtures/stores', 25],
   ['kill/threads', 25],
   ['library', 25],
-  ['offline/verify', 20],
-  ['offline/rebuild', 18],
-  ['offline/verify-records', 16],
   ['e2e/package', 15],
-  ['offline/inspect', 14],
-  ['offline/verify-segments', 14],
   ['nines', 15],
   ['sim/long-put', 15],
   ['attacks', 15],
@@ -65,7 +59,6 @@ export const SECONDS: ReadonlyMap<string, number> = new Map([
   ['e2e/disk-add', 12],
   ['e2e/syncs', 12],
   ['e2e/lost-block', 11],
-  ['offline/key-file', 11],
   ['e2e/bench', 10],
 ])
 

@@ -8,7 +8,7 @@ import { createPrng } from '../../src/base/prng.ts'
 import { KiB, MiB } from '../../src/base/units.ts'
 import { emptyDirectory, filesIn, flipBytes } from '../support/disk-damage.ts'
 import { waitForRedundancy } from '../support/redundancy.ts'
-import { roundsOf } from '../support/rounds.ts'
+import { areFull } from '../support/rounds.ts'
 import { bodyOf, createS3Client, inParallel, readObject, sha256 } from '../support/s3-client.ts'
 import { createTemporaryDirectory, type ServerProcess, startsOf } from '../support/server-process.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
@@ -20,7 +20,7 @@ const BUCKET = 'flips'
 const SIZES = [100, 10 * KiB, 40 * KiB, 500 * KiB, MiB, 6 * MiB + 1]
 /** Deleted while the store is filled, and later: a volume with them has notes of what is garbage. */
 const [GONE, GONE_LATER, GONE_SIZE] = ['gone', 'gone-later', MiB]
-const INDEXES = Array.from({ length: 24 }, (_, index) => index)
+const INDEXES = Array.from({ length: 2 * SIZES.length }, (_, index) => index)
 const NOTES = /^volumes\/\d+\.free$/
 
 const start = startsOf(test)
@@ -80,39 +80,40 @@ const damage = (disks: readonly string[], kind: RegExp, perFile: number): void =
   assert.ok(count > 0, `there is no file like ${kind}`)
 }
 
-for (const [what, kind] of [
-  ['packed shards', /^volumes\/\d+\.vol$/],
-  ['large shards', /^shards\//],
-] as const) {
-  test(
-    `${what}: read right while running, logged, and repaired, what nobody reads by the scrub`,
-    deadline(LIMIT_MS, async () => {
-      const server = await start(await filled())
-      const client = createS3Client(server)
-      const disks = disksOf(server)
-      damage(disks.slice(0, 2), kind, 6)
-      await readAll(client)
-      assert.match(server.stderr(), /"file":"(volumes|shards)\/[^"]+","offset":\d+.*"msg":"disk.corrupt"/)
-      // What was found is repaired; a second reading finds the rest that the first had no need to touch.
-      await waitForRedundancy(server, REPAIR_LIMIT_MS)
-      await readAll(client)
-      await waitForRedundancy(server, REPAIR_LIMIT_MS)
-      const { presign } = createSigner({ ...server, nowMs: Date.now() })
-      const asked = await fetch(server.endpoint + presign('POST', '/-/scrub/demand', [['bucket', BUCKET]]), {
-        method: 'POST',
-      })
-      assert.is(asked.status, 202)
-      await untilTrue('the scrub has looked at all', () => /"msg":"scrub-done"/.test(server.stderr()))
-      await waitForRedundancy(server, REPAIR_LIMIT_MS)
-      await server.stop()
-      const logged = server.stderr().length
-      const again = await start({ data: server.data, credentials: server.credentials })
-      await readAll(createS3Client(again))
-      assert.ok(logged > 0)
-      assert.not.match(again.stderr(), /corrupt/, 'what was read was repaired')
-    }),
-  )
-}
+test(
+  'packed and large shards: read right while running, logged, and repaired, what nobody reads by the scrub',
+  deadline(LIMIT_MS, async () => {
+    const server = await start(await filled())
+    const client = createS3Client(server)
+    const disks = disksOf(server)
+    for (const kind of [/^volumes\/\d+\.vol$/, /^shards\//]) damage(disks.slice(0, 2), kind, 6)
+    await readAll(client)
+    for (const name of ['volumes', 'shards']) {
+      assert.match(
+        server.stderr(),
+        new RegExp(`"file":"${name}/[^"]+","offset":\\d+.*"msg":"disk.corrupt"`),
+        name,
+      )
+    }
+    // What was found is repaired; a second reading finds the rest that the first had no need to touch.
+    await waitForRedundancy(server, REPAIR_LIMIT_MS)
+    await readAll(client)
+    await waitForRedundancy(server, REPAIR_LIMIT_MS)
+    const { presign } = createSigner({ ...server, nowMs: Date.now() })
+    const asked = await fetch(server.endpoint + presign('POST', '/-/scrub/demand', [['bucket', BUCKET]]), {
+      method: 'POST',
+    })
+    assert.is(asked.status, 202)
+    await untilTrue('the scrub has looked at all', () => /"msg":"scrub-done"/.test(server.stderr()))
+    await waitForRedundancy(server, REPAIR_LIMIT_MS)
+    await server.stop()
+    const logged = server.stderr().length
+    const again = await start({ data: server.data, credentials: server.credentials })
+    await readAll(createS3Client(again))
+    assert.ok(logged > 0)
+    assert.not.match(again.stderr(), /corrupt/, 'what was read was repaired')
+  }),
+)
 
 /** The kinds of files that a start reads. The first of them are what most of the others resemble. */
 const READ_AT_STARTS = [
@@ -126,13 +127,22 @@ const READ_AT_STARTS = [
   ['store.key', /^store\.key$/, 4, /"disk\.identity-damaged"/],
   ['the lock', /^lock\/(CURRENT|MANIFEST)/, 4, /"disk\.lock-damaged"/],
 ] as const
-for (const [what, kind, flips, event] of READ_AT_STARTS.slice(0, roundsOf(4, READ_AT_STARTS.length))) {
+/** What is damaged at one start: each kind alone, or two kinds at a time of the first of them. */
+const AT_ONE_START = areFull
+  ? READ_AT_STARTS.map((one) => [one])
+  : [
+      [READ_AT_STARTS[0], READ_AT_STARTS[2]],
+      [READ_AT_STARTS[1], READ_AT_STARTS[3]],
+    ]
+for (const kinds of AT_ONE_START) {
   test(
-    `${what}: found at the start, logged, repaired, and everything reads right`,
+    `${kinds.map(([what]) => what).join(' and ')}: found at the start, logged, repaired, and everything reads right`,
     deadline(LIMIT_MS, async () => {
       const server = await filled()
-      const disks = disksOf(server).filter((disk) => filesIn(disk).some((name) => kind.test(name)))
-      damage(disks.slice(0, 1), kind, flips)
+      for (const [, kind, flips] of kinds) {
+        const disks = disksOf(server).filter((disk) => filesIn(disk).some((name) => kind.test(name)))
+        damage(disks.slice(0, 1), kind, flips)
+      }
       const again = await start(server)
       await readAll(createS3Client(again))
       const Body = bodyOf(99, 40 * KiB)
@@ -140,11 +150,12 @@ for (const [what, kind, flips, event] of READ_AT_STARTS.slice(0, roundsOf(4, REA
       await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'new', Body }))
       await waitForRedundancy(again, REPAIR_LIMIT_MS)
       await again.stop()
-      assert.match(again.stderr(), event)
+      for (const [, , , event] of kinds) assert.match(again.stderr(), event)
       const third = await start(server)
       await readAll(createS3Client(third))
       assert.is(sha256(await readObject(createS3Client(third), BUCKET, 'new')), sha256(Body))
-      assert.not.match(third.stderr(), event, 'what was found was repaired')
+      for (const [, , , event] of kinds)
+        assert.not.match(third.stderr(), event, 'what was found was repaired')
     }),
   )
 }

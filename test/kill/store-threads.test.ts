@@ -25,7 +25,7 @@ type Place = (typeof PLACES)[number]
 const SERVICE_MS = 30
 const HOWS: readonly How[] = ['throw', 'exit', 'terminate']
 /** A thread takes a second and two hundred megabytes to run out of memory. */
-const OUT_OF_MEMORY = 7
+const OUT_OF_MEMORY = HOWS.length
 const HOLDERS = 4
 /** The first of every way to end is among them, however few. */
 const KILLS = roundsOf(OUT_OF_MEMORY + 1, 50)
@@ -186,14 +186,17 @@ test(
       cores: 4,
       behind: ['metadata', 'storage', 'upkeep', 'codec'],
       kills: KILLS,
-      alone: 4,
+      alone: OUT_OF_MEMORY,
     }),
   ),
 )
 
+const KILLS_ON_TWO = roundsOf(HOWS.length, 4)
 test(
-  'two cores: front, disks and codec, each killed 4 times under load',
-  seeded(LIMIT_MS, (random) => rage(random, { cores: 2, behind: ['storage', 'codec'], kills: 4, alone: 2 })),
+  `two cores: front, disks and codec, each killed ${KILLS_ON_TWO} times under load`,
+  seeded(LIMIT_MS, (random) =>
+    rage(random, { cores: 2, behind: ['storage', 'codec'], kills: KILLS_ON_TWO, alone: 2 }),
+  ),
 )
 
 test.run()

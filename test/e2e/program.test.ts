@@ -18,6 +18,7 @@ import {
   PROGRAM,
   runProgram,
   type ServerProcess,
+  startProcess,
   startsOf,
 } from '../support/server-process.ts'
 import { assert, deadline, suite } from '../support/uvu.ts'
@@ -26,6 +27,15 @@ const test = suite('program')
 const LIMIT_MS = 60_000
 
 const start = startsOf(test)
+/** One for the tests that only look at a server. It has a flag of the engine: see there. */
+let shared: Promise<ServerProcess> | undefined
+const startShared = (): Promise<ServerProcess> => {
+  shared ??= startProcess({ command: [process.execPath, '--max-old-space-size=512', PROGRAM, 'serve'] })
+  return shared
+}
+test.after(async () => {
+  await (await shared)?.kill()
+})
 
 /** The start fails with this exit code and one line that has these words. */
 const refusesToStart = async (args: readonly string[], code: number, words: RegExp): Promise<void> => {
@@ -91,35 +101,20 @@ test(
 test(
   'flags of the engine may be given to node: every thread starts with them',
   deadline(LIMIT_MS, async () => {
-    const server = await start({ command: [process.execPath, '--max-old-space-size=512', PROGRAM, 'serve'] })
+    const server = await startShared()
     const client = createS3Client(server)
-    await client.send(new CreateBucketCommand({ Bucket: 'bucket' }))
+    await client.send(new CreateBucketCommand({ Bucket: 'flags' }))
     // Large enough for the codec pool.
-    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: Buffer.alloc(1_000_000, 7) }))
-    assert.equal(Buffer.from(await readObject(client, 'bucket', 'k')), Buffer.alloc(1_000_000, 7))
+    await client.send(new PutObjectCommand({ Bucket: 'flags', Key: 'k', Body: Buffer.alloc(1_000_000, 7) }))
+    assert.equal(Buffer.from(await readObject(client, 'flags', 'k')), Buffer.alloc(1_000_000, 7))
     client.destroy()
-  }),
-)
-
-test(
-  'the first line is ready and where, and what it serves is S3',
-  deadline(LIMIT_MS, async () => {
-    const server = await start()
-    assert.match(server.stdout(), /^ready http:\/\/127\.0\.0\.1:\d+\naccess key: /)
-    const client = createS3Client(server)
-    await client.send(new CreateBucketCommand({ Bucket: 'bucket' }))
-    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'key', Body: 'body' }))
-    assert.is(Buffer.from(await readObject(client, 'bucket', 'key')).toString(), 'body')
-    assert.equal(await server.stop(), { code: 0, signal: null })
-    assert.not.ok(server.stdout().includes(server.credentials.secretAccessKey))
-    assert.not.ok(server.stderr().includes(server.credentials.secretAccessKey))
   }),
 )
 
 test(
   'health answers anyone, redundancy and actors the root identity alone',
   deadline(LIMIT_MS, async () => {
-    const server = await start()
+    const server = await startShared()
     for (const page of ['live', 'ready']) {
       assert.is((await fetch(`${server.endpoint}/-/health/${page}`)).status, 200)
     }
@@ -164,6 +159,46 @@ test(
       const found = threads.find(({ name }) => name === thread)
       assert.equal([found?.state, found?.restarts], ['up', 0], thread)
     }
+  }),
+)
+
+test(
+  'a store in use is refused, and the one that has it goes on',
+  deadline(LIMIT_MS, async () => {
+    const server = await startShared()
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    const before = snapshotOf(server.data)
+    await refusesToStart(['serve', '--port', '0', '--data', server.data], 1, /in use/)
+    assert.equal(snapshotOf(server.data), before)
+    assert.is((await fetch(`${server.endpoint}/-/health/ready`)).status, 200)
+  }),
+)
+
+test(
+  'the first line is ready and where, and what it serves is S3',
+  deadline(LIMIT_MS, async () => {
+    const server = await startShared()
+    assert.match(server.stdout(), /^ready http:\/\/127\.0\.0\.1:\d+\naccess key: /)
+    const client = createS3Client(server)
+    await client.send(new CreateBucketCommand({ Bucket: 'bucket' }))
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'key', Body: 'body' }))
+    assert.is(Buffer.from(await readObject(client, 'bucket', 'key')).toString(), 'body')
+    assert.equal(await server.stop(), { code: 0, signal: null })
+    assert.not.ok(server.stdout().includes(server.credentials.secretAccessKey))
+    assert.not.ok(server.stderr().includes(server.credentials.secretAccessKey))
+  }),
+)
+
+test(
+  'a disk of another store is refused, and both stores stay as they were',
+  deadline(LIMIT_MS, async () => {
+    const [one, other] = [await startShared(), await start()]
+    await one.stop()
+    await other.stop()
+    const before = [snapshotOf(one.data), snapshotOf(other.data)]
+    const mixed = [...disksIn(one.data).slice(0, 5), join(other.data, 'd6')]
+    await refusesToStart(['serve', '--port', '0', '--disks', mixed.join(',')], 1, /different stores/)
+    assert.equal([snapshotOf(one.data), snapshotOf(other.data)], before)
   }),
 )
 
@@ -262,32 +297,6 @@ test(
     const before = snapshotOf(data)
     await refusesToStart(['serve', '--port', '0', '--disks', join(data, 'd1')], 1, /d1/)
     assert.equal(snapshotOf(data), before)
-  }),
-)
-
-test(
-  'a store in use is refused, and the one that has it goes on',
-  deadline(LIMIT_MS, async () => {
-    const server = await start()
-    await putBucket(server)
-    await new Promise((resolve) => setTimeout(resolve, 1000))
-    const before = snapshotOf(server.data)
-    await refusesToStart(['serve', '--port', '0', '--data', server.data], 1, /in use/)
-    assert.equal(snapshotOf(server.data), before)
-    assert.is((await fetch(`${server.endpoint}/-/health/ready`)).status, 200)
-  }),
-)
-
-test(
-  'a disk of another store is refused, and both stores stay as they were',
-  deadline(LIMIT_MS, async () => {
-    const [one, other] = [await start(), await start()]
-    await one.stop()
-    await other.stop()
-    const before = [snapshotOf(one.data), snapshotOf(other.data)]
-    const mixed = [...disksIn(one.data).slice(0, 5), join(other.data, 'd6')]
-    await refusesToStart(['serve', '--port', '0', '--disks', mixed.join(',')], 1, /different stores/)
-    assert.equal([snapshotOf(one.data), snapshotOf(other.data)], before)
   }),
 )
 

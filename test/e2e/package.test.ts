@@ -15,6 +15,15 @@ let project = ''
 const run = (command: string, args: readonly string[], cwd = project): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
+/** What a program said that must fail. */
+const spawnedOutput = (action: () => string): string => {
+  try {
+    return assert.unreachable(action()) as never
+  } catch (error) {
+    return String((error as { stdout?: unknown }).stdout)
+  }
+}
+
 test.before(() => {
   if (!hasRegistry()) return
   project = mkdtempSync(join(tmpdir(), 'moraine-project-'))
@@ -57,25 +66,19 @@ installed(
       '--lib',
       'es2023,esnext.disposable',
     ]
-    const compile = (source: string): string => {
-      writeFileSync(join(project, 'use.ts'), source)
-      return run(process.execPath, [
-        'node_modules/typescript/bin/tsc',
-        ...options,
-        '--types',
-        'node',
-        'use.ts',
-      ])
-    }
+    const compile = (...files: readonly string[]): string =>
+      run(process.execPath, ['node_modules/typescript/bin/tsc', ...options, '--types', 'node', ...files])
     const good = `import { createStore, type Store } from 'moraine'
       const store: Store = await createStore({ disks: ['/tmp/a', '/tmp/b'], port: 9000 })
       const { accessKeyId, secretAccessKey } = store.credentials
       console.log(store.endpoint, store.region, accessKeyId, secretAccessKey)
       await store.close()`
-    assert.is(compile(good), '')
-    assert.throws(() => compile(good.replace("['/tmp/a', '/tmp/b']", '42')))
-    // What they need beyond the compiler's defaults they bring: not everybody has the types of Node.
     writeFileSync(join(project, 'use.ts'), good)
+    writeFileSync(join(project, 'wrong.ts'), good.replace("['/tmp/a', '/tmp/b']", '42'))
+    const told = spawnedOutput(() => compile('use.ts', 'wrong.ts'))
+    assert.match(told, /^wrong\.ts\(2,/)
+    assert.not.match(told, /^use\.ts/m)
+    // What they need beyond the compiler's defaults they bring: not everybody has the types of Node.
     const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2022', types: [] }
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }))
     assert.is(run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']), '')

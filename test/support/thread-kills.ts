@@ -104,7 +104,9 @@ export const killUnderLoad = (kills: number): Promise<void> =>
     assert.is(settled, asked)
     const codes = [...outcomes.keys()].sort()
     for (const code of codes) assert.ok(['ok', 'THREAD_EXITED', 'MAILBOX_FULL'].includes(code), code)
-    assert.ok(outcomes.get('ok')! > 100 && outcomes.get('THREAD_EXITED')! > 50, JSON.stringify([...outcomes]))
+    // Whenever one dies, several asks are on their way to it.
+    const told = JSON.stringify([...outcomes])
+    assert.ok(outcomes.get('ok')! > 100 && outcomes.get('THREAD_EXITED')! > 2 * kills, told)
     // What those who died held or had reserved was given back at their exit.
     for (const path of paths) await untilUp(system, path)
     const { actors } = await system.inspect()

@@ -225,7 +225,7 @@ needing(
       const client = createS3Client(server, { maxAttempts: 8 })
       await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
       const large = (Key: string) =>
-        client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: bodyOf(7, 12 * MiB) }))
+        client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: bodyOf(7, 5 * MiB) }))
       await put(client, 1)
       assert.ok(runs('mount', '-o', 'remount,abort', third))
       const message = `${third} cannot be written to (EROFS): its disk is out`
@@ -239,7 +239,7 @@ needing(
       const endMs = performance.now() + 12_000
       while (performance.now() < endMs) {
         await large('again')
-        await new Promise((resolve) => setTimeout(resolve, 300))
+        await new Promise((resolve) => setTimeout(resolve, 500))
       }
       assert.ok(await isOut())
       assert.not.match(server.stderr(), 'actor failed')

@@ -48,7 +48,7 @@ Runs every suite, or those whose path contains a NAME, such as s3/xml or crash; 
   --help      this
 
 Environment: SEED=N draws the same in random tests; MORAINE_CAMPAIGNS=1 runs the long ones in full; MORAINE_REQUIRE_CLIENTS=1 fails
-where a foreign client is missing.
+where a foreign client is missing; TMPDIR names another place than memory for what the suites write.
 `
 
 const readArguments = () => {

@@ -7,7 +7,7 @@ import { KiB, MiB } from '../../src/base/units.ts'
 import { bodyOf, createS3Client, type Target } from './s3-client.ts'
 
 /** In the journal, packed into volumes, shard files of their own. */
-export const KINDS = { inline: 15 * KiB, packed: 200 * KiB, large: 4 * MiB } as const
+export const KINDS = { inline: 15 * KiB, packed: 500 * KiB, large: 4 * MiB } as const
 export type Kind = keyof typeof KINDS
 
 export interface SendOptions {
@@ -35,8 +35,8 @@ export interface Filler {
 }
 
 const BUCKET = 'filling'
-const LANES = 8
-const RETRY_MS = 300
+const LANES = 4
+const RETRY_MS = 500
 const DELETE_MAX = 1000
 
 const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs))

@@ -2,7 +2,6 @@
 // unlink, each sync its wait. Where there is no room in memory the files lie where they always did, and .ci/run, which has the
 // time, always has them on a disk.
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
-import { freemem } from 'node:os'
 import { join } from 'node:path'
 import { GiB } from '../../src/base/units.ts'
 
@@ -13,7 +12,7 @@ const ROOM_BYTES_MIN = 8 * GiB
 const roomBytes = (): number => {
   try {
     const { bavail, bsize } = statfsSync(PLACE)
-    return Math.min(bavail * bsize, freemem())
+    return Math.min(bavail * bsize, process.availableMemory())
   } catch {
     return 0
   }

@@ -7,7 +7,7 @@
 // failure, and so does one that does not end: a leaked thread or socket keeps it alive. A test whose foreign client is not
 // installed says so in a line of its own and is counted as skipped; MORAINE_REQUIRE_CLIENTS=1 makes it fail instead. What
 // the suites write lies in memory, unless TMPDIR says where or the campaigns are run in full.
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -75,8 +75,14 @@ const lanes = Math.max(1, Number(values.lanes ?? laneCount()))
 
 /** Where the units keep what they write for the time being. */
 const temporary = process.env['TMPDIR'] ?? (areFull ? undefined : createMemoryDirectory())
-// Whoever does not wait for the end leaves nothing in memory.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+const running = new Set<ChildProcess>()
+// Whoever does not wait for the end leaves nothing in memory, and nobody who writes there.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGKILL')
+    process.exit(1)
+  })
+}
 
 const isSlow = (suite: string): boolean => SLOW_ROOMS.has(suite.split('/')[0] ?? '') || SLOW_SUITES.has(suite)
 const suites = readdirSync(here, { recursive: true, encoding: 'utf8' })
@@ -120,6 +126,7 @@ const runUnit = ({ name, suites: its }: Unit): Promise<Outcome> =>
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...(temporary !== undefined && { TMPDIR: temporary }) },
     })
+    running.add(child)
     // Lines of both streams, in the order in which they come.
     let told = ''
     let output = ''
@@ -139,6 +146,7 @@ const runUnit = ({ name, suites: its }: Unit): Promise<Outcome> =>
     }, UNIT_LIMIT_MS)
     child.on('close', (code) => {
       clearTimeout(limit)
+      running.delete(child)
       tell(`${name} took ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`)
       if (lanes > 1) process.stdout.write(told)
       resolve({ ...outcomeOf(output, code), told })

@@ -22,6 +22,7 @@ const roomBytes = (): number => {
 export const createMemoryDirectory = (): string | undefined => {
   if (roomBytes() < ROOM_BYTES_MIN) return undefined
   const directory = mkdtempSync(join(PLACE, 'moraine-tests-'))
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
+  // A server that is just being killed may still write into it.
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }))
   return directory
 }

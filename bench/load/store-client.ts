@@ -13,8 +13,9 @@ export interface StoreClient {
 
 const LANES = 16
 
-export const createStoreClient = (endpoint: string, signer: Signer): StoreClient => {
-  const agent = new Agent({ keepAlive: true, maxSockets: LANES })
+/** `connections`: at most, and kept. */
+export const createStoreClient = (endpoint: string, signer: Signer, connections = LANES): StoreClient => {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections })
   const { hostname, port } = new URL(endpoint)
   const send: StoreClient['send'] = (method, path, body) =>
     new Promise((resolve, reject) => {

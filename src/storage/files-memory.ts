@@ -21,6 +21,8 @@ export interface MemoryFilesOptions {
   /** Grants O_DIRECT and then insists on its alignment, as a real file system does. */
   readonly direct?: boolean
   readonly device?: number
+  /** False: it does not say when a file was made, as some file systems do not. */
+  readonly hasBirths?: boolean
 }
 
 interface FileNode {
@@ -152,7 +154,7 @@ export const createMemoryFiles = (options: MemoryFilesOptions = {}): MemoryFiles
     inode: node.inode,
     device,
     // No number is given twice, so it tells a copy from what it was made of.
-    bornMs: node.inode,
+    bornMs: options.hasBirths === false ? 0 : node.inode,
     kind: node.kind,
   })
   const resizeNode = (operation: string, path: string, node: FileNode, size: number): void => {

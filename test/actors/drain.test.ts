@@ -348,7 +348,11 @@ test(
     await stage.files.rename('/away4', '/d4')
     await stage.store.pass(10 * SECOND)
     assert.is((await drain(stage, { disk: 1 as DiskNumber })).kind, 'begun')
-    await refusedWith(stage, { disk: 2 as DiskNumber }, /while disk 1 is: \d+ shards with \d+ bytes are left/)
+    await refusedWith(
+      stage,
+      { disk: 2 as DiskNumber },
+      /while disk 1 is: \d+ shards with [\d.]+ MiB are left/,
+    )
     await stage.store.close()
   }),
 )

@@ -35,7 +35,7 @@ finds(
   'a rename whose directory is not synced, of a shard',
   'a shard that is a file is repaired',
   withoutSyncOfRenames,
-  /shard \d on \/d\d is missing/,
+  LOST,
 )
 finds(
   'a rename whose directory is not synced, of a segment',

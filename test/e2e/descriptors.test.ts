@@ -20,7 +20,8 @@ test(
       command: ['sh', '-c', script, 'sh', process.execPath, PROGRAM, 'serve'],
     })
     const { presign } = createSigner({ ...server, nowMs: Date.now() })
-    const served = createStoreClient(server.endpoint, { presign })
+    // One that is kept: another would be dropped like the silent ones.
+    const served = createStoreClient(server.endpoint, { presign }, 1)
     const roundTrips = async (client: typeof served, round: string): Promise<void> => {
       for (const size of [100, 100 * KiB, 6 * MiB]) {
         const path = `/few/${round}-${size}`

@@ -98,7 +98,8 @@ export const createFaultyFiles = async (
   options: MemoryFilesOptions = {},
   start: (files: FileSystem) => Promise<void> = async () => undefined,
 ): Promise<FaultyFiles> => {
-  const memory = createMemoryFiles(options)
+  // What is there at the start was made elsewhere: each file would be a copy.
+  const memory = createMemoryFiles({ hasBirths: false, ...options })
   await start(memory)
   const log: LogRecord[] = []
   const pending: Pending[] = []

@@ -137,7 +137,8 @@ class Names {
   stat(inode: number): FileStat {
     const value = this.inodes.get(inode)!
     const isGone = this.unlinked.has(inode)
-    const shared = { inode, device: 1, bornMs: inode }
+    // Made of what another held: each of its files would be a copy.
+    const shared = { inode, device: 1, bornMs: 0 }
     if (isDirectory(value)) return { ...shared, size: 0, links: isGone ? 0 : 2, kind: 'directory' }
     return { ...shared, size: value.size, links: isGone ? 0 : 1, kind: 'file' }
   }

@@ -45,7 +45,9 @@ export const createDiskDamage = (disks: readonly string[], parity: number, rando
   const count = (what: string): void => void tally.set(what, (tally.get(what) ?? 0) + 1)
 
   const flip = (disk: string): string => {
-    const files = filesIn(disk)
+    // Each of these says who the disk is: without both it is no disk of the store any more, and stays out.
+    const spared = ['disk.json', 'store.key'][random.below(2)]
+    const files = filesIn(disk).filter((name) => name !== spared)
     const done: string[] = []
     for (let left = FLIPS_PER_DISK; left > 0; left--) {
       const [kind, pattern] = KINDS[random.below(KINDS.length)]!

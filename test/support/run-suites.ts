@@ -19,7 +19,11 @@ process.on('exit', () => {
   }
 })
 
+/** What a failed test began and did not end, a server perhaps, would keep this process for ever. Of those that pass it is a failure. */
+const END_AFTER_MS = 10_000
+
 compileLate()
 await run(
   process.argv.slice(2).map((file) => ({ file, name: `${basename(dirname(file))}/${basename(file)}` })),
 )
+if (process.exitCode) setTimeout(() => process.exit(), END_AFTER_MS).unref()

@@ -182,7 +182,7 @@ const MARKS = ['disk-adopted']
 /** Fewer would be a log that was not recorded. */
 const STATES_MIN = 100
 /** One state in so many is looked at by the whole store, which goes on with the change; prime to the number of disks. */
-const WHOLE_EVERY = roundsOf(43, 11)
+const WHOLE_EVERY = roundsOf(89, 11)
 const SAMPLES = 1
 
 const lose: Parameters<typeof recordLife>[2] = async (store, mark, files) => {

@@ -107,7 +107,7 @@ const withMounts = async (sizeMiB: number, body: (disks: string[]) => Promise<vo
 }
 
 const onMounts = needing(test, 'permission to mount a file system', isMountable())
-for (const kind of (['packed', 'large', 'inline'] as const).slice(0, roundsOf(2, 3))) {
+for (const kind of (['packed', 'large', 'inline'] as const).slice(0, roundsOf(1, 3))) {
   onMounts(
     `six small file systems, the built program, ${kind} objects`,
     deadline(LIMIT_MS, () =>

@@ -7,7 +7,7 @@ import { assert, seeded, suite } from '../support/uvu.ts'
 
 const test = suite('kill')
 /** Cycles in all. */
-const CYCLES = roundsOf(8, 100)
+const CYCLES = roundsOf(6, 100)
 const LIMIT_MS = 2 * MINUTE + CYCLES * 10 * SECOND
 
 for (const [what, isStruck] of [

@@ -165,7 +165,7 @@ test(
         for (let status = 503; status !== 200; ) {
           status = (await direct.send('PUT', path, whole)).status
           assert.ok(status === 200 || status === 503, `${status}`)
-          if (status === 503) await pause(100)
+          if (status === 503) await pause(500)
         }
       },
     )

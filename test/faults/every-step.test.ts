@@ -10,7 +10,7 @@ import { OPERATIONS } from './operations.ts'
 const test = suite('a fault at every step')
 const LIMIT_MS = 1_200_000
 /** One case in so many; every one with MORAINE_FAULTS_EVERY=1, which takes a quarter of an hour. */
-const EVERY = Number(process.env['MORAINE_FAULTS_EVERY'] ?? roundsOf(60, 8))
+const EVERY = Number(process.env['MORAINE_FAULTS_EVERY'] ?? roundsOf(100, 8))
 
 const told: (readonly [string, Counts])[] = []
 

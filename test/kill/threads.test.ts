@@ -5,7 +5,7 @@ import { deadline, suite } from '../support/uvu.ts'
 const test = suite('threads, killed')
 
 /** Of each of two threads. */
-const KILLS = roundsOf(15, 50)
+const KILLS = roundsOf(8, 50)
 
 test(
   `each of two threads killed ${KILLS} times under load: every ask settles, every slab returns, others go on`,

@@ -142,7 +142,11 @@ export const reclaimer = behavior<ReclaimerProtocol, ReclaimerArgs>(import.meta.
           const request = { shardsMax: SHARDS_PER_STEP, after: cursor, isAfresh }
           const works = await bucket.ask('nextFrees', request, BUCKET_LIMIT)
           isAfresh = false
-          if (works.length === 0) return setDropAlarm()
+          if (works.length === 0) {
+            // Whoever woke it since took the alarm of the retry.
+            if (retryAtMs < Number.POSITIVE_INFINITY) alarm.set(retryAtMs - context.clock.monotonicMs())
+            return setDropAlarm()
+          }
           await reclaim(works)
           context.self.tell('step', {})
         } catch (error) {

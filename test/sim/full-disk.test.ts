@@ -200,9 +200,10 @@ for (const operation of OPERATIONS) {
     `history 35: ${operation.name}, and there is no more room`,
     seeded(LIMIT_MS, async (_, seed) => {
       const ground = await groundOf(seed)
+      const lacks = (['bytes', 'inodes'] as const).slice(0, roundsOf(1 + (seed % 2), 2))
       let met = 0
       for (const root of [...ROOTS.slice(0, roundsOf(1, ROOTS.length)), ALL]) {
-        for (const what of ['bytes', 'inodes'] as const) {
+        for (const what of lacks) {
           // Until the operation is over before the disk is full.
           for (let count = 0, wasMet = true; wasMet; count++) {
             wasMet = await tryOnce(seed, ground, operation, { what, root, count })
@@ -210,7 +211,7 @@ for (const operation of OPERATIONS) {
           }
         }
       }
-      assert.ok(met >= roundsOf(2, 4), `${met} writes were refused`)
+      assert.ok(met >= roundsOf(1, 4), `${met} writes were refused`)
     }),
   )
 }

@@ -16,8 +16,8 @@ const hurt = (what: DiskFault, slot: number, forMs = 0, other = slot): Item => (
   ...{ kind: 'disk fault', what, slot, other, forMs, seed: 1 },
 })
 
-const endsWell = async (items: readonly Item[]): Promise<void> => {
-  const { failure } = await simulate({ seed: 1, disks: 4, partitions: 1, items })
+const endsWell = async (items: readonly Item[], disks = 4): Promise<void> => {
+  const { failure } = await simulate({ seed: 1, disks, partitions: 1, items })
   assert.is(failure?.message, undefined)
 }
 
@@ -36,6 +36,25 @@ test(
       put('b', 100_000),
       QUIET,
     ]),
+  ),
+)
+
+test(
+  'what a full disk could not note as freed is freed when it has room, although others woke the reclaimer meanwhile',
+  deadline(LIMIT_MS, () =>
+    endsWell(
+      [
+        put('a', 50_000),
+        hurt('full', 1, 35_000),
+        put('a', 700),
+        hurt('emptied', 3, 500),
+        wait(17_000),
+        put('b', 700),
+        put('b', 800),
+        QUIET,
+      ],
+      5,
+    ),
   ),
 )
 

@@ -88,8 +88,8 @@ export const unitsOf = (suites: readonly string[]): Unit[] => {
     .sort((one, other) => secondsOf(other) - secondsOf(one))
 }
 
-/** One lane more than there are cores: many tests wait for what they do not compute. Not many more, as they share a disk. */
-export const laneCount = (): number => Math.min(availableParallelism() + 1, 4)
+/** Two lanes more than there are cores: many tests wait for what they do not compute. Not many more, as they share a disk. */
+export const laneCount = (): number => Math.min(availableParallelism() + 2, 4)
 
 /** Runs `action` for each unit, `lanes` at a time. */
 export const runInLanes = async (

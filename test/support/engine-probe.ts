@@ -136,7 +136,8 @@ export const openEngine = async (options: EngineOptions): Promise<ProbedEngine> 
     ...(scheduler && { scheduler }),
   })
   const probe = system.ref<EngineProbeProtocol>(PROBE)
-  const engineNow = () => probe.ask('engine', {}, { withinMs: 5 * SECOND })
+  // One that is replaced ends first what it was doing, which may wait for a disk: five seconds at most.
+  const engineNow = () => probe.ask('engine', {}, { withinMs: 15 * SECOND })
   return {
     engine: await engineNow(),
     ...{ system, started },

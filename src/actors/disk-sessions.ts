@@ -35,12 +35,18 @@ export interface FoundCopy {
   readonly kind: CopyKind
 }
 
+export interface RecordedDisks {
+  readonly copies: readonly FoundCopy[]
+  /** Every other disk says the number, and the metadata know its file. */
+  readonly isWhole: boolean
+}
+
 export interface DiskSessions {
   /**
    * Resolves to those of the disks that are copies of themselves. All others are of the running session then, on disk and in the
-   * metadata. Undefined when no partition says what it has recorded: nothing is judged then, and nothing written.
+   * metadata, but for those that could not be written to: what they lack is tried again by the next call. Undefined when no partition says what it has recorded: nothing is judged then, and nothing written.
    */
-  record(disks: readonly SeenDisk[]): Promise<FoundCopy[] | undefined>
+  record(disks: readonly SeenDisk[]): Promise<RecordedDisks | undefined>
   /** All that should be on the disk is there again. False when no partition can be told; then it has to be said again. */
   confirm(disk: SeenDisk): Promise<boolean>
 }
@@ -69,6 +75,8 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
   let current: number | undefined
   /** Of disks that are copies, the session they say: one that is seen again is told once. */
   const told = new Map<DiskNumber, number>()
+  /** Could not be written to, and were told. */
+  const unwritten = new Set<DiskNumber>()
   /** How each disk was opened when it was recorded: one that was opened anew since was away. */
   const met = new Map<DiskNumber, string>()
 
@@ -112,33 +120,49 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
       }),
     )
   }
-  /** Which of the disks say so now, and when their files were made. */
-  const write = async (disks: readonly SeenDisk[], at: number): Promise<[SeenDisk, number][]> => {
-    const written = await Promise.all(
-      disks.map(async (disk): Promise<[SeenDisk, number][]> => {
-        try {
-          return [[disk, await writeSession(files, disk.root, disk.id, at)]]
-        } catch (error) {
-          // Full, or gone: it stays of the session that it says.
-          log.info('session-not-written', { disk: disk.number, code: codeOf(error) })
-          return []
-        }
-      }),
-    )
-    return written.flat()
+  /** Resolves to when the file was made, once the disk says so; undefined when it cannot be written to. */
+  const write = async ({ root, id, number }: SeenDisk, at: number): Promise<number | undefined> => {
+    try {
+      const bornMs = await writeSession(files, root, id, at)
+      unwritten.delete(number)
+      return bornMs
+    } catch (error) {
+      // Full, or gone: it stays of the session that it says.
+      if (!unwritten.has(number)) log.info('session-not-written', { disk: number, code: codeOf(error) })
+      unwritten.add(number)
+      return undefined
+    }
   }
-  /** On the disks first: a crash in between leaves a file that says more, which is no harm. */
+  /**
+   * On the disks first: a crash in between leaves a file that says more, which is no harm. No disk waits for another, which may hang:
+   * what is written while a commit is under way is in the next.
+   */
   const advance = async (
     disks: readonly SeenDisk[],
     said: ReadonlyMap<ActorRef<BucketProtocol>, Recorded>,
   ): Promise<void> => {
     const at = current!
-    const written = await write(disks, at)
-    if (written.length === 0) return
-    await commit(said, {
-      sessions: Object.fromEntries(written.map(([{ number }]) => [number, at])),
-      files: Object.fromEntries(written.map(([{ number }, bornMs]) => [number, { session: at, bornMs }])),
-    })
+    const written: { sessions: Record<string, number>; files: Record<string, SessionFile> } = {
+      ...{ sessions: {}, files: {} },
+    }
+    let hasNews = false
+    let committed = Promise.resolve()
+    const commitNews = async (): Promise<void> => {
+      if (!hasNews) return
+      hasNews = false
+      await commit(said, written)
+    }
+    await Promise.all(
+      disks.map(async (disk) => {
+        const bornMs = await write(disk, at)
+        if (bornMs === undefined) return
+        written.sessions[disk.number] = at
+        written.files[disk.number] = { session: at, bornMs }
+        hasNews = true
+        committed = committed.then(commitNews)
+        await committed
+      }),
+    )
   }
   const tellCopy = (disk: SeenDisk, kind: CopyKind, at: number, recorded: number): void => {
     if (told.get(disk.number) === at) return
@@ -179,7 +203,7 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
         if (seen.session !== current || last !== current) behind.push(disk)
       }
       await advance(behind, said)
-      return copies
+      return { copies, isWhole: !behind.some(({ number }) => unwritten.has(number)) }
     },
     async confirm(disk) {
       const said = await recall()

@@ -35,13 +35,13 @@ export class OlderCopies {
 
   /** Before anything is served, and for each disk that comes. An older copy of a disk is looked over, and says so until then. */
   async record(rows: readonly RosterRow[]): Promise<void> {
-    const copies = await this.#sessions.record(rows.flatMap((row) => this.#options.seen(row)))
-    if (copies === undefined) {
+    const recorded = await this.#sessions.record(rows.flatMap((row) => this.#options.seen(row)))
+    if (!recorded?.isWhole) {
       this.#isToRecord = true
       this.#options.again()
-      return
     }
-    for (const { disk, kind } of copies) {
+    if (!recorded) return
+    for (const { disk, kind } of recorded.copies) {
       const what = kind === 'older' ? 'an older copy' : 'a copy'
       this.#options.notes.set(
         disk.slot,
@@ -52,7 +52,10 @@ export class OlderCopies {
     this.tell()
   }
 
-  /** What no partition could be asked for is asked again: until then nobody writes, for the same reason. */
+  /**
+   * What no partition could be asked for is asked again: until then nobody writes, for the same reason. A disk that could not be
+   * written to is tried again: as long as it is not recorded, a copy of it cannot be told from it.
+   */
   async recordLate(): Promise<void> {
     if (!this.#isToRecord) return
     this.#isToRecord = false

@@ -3,7 +3,7 @@
 import type { BucketProtocol } from '../../src/actors/bucket-protocol.ts'
 import { createDiskSessions, type SeenDisk } from '../../src/actors/disk-sessions.ts'
 import { unavailable } from '../../src/base/errors.ts'
-import type { FileSystem } from '../../src/base/files.ts'
+import { FileError, type FileSystem } from '../../src/base/files.ts'
 import type { DiskNumber } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { SESSIONS_ENTRY } from '../../src/metadata/configuration.ts'
@@ -61,7 +61,7 @@ test(
     assert.equal(await said(), [9, 5, 9])
 
     partition.isShut = false
-    assert.equal(await sessions.record(disks), [{ disk: disks[1], kind: 'older' }])
+    assert.equal((await sessions.record(disks))?.copies, [{ disk: disks[1], kind: 'older' }])
     assert.equal(await said(), [10, 5, 10])
     assert.equal(partition.entry, { 1: 10, 2: 9, 3: 10 })
     assert.ok(await sessions.confirm(disks[1]!))
@@ -79,12 +79,12 @@ test(
     const buckets = [behind.ref, ahead.ref]
     const sessions = createDiskSessions({ files, buckets, session: 10, log: silentLog })
     ahead.partition.isShut = true
-    assert.equal(await sessions.record(disks.slice(0, 1)), [])
+    assert.equal((await sessions.record(disks.slice(0, 1)))?.copies, [])
     assert.equal(behind.partition.entry, { 1: 10 })
     assert.equal(ahead.partition.entry, { 1: 9, 2: 9, 3: 9 })
 
     ahead.partition.isShut = false
-    assert.equal(await sessions.record(disks), [{ disk: disks[2], kind: 'older' }])
+    assert.equal((await sessions.record(disks))?.copies, [{ disk: disks[2], kind: 'older' }])
     assert.equal(ahead.partition.entry, { 1: 9, 2: 10, 3: 9 })
   }),
 )
@@ -95,12 +95,12 @@ test(
     const { files, disks, said } = await disksWith([9, 9])
     const { ref } = partitionWith({ 1: 9, 2: 9 })
     const sessions = createDiskSessions({ files, buckets: [ref], session: 10, log: silentLog })
-    assert.equal(await sessions.record(disks), [])
+    assert.equal((await sessions.record(disks))?.copies, [])
     await writeSession(files, disks[0]!.root, disks[0]!.id, 9)
-    assert.equal(await sessions.record(disks.slice(0, 1)), [{ disk: disks[0], kind: 'older' }])
+    assert.equal((await sessions.record(disks.slice(0, 1)))?.copies, [{ disk: disks[0], kind: 'older' }])
     assert.ok(await sessions.confirm(disks[0]!))
     assert.equal(await said(), [11, 10])
-    assert.equal(await sessions.record(disks), [])
+    assert.equal((await sessions.record(disks))?.copies, [])
   }),
 )
 
@@ -119,15 +119,15 @@ test(
     const { log, of } = createLogLines()
     const start = (session: number) => createDiskSessions({ files, buckets: [ref], session, log })
     const first = start(10)
-    assert.equal(await first.record(disks), [])
+    assert.equal((await first.record(disks))?.copies, [])
     await copyFile(files, disks[0]!)
     const found = [{ disk: disks[0], kind: 'copy' }]
-    for (let i = 0; i < 2; i++) assert.equal(await first.record(disks), found)
+    for (let i = 0; i < 2; i++) assert.equal((await first.record(disks))?.copies, found)
     const second = start(11)
-    assert.equal(await second.record(disks), found)
+    assert.equal((await second.record(disks))?.copies, found)
     assert.ok(await second.confirm(disks[0]!))
-    assert.equal(await second.record(disks), [])
-    assert.equal(await start(12).record(disks), [])
+    assert.equal((await second.record(disks))?.copies, [])
+    assert.equal((await start(12).record(disks))?.copies, [])
     assert.equal(
       of('disk-copied').map(({ level, fields }) => [level, fields]),
       Array(2).fill(['warn', { slot: 0, disk: 1, root: '/d0', session: 10 }]),
@@ -149,7 +149,7 @@ test(
     const { ref } = partitionWith({ 1: 9 })
     const sessions = createDiskSessions({ files, buckets: [ref], session: 10, log: silentLog })
     for (let i = 0; i < 2; i++) {
-      assert.equal(await sessions.record(disks), [])
+      assert.equal((await sessions.record(disks))?.copies, [])
       await copyFile(files, disks[0]!)
     }
   }),
@@ -161,8 +161,9 @@ test(
     const { files, disks, said } = await disksWith([9, 9, 9])
     const { partition, ref } = partitionWith({ 1: 9, 2: 9, 3: 9 })
     const sessions = createDiskSessions({ files, buckets: [ref], session: 10, log: silentLog })
-    const again = (slot: number, opening: number) => sessions.record([{ ...disks[slot]!, opening }])
-    for (let i = 0; i < 2; i++) assert.equal(await sessions.record(disks), [])
+    const again = async (slot: number, opening: number) =>
+      (await sessions.record([{ ...disks[slot]!, opening }]))?.copies
+    for (let i = 0; i < 2; i++) assert.equal((await sessions.record(disks))?.copies, [])
     assert.equal(await said(), [10, 10, 10])
     assert.equal(await again(0, 2), [])
     assert.equal(await said(), [11, 10, 10])
@@ -186,12 +187,42 @@ test(
     const { log, of } = createLogLines()
     const sessions = createDiskSessions({ files, buckets: [ref], session: 10, log })
     const found = [{ disk: disks[1], kind: 'older' }]
-    for (let i = 0; i < 2; i++) assert.equal(await sessions.record(disks), found)
+    for (let i = 0; i < 2; i++) assert.equal((await sessions.record(disks))?.copies, found)
     assert.is(of('disk-rolled-back').length, 1)
     assert.equal(
       of('session-damaged').map(({ level, fields }) => [level, fields]),
       [['warn', { slot: 1, disk: 2, root: '/d1' }]],
     )
+  }),
+)
+
+test(
+  'a disk that cannot be written to holds up no other, and is recorded when it can',
+  deadline(LIMIT_MS, async () => {
+    const { files: memory, disks, said } = await disksWith([9, 9])
+    let isFull = true
+    let fail = (): void => undefined
+    const files: FileSystem = {
+      ...memory,
+      async open(path, mode) {
+        if (!isFull || !path.startsWith('/d0') || mode !== 'create') return memory.open(path, mode)
+        // Like one that hangs before it says what is wrong.
+        await new Promise<void>((resolve) => {
+          fail = resolve
+        })
+        throw new FileError('open', path, 'ENOSPC')
+      },
+    }
+    const { partition, ref } = partitionWith({ 1: 9, 2: 9 })
+    const sessions = createDiskSessions({ files, buckets: [ref], session: 10, log: silentLog })
+    const recording = sessions.record(disks)
+    while ((partition.entry as Record<number, number>)[2] !== 10) await new Promise(setImmediate)
+    fail()
+    assert.equal(await recording, { copies: [], isWhole: false })
+    assert.equal(await said(), [9, 10])
+    isFull = false
+    assert.equal(await sessions.record(disks), { copies: [], isWhole: true })
+    assert.equal(partition.entry, { 1: 10, 2: 10 })
   }),
 )
 

@@ -7,7 +7,7 @@ import { type FailedSequence, runModelCampaign } from './campaign/campaign.ts'
 import { tellFailure } from './campaign/telling.ts'
 
 const test = suite('model')
-const OPERATIONS = roundsOf(20_000, 80_000)
+const OPERATIONS = roundsOf(20_000, 60_000)
 const LIMIT_MS = 40 * 60_000
 const SHRINK_MS = 90_000
 const FIRST = Number(process.env['SEED'] ?? roundsOf(Math.floor(Math.random() * 2 ** 30), 1))

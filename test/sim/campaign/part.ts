@@ -6,7 +6,7 @@ import { runCampaign } from './campaign.ts'
 import { formatRates, tellFailure } from './telling.ts'
 
 /** Of four parts. */
-const SEEDS_OF_PART = 250
+const SEEDS_OF_PART = 150
 const SEEDS = Number(process.env['SIM_SEEDS'] ?? roundsOf(1, SEEDS_OF_PART))
 /** From here on everything there is to meet is expected to have been met. */
 const SEEDS_OF_ALL = 100

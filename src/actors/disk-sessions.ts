@@ -61,14 +61,11 @@ export interface DiskSessionsOptions {
 
 const LIMIT = { withinMs: 10 * SECOND }
 
-/** Session by disk number. */
-type Sessions = Readonly<Record<string, number>>
-/** The file that says so, by disk number. */
-type SessionFiles = Readonly<Record<string, SessionFile>>
-
 interface Recorded {
-  readonly sessions: Sessions
-  readonly files: SessionFiles
+  /** Session by disk number. */
+  readonly sessions: Record<string, number>
+  /** The file that says so, by disk number. */
+  readonly files: Record<string, SessionFile>
 }
 
 export const createDiskSessions = ({ files, buckets, session, log }: DiskSessionsOptions): DiskSessions => {
@@ -91,8 +88,8 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
             bucket.ask('config', { name: SESSION_FILES_ENTRY }, LIMIT),
           ])
           said.set(bucket, {
-            sessions: (sessions as Sessions | undefined) ?? {},
-            files: (written as SessionFiles | undefined) ?? {},
+            sessions: (sessions as Recorded['sessions'] | undefined) ?? {},
+            files: (written as Recorded['files'] | undefined) ?? {},
           })
         } catch (error) {
           log.info('sessions-not-recalled', { bucket: bucket.path, code: codeOf(error) })
@@ -142,9 +139,7 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
     said: ReadonlyMap<ActorRef<BucketProtocol>, Recorded>,
   ): Promise<void> => {
     const at = current!
-    const written: { sessions: Record<string, number>; files: Record<string, SessionFile> } = {
-      ...{ sessions: {}, files: {} },
-    }
+    const written: Recorded = { sessions: {}, files: {} }
     let hasNews = false
     let committed = Promise.resolve()
     const commitNews = async (): Promise<void> => {
@@ -219,9 +214,7 @@ export const createDiskSessions = ({ files, buckets, session, log }: DiskSession
 
 /** Of each disk the highest number, and the file that says the newest. */
 const newestOf = (all: readonly Recorded[]): Recorded => {
-  const newest: { sessions: Record<string, number>; files: Record<string, SessionFile> } = {
-    ...{ sessions: {}, files: {} },
-  }
+  const newest: Recorded = { sessions: {}, files: {} }
   for (const { sessions, files } of all) {
     for (const [disk, at] of Object.entries(sessions))
       newest.sessions[disk] = Math.max(at, newest.sessions[disk] ?? 0)

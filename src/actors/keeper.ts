@@ -348,12 +348,7 @@ class Keeping {
 
   /** In its turn: a change of the table writes the same files. */
   checkIdentity(slot: number): Promise<readonly string[]> {
-    const answer = this.#last.then(() => this.#checkIdentity(slot))
-    this.#last = answer.then(
-      () => undefined,
-      () => undefined,
-    )
-    return answer
+    return this.#inTurn(() => this.#checkIdentity(slot))
   }
 
   async #checkIdentity(slot: number): Promise<readonly string[]> {
@@ -378,18 +373,21 @@ class Keeping {
 
   /** What an operator asks for waits for its turn, and for a change that is under way. */
   #answering<T>(ask: () => Promise<T>): Promise<T> {
-    const answer = this.#last.then(async () => {
+    const finishAndAsk = async (): Promise<T> => {
       await this.#table.finish().catch((error: unknown) => {
         const why = `another change of the disks is under way: ${(error as Error).message}`
         throw unavailable('TOO_FEW_DISKS', why, {}, error)
       })
       return ask()
-    })
+    }
     // A change that could not be made yet is tried again, as any other.
-    this.#last = answer.then(
-      () => undefined,
-      () => this.#again(),
-    )
+    return this.#inTurn(finishAndAsk, () => this.#again())
+  }
+
+  /** Behind all that was asked for before, which what fails here does not hold up. */
+  #inTurn<T>(ask: () => Promise<T>, onFailed = (): void => undefined): Promise<T> {
+    const answer = this.#last.then(ask)
+    this.#last = answer.then(() => undefined, onFailed)
     return answer
   }
 

@@ -9,8 +9,9 @@ import {
   SPACE,
   UPLOAD_ID_BYTES,
   uploadPrefix,
+  writeKey,
 } from './keys.ts'
-import { heldByWrite, isKnown } from './relocation.ts'
+import { heldByWrite } from './relocation.ts'
 import { bucketIn, type Room } from './room.ts'
 import type { ShardsData, StoredPart, StoredVersion } from './stored.ts'
 
@@ -128,7 +129,7 @@ export const fatesOf = ({ ledger }: Room, writes: readonly WriteId[]): Promise<W
     writes.map((write): WriteFate => {
       const holder = heldByWrite(decision, write)
       if (holder) return { kind: 'held', data: holder.shards }
-      if (isKnown(decision, write)) return { kind: 'freed' }
+      if (decision.get(writeKey(write))) return { kind: 'freed' }
       ledger.indexes.assertAgreement()
       return { kind: 'unknown' }
     }),

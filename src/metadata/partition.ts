@@ -31,7 +31,7 @@ import { Ledger } from './ledger.ts'
 import { type ListVersions, listVersions, type VersionPage } from './listing.ts'
 import type { MemberDisk } from './members.ts'
 import type { BucketRecord, Data, PartRecord, UploadRecord, VersionRecord } from './records.ts'
-import { isKnownWrite, type Relocation, recode, relocate } from './relocation.ts'
+import { type Relocation, recode, relocate } from './relocation.ts'
 import type { BucketAddress, CommitLimits, Room } from './room.ts'
 import type { BodyMover } from './segment-compaction.ts'
 import type { SegmentDisk } from './segment-disk.ts'
@@ -294,10 +294,6 @@ export class Partition {
 
   recode(write: WriteId, data: ShardsData, limits?: CommitLimits): Promise<boolean> {
     return recode(this.#room, write, data, limits)
-  }
-
-  isKnownWrite(write: WriteId): Promise<boolean> {
-    return isKnownWrite(this.#room, write)
   }
 
   dataOfWrite(write: WriteId): Promise<ShardsData | undefined> {

@@ -94,16 +94,3 @@ const keptOf = (holder: Entry): { sequence?: number } =>
     : {}
 
 const sequenceOf = (entry: Entry): number => (entry.record as StoredVersion).sequence ?? entry.sequence
-
-/**
- * Whether any record names the write, one that waits to be reclaimed included. False is believed only when both indexes
- * agree; with it, and no running write of that id, its shards are orphans.
- */
-export const isKnownWrite = async ({ ledger }: Room, write: WriteId): Promise<boolean> =>
-  ledger.decide((decision) => {
-    if (isKnown(decision, write)) return true
-    ledger.indexes.assertAgreement()
-    return false
-  })
-
-export const isKnown = (from: Lookup, write: WriteId): boolean => from.get(writeKey(write)) !== undefined

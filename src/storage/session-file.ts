@@ -36,9 +36,8 @@ export type CopyKind = 'older' | 'copy'
 /** What a disk is when it is not the one that was recorded. */
 export const copyKindOf = (
   { session, bornMs }: SeenSession,
-  recorded: RecordedSession | undefined,
+  recorded: RecordedSession,
 ): CopyKind | undefined => {
-  if (recorded === undefined) return undefined
   if (session < recorded.session) return 'older'
   const { file } = recorded
   const isKnown = file !== undefined && file.session === session && file.bornMs !== 0 && bornMs !== 0

@@ -7,6 +7,7 @@ import { alteredStore, RecordingStore } from '../support/index-stores.ts'
 import {
   createIndexStore,
   factsOf,
+  isKnownWrite,
   kill,
   openPartition,
   putText,
@@ -120,17 +121,17 @@ test(
   'history 17: what one index silently lacks is not removed: both must agree, and the other is rebuilt',
   deadline(20_000, async () => {
     const { partition, data, lying, honest, lost } = await withLack((key) => key[0] !== 0)
-    await rejectsWith('PARTITION_RECOVERING', () => partition.isKnownWrite(data.write))
+    await rejectsWith('PARTITION_RECOVERING', () => isKnownWrite(partition, data.write))
     assert.equal(lost, [0])
     // With one index gone, its word alone removes nothing.
-    await rejectsWith('PARTITION_RECOVERING', () => partition.isKnownWrite('f'.repeat(32) as never))
+    await rejectsWith('PARTITION_RECOVERING', () => isKnownWrite(partition, 'f'.repeat(32) as never))
     await lying.clear()
     await partition.attachIndex(0, lying)
     await honest.clear()
     assert.equal(lost, [0, 1])
     await partition.attachIndex(1, honest)
-    assert.is(await partition.isKnownWrite(data.write), true)
-    assert.is(await partition.isKnownWrite('f'.repeat(32) as never), false)
+    assert.is(await isKnownWrite(partition, data.write), true)
+    assert.is(await isKnownWrite(partition, 'f'.repeat(32) as never), false)
     const [place] = data.places
     const moved = await partition.relocate([
       { write: data.write, shard: 0, from: place!, to: { ...place!, volume: 1 } },

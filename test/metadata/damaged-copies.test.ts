@@ -52,6 +52,20 @@ const opened = async (place: TestStore) => {
   const partition = await openPartition(place, { log })
   return { partition, damage: () => of('segment-damaged').map(({ fields }) => fields) }
 }
+/** With an empty bucket, in small segments; `asked`: how often whoever repairs was. */
+const openedSmall = async (place: TestStore) => {
+  let asked = 0
+  const onSegmentDamaged = (): void => void asked++
+  const partition = await openPartition(place, { segmentBytes: 16_000, onSegmentDamaged })
+  await partition.createBucket('b', { owner: 'me', region: 'r' })
+  return { partition, asked: () => asked }
+}
+/** Writes until there are so many. */
+const sealSegments = async (partition: Partition, count: number): Promise<void> => {
+  for (let i = 0; partition.segments.list().length < count; i++) {
+    await putText(partition, 'b', `more${i}`, 'x'.repeat(2_000))
+  }
+}
 const repairAll = async ({ segments }: Partition): Promise<void> => {
   for (const { segment, missing } of segments.damaged()) {
     for (let i = 0; i < missing; i++) await segments.repair(segment)
@@ -97,23 +111,18 @@ test(
   'a copy that was damaged while its segment was written to is asked for again when that is sealed',
   deadline(LIMIT_MS, async () => {
     const place = store()
-    let asked = 0
-    const onSegmentDamaged = (): void => void asked++
-    const partition = await openPartition(place, { segmentBytes: 16_000, onSegmentDamaged })
-    await partition.createBucket('b', { owner: 'me', region: 'r' })
+    const { partition, asked } = await openedSmall(place)
     for (const key of KEYS) await putText(partition, 'b', key, key.repeat(50))
     // Copies take turns, so of some of these bodies the damaged copy is read.
     for (const [i, key] of KEYS.entries()) {
       flip(place, 1 + (i % 3), Buffer.from(fileOf(place, 1)).lastIndexOf(key.repeat(50)) + 7)
     }
     await checkAll(partition)
-    const askedBefore = asked
+    const askedBefore = asked()
     assert.ok(askedBefore > 0)
     assert.equal(partition.segments.damaged(), [], 'nothing can be made anew yet')
-    for (let i = 0; partition.segments.list().length === 0; i++) {
-      await putText(partition, 'b', `more${i}`, 'x'.repeat(2_000))
-    }
-    assert.ok(asked > askedBefore, 'whoever repairs has to hear of it now')
+    await sealSegments(partition, 1)
+    assert.ok(asked() > askedBefore, 'whoever repairs has to hear of it now')
     await repairAll(partition)
     await partition.close()
     await checkWhole(place)
@@ -124,23 +133,18 @@ test(
   'of a disk that comes back without a copy that counted, whoever repairs hears',
   deadline(LIMIT_MS, async () => {
     const place = store()
-    let asked = 0
-    const onSegmentDamaged = (): void => void asked++
-    const partition = await openPartition(place, { segmentBytes: 16_000, onSegmentDamaged })
-    await partition.createBucket('b', { owner: 'me', region: 'r' })
-    for (let i = 0; partition.segments.list().length < 2; i++) {
-      await putText(partition, 'b', `k${i}`, 'x'.repeat(2_000))
-    }
+    const { partition, asked } = await openedSmall(place)
+    await sealSegments(partition, 2)
     const { segment, disks } = partition.segments.list()[0]!
     const disk = disks[0]!
     const io = place.disks[disk - 1]!
     await partition.setDisk(disk, undefined)
     await partition.setDisk(disk, io)
-    assert.is(asked, 0, 'all is there')
+    assert.is(asked(), 0, 'all is there')
     await partition.setDisk(disk, undefined)
     io.files.delete(segment)
     await partition.setDisk(disk, io)
-    assert.is(asked, 1)
+    assert.is(asked(), 1)
     assert.equal(
       partition.segments.damaged().map((damage) => [damage.segment, damage.missing]),
       [[segment, 1]],

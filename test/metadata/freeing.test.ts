@@ -5,6 +5,7 @@ import type { ShardPlace } from '../../src/metadata/records.ts'
 import {
   createIndexStore,
   factsOf,
+  isKnownWrite,
   kill,
   membersOf,
   openPartition,
@@ -91,7 +92,7 @@ test(
     )
     await partition.confirmFrees([work!.id])
     assert.is(partition.freesCount, 0)
-    assert.ok(await partition.isKnownWrite(writeOf('1')))
+    assert.ok(await isKnownWrite(partition, writeOf('1')))
     assert.equal((await partition.dataOfWrite(writeOf('1')))?.places[2], on(3, 64))
     const counts = [...partition.diskCounters().values()].map(({ shards }) => shards)
     assert.equal(
@@ -166,7 +167,7 @@ test(
     await partition.deleteVersion({ bucket: 'b', key: 'k' })
     assert.is((await partition.nextFrees(100)).length, 1)
     assert.equal(await partition.nextFrees(100), [], 'not handed out twice')
-    assert.is(await partition.isKnownWrite(writeOf('1')), true)
+    assert.is(await isKnownWrite(partition, writeOf('1')), true)
     assert.is(await partition.dataOfWrite(writeOf('1')), undefined)
     kill(partition)
     const again = await openPartition(place)
@@ -176,7 +177,7 @@ test(
     await again.confirmFrees([work!.id])
     assert.is(again.freesCount, 0)
     assert.is(again.diskCounters().size, 0)
-    assert.is(await again.isKnownWrite(writeOf('1')), false)
+    assert.is(await isKnownWrite(again, writeOf('1')), false)
     await again.close()
   }),
 )
@@ -241,7 +242,7 @@ test(
     await partition.deleteVersion({ bucket: 'b', key: 'k' })
     assert.equal(await held(), [])
     // Wherever their shards are found, they are no orphans.
-    assert.ok(await partition.isKnownWrite(writeOf('6')))
+    assert.ok(await isKnownWrite(partition, writeOf('6')))
     await partition.close()
   }),
 )

@@ -1,7 +1,7 @@
 // A partition on disks and indexes in memory, and the few words tests need to talk to it.
 import { MemoryLevel } from 'memory-level'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
-import type { DiskNumber } from '../../src/base/ids.ts'
+import type { DiskNumber, WriteId } from '../../src/base/ids.ts'
 import { createPrng } from '../../src/base/prng.ts'
 import { type Entry, encodeEnvelope } from '../../src/metadata/entry.ts'
 import type { IndexStore } from '../../src/metadata/index-slot.ts'
@@ -141,3 +141,7 @@ export const shardsData = (write: string, size: number, disks: readonly number[]
   size,
   places: disks.map((disk) => ({ disk: disk as DiskNumber })),
 })
+
+/** Whether any record names the write, one that waits to be reclaimed included. Rejects while the indexes differ and none does. */
+export const isKnownWrite = async (partition: Partition, write: WriteId): Promise<boolean> =>
+  (await partition.fatesOf([write]))[0]!.kind !== 'unknown'
